@@ -1,0 +1,88 @@
+use serde_json::json;
+
+use super::*;
+
+fn refusal(document: serde_json::Value) -> String {
+    Schema::from_json(&document).expect_err("refused").to_string()
+}
+
+#[test]
+fn the_built_in_documents_agree_with_each_other() {
+    let registry = Registry::builtin().expect("built in");
+    let user = registry.endpoint("Users").expect("User");
+    let unique: Vec<String> = user.unique().iter().map(ToString::to_string).collect();
+    assert_eq!(unique, ["userName"]);
+    let indexed: Vec<String> = user.indexed().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        indexed,
+        ["userName", "externalId", "displayName", "emails.value", "name.familyName", "meta.lastModified"]
+    );
+    assert_eq!(user.membership(), Some(Membership::Member));
+    assert_eq!(registry.schemas().len(), 6);
+}
+
+#[test]
+fn documents_survive_being_written_and_read() {
+    for schema in Registry::builtin().expect("built in").schemas() {
+        let again = Schema::from_json(&schema.to_json()).expect("its own document");
+        assert_eq!(&again, &**schema);
+    }
+}
+
+#[test]
+fn a_wrong_document_is_refused_with_its_place() {
+    let attribute = |attribute: serde_json::Value| json!({"id": "urn:acme:X", "attributes": [attribute]});
+    for (document, expected) in [
+        (json!({"id": "acme", "attributes": []}), "the schema id `acme` is not a URI"),
+        (
+            attribute(json!({"name": "a", "type": "sting"})),
+            "`urn:acme:X:a`: unknown type `sting`; did you mean `string`?",
+        ),
+        (attribute(json!({"name": "1a"})), "`urn:acme:X:1a` is not an attribute name"),
+        (
+            attribute(json!({"name": "a", "type": "complex"})),
+            "sub-attributes and type `complex` need each other",
+        ),
+        (attribute(json!({"name": "a", "multivalued": true})), "unknown field `multivalued`"),
+        (
+            attribute(json!({"name": "a", "mutability": "writeOnly", "returned": "always"})),
+            "a writeOnly attribute cannot be returned; set `returned` to `never`",
+        ),
+        (
+            json!({"id": "urn:acme:X", "attributes": [{"name": "a"}, {"name": "A"}]}),
+            "`urn:acme:X` declares `A` twice",
+        ),
+    ] {
+        let refusal = refusal(document);
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+}
+
+#[test]
+fn a_registry_that_does_not_fit_together_is_refused() {
+    let builder = || Registry::builder().expect("built in");
+    let device =
+        |endpoint: &str, schema: &str| json!({"name": "Device", "endpoint": endpoint, "schema": schema});
+    for (refusal, expected) in [
+        (
+            builder().extend("Usr", ENTERPRISE_USER, false).err(),
+            "there is no resource type `Usr`; did you mean `User`?",
+        ),
+        (builder().resource_type(&device("/Me", USER)).err(), "the endpoint `/Me` belongs to the protocol"),
+        (
+            builder().resource_type(&device("/Users", USER)).err(),
+            "resource type `Device` clashes with `User`",
+        ),
+        (
+            builder()
+                .resource_type(&device("/Devices", "urn:acme:Device"))
+                .expect("a document")
+                .build()
+                .err(),
+            "resource type `Device`: there is no schema `urn:acme:Device`",
+        ),
+    ] {
+        let refusal = refusal.expect("refused").to_string();
+        assert!(refusal.contains(expected), "{refusal}");
+    }
+}
