@@ -1,0 +1,225 @@
+//! Writes: a [`Changeset`] is plain data that commits whole or not at all.
+//!
+//! A store applies the operations in order, in one transaction. Unique keys and members are checked against the state
+//! *after* all operations of the changeset, so that resources which refer to each other can be created together. The
+//! change log and the audit entry are written in the same transaction.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use scim_core::key::Key;
+use scim_core::time::Timestamp;
+
+use crate::ChangeKind;
+
+/// One indivisible write to one tenant.
+#[derive(Debug, Clone)]
+pub struct Changeset {
+    /// When it is made. It becomes `meta.lastModified` of everything it changes.
+    pub at: Timestamp,
+    /// What is done, in this order. May be empty: a refusal is an audit entry alone.
+    pub operations: Vec<Operation>,
+    /// What is recorded of it, once. `None` only where an operator asked for no record.
+    pub audit: Option<AuditEntry>,
+}
+
+/// One step of a changeset.
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Creates a resource. Its version is the number of this change.
+    Create {
+        /// The new identifier; it must not exist in the tenant.
+        id: String,
+        /// Name of the resource type.
+        resource_type: Arc<str>,
+        /// What it consists of.
+        content: Content,
+        /// Members to begin with. Only `add` counts.
+        members: MemberDelta,
+    },
+    /// Replaces a resource's content, and changes its members along with it.
+    Replace {
+        /// The resource.
+        id: String,
+        /// Name of its resource type; a resource of another type counts as missing.
+        resource_type: Arc<str>,
+        /// What must hold.
+        guard: Guard,
+        /// The new content, or `None` to leave it and change members only. Hidden values that are not named stay.
+        content: Option<Content>,
+        /// What to do to the members.
+        members: MemberDelta,
+        /// How the log calls a change of content.
+        kind: ChangeKind,
+    },
+    /// Deletes a resource, its memberships on both sides and its hidden values. Every group that it was a member of
+    /// gets a new version and a log entry.
+    Delete {
+        /// The resource.
+        id: String,
+        /// Name of its resource type.
+        resource_type: Arc<str>,
+        /// What must hold.
+        guard: Guard,
+    },
+}
+
+/// What a resource consists of, as the store keeps it.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// What the resource is called where others refer to it.
+    pub label: String,
+    /// The canonical document as JSON.
+    pub body: Bytes,
+    /// The values that no other resource of the tenant and type may have.
+    pub unique: Vec<UniqueKey>,
+    /// The entries that make the resource findable. For each index of the type exactly one is `leading`.
+    pub index: Vec<IndexEntry>,
+    /// Values that are never read back, to be set (`Some`) or removed (`None`).
+    pub hidden: Vec<Hidden>,
+}
+
+/// A claim on a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueKey {
+    /// The attribute path, canonical.
+    pub path: Arc<str>,
+    /// The whole value, folded where case does not matter.
+    pub value: String,
+}
+
+/// One entry of an index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexEntry {
+    /// The attribute path, canonical.
+    pub path: Arc<str>,
+    /// The key; [`Key::absent`] when the resource has no value.
+    pub key: Key,
+    /// Whether the resource sorts by this entry.
+    pub leading: bool,
+}
+
+/// A value that a store keeps and never gives back through [`crate::Store`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hidden {
+    /// The attribute path, canonical.
+    pub path: Arc<str>,
+    /// JSON to keep, or `None` to forget.
+    pub value: Option<String>,
+}
+
+/// What must hold of a resource when the changeset commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// It exists.
+    Exists,
+    /// It exists and has this version.
+    Version(u64),
+}
+
+/// A change to a set of members that needs no knowledge of the set: `clear`, then remove, then add.
+///
+/// Adding a member that is there and removing one that is not change nothing and are not errors.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemberDelta {
+    /// Whether every member that is not in `add` goes.
+    pub clear: bool,
+    /// Members to remove. Never overlaps `add`.
+    pub remove: Vec<String>,
+    /// Members to add, each once.
+    pub add: Vec<String>,
+    /// What to do about members to add that do not exist in the tenant.
+    pub unknown: UnknownMembers,
+}
+
+impl MemberDelta {
+    /// Whether it changes nothing, whatever the set.
+    pub fn is_empty(&self) -> bool {
+        !self.clear && self.remove.is_empty() && self.add.is_empty()
+    }
+}
+
+/// What becomes of members that do not exist in the tenant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnknownMembers {
+    /// The changeset fails with [`Conflict::UnknownMembers`].
+    #[default]
+    Refuse,
+    /// They are left out.
+    Ignore,
+}
+
+/// Who did or tried what, and how it went. Never holds credentials, passwords or personal values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// The credential or the operator's command.
+    pub actor: String,
+    /// The request's identifier, as in the log and the answer.
+    pub request: String,
+    /// What was asked, such as `PATCH /Users/2819c223`.
+    pub action: String,
+    /// The HTTP status of the answer.
+    pub status: u16,
+    /// Why it was refused; empty when it was not.
+    pub detail: String,
+}
+
+/// The outcome of a changeset that took effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The tenant's latest change afterwards.
+    pub sequence: u64,
+    /// For each operation, in order.
+    pub applied: Vec<Applied>,
+}
+
+/// What an operation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// The resource's version afterwards; of a deleted one, the number of the deletion.
+    pub version: u64,
+    /// When the resource was created.
+    pub created: Timestamp,
+    /// When it last changed. Not now if the operation changed nothing.
+    pub modified: Timestamp,
+    /// Whether anything changed. An operation that changed nothing has no log entry and keeps the version.
+    pub changed: bool,
+}
+
+/// Why a changeset did not take effect. It left no trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Conflict {
+    /// There is no such resource of that type.
+    Missing {
+        /// Index of the operation.
+        operation: usize,
+    },
+    /// The identifier of a resource to create is taken.
+    Exists {
+        /// Index of the operation.
+        operation: usize,
+    },
+    /// The resource has another version.
+    Version {
+        /// Index of the operation.
+        operation: usize,
+        /// The version that it has.
+        current: u64,
+    },
+    /// A unique value is taken.
+    Unique {
+        /// Index of the operation.
+        operation: usize,
+        /// The attribute path.
+        path: Arc<str>,
+        /// The resource that has it.
+        holder: String,
+    },
+    /// Members do not exist in the tenant.
+    UnknownMembers {
+        /// Index of the operation.
+        operation: usize,
+        /// The first few of them, in the order they were given.
+        ids: Vec<String>,
+    },
+}

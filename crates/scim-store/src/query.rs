@@ -1,0 +1,103 @@
+//! Questions: queries over the resources of a type, and over memberships.
+
+use std::sync::Arc;
+
+use scim_core::filter::Filter;
+use scim_core::key::Key;
+use scim_core::schema::ResourceType;
+use scim_core::sort::Sort;
+
+use crate::Record;
+
+/// A page of the resources of one type that match a filter.
+///
+/// Without `sort` the order is by identifier, which is the order of creation. With it, ties are broken by
+/// identifier, ascending in either direction.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// The type.
+    pub resource_type: Arc<ResourceType>,
+    /// What must match. `None` matches all.
+    pub filter: Option<Filter>,
+    /// The order.
+    pub sort: Option<Sort>,
+    /// Where the page begins.
+    pub start: Start,
+    /// Most records on the page. 0 is allowed and asks for the total alone.
+    pub count: usize,
+    /// Whether to count all that match.
+    pub total: bool,
+}
+
+/// Where a page begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// After this many records.
+    Offset(u64),
+    /// After this position, which need not exist any more.
+    After(Position),
+}
+
+/// A place in an ordered result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The sort key, when the query sorts.
+    pub key: Option<Key>,
+    /// The identifier.
+    pub id: String,
+}
+
+/// An answer to a [`Query`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The records, in order.
+    pub records: Vec<Record>,
+    /// How many match in all, if asked.
+    pub total: Option<u64>,
+    /// The position of the last record, if more follow.
+    pub next: Option<Position>,
+}
+
+/// Which side of a membership is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The groups are known; their members are asked for.
+    Members,
+    /// The members are known; their groups are asked for.
+    Groups,
+}
+
+/// A page of the memberships of some resources, ordered by the known identifier and then by the other.
+#[derive(Debug, Clone)]
+pub struct EdgeQuery {
+    /// Which side is known.
+    pub side: Side,
+    /// The known identifiers.
+    pub of: Vec<String>,
+    /// Where the page begins: after this pair of known and other identifier.
+    pub after: Option<(String, String)>,
+    /// Most edges on the page.
+    pub count: usize,
+}
+
+/// One membership, seen from the known side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edge {
+    /// The known identifier.
+    pub of: String,
+    /// The other one.
+    pub id: String,
+    /// Resource type of the other one.
+    pub resource_type: Arc<str>,
+    /// What the other one is called.
+    pub label: String,
+}
+
+/// An answer to an [`EdgeQuery`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgePage {
+    /// The memberships, in order.
+    pub edges: Vec<Edge>,
+    /// Whether more follow.
+    pub more: bool,
+}

@@ -1,0 +1,133 @@
+//! What a store gives back: records, changes and audit entries.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use scim_core::document::Document;
+use scim_core::time::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::AuditEntry;
+
+/// A stored resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The identifier, unique within the tenant across all types.
+    pub id: String,
+    /// Name of the resource type.
+    pub resource_type: Arc<str>,
+    /// Sequence number of the tenant's latest change to the resource or to its members. It never repeats.
+    pub version: u64,
+    /// When the resource was created.
+    pub created: Timestamp,
+    /// When the resource or its members last changed.
+    pub modified: Timestamp,
+    /// What the resource is called where others refer to it.
+    pub label: String,
+    /// The canonical document as JSON, without `id`, `meta` and memberships.
+    pub body: Bytes,
+}
+
+impl Record {
+    /// The entity tag: weak, because derived attributes such as a member's `display` are not part of it.
+    pub fn etag(&self) -> String {
+        format!("W/\"{}\"", self.version)
+    }
+
+    /// The document with `id` and `meta` (without `location`), as filters and sorting see it.
+    ///
+    /// # Errors
+    /// `Internal` when the stored bytes are not a document.
+    pub fn document(&self) -> scim_core::Result<Map<String, Value>> {
+        let mut map = Document::from_stored(&self.body)?.into_map();
+        map.insert("id".to_owned(), self.id.as_str().into());
+        map.insert(
+            "meta".to_owned(),
+            json!({
+                "resourceType": &*self.resource_type,
+                "created": self.created.to_string(),
+                "lastModified": self.modified.to_string(),
+                "version": self.etag(),
+            }),
+        );
+        Ok(map)
+    }
+}
+
+/// What happened to a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChangeKind {
+    /// It was created.
+    Created,
+    /// Its attributes changed.
+    Modified,
+    /// Its attributes changed, and `active` became false.
+    Deactivated,
+    /// Its attributes changed, and `active` became true again.
+    Reactivated,
+    /// Members were added to it or removed from it.
+    MembersChanged,
+    /// It was deleted.
+    Deleted,
+}
+
+impl ChangeKind {
+    /// All kinds.
+    pub const ALL: [Self; 6] = [
+        Self::Created,
+        Self::Modified,
+        Self::Deactivated,
+        Self::Reactivated,
+        Self::MembersChanged,
+        Self::Deleted,
+    ];
+
+    /// The name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Modified => "modified",
+            Self::Deactivated => "deactivated",
+            Self::Reactivated => "reactivated",
+            Self::MembersChanged => "membersChanged",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    /// The kind of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// One entry of a tenant's change log. Entries are numbered without gaps in the order they were committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The number, starting at 1.
+    pub sequence: u64,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: ChangeKind,
+    /// Name of the resource type.
+    pub resource_type: Arc<str>,
+    /// The resource.
+    pub id: String,
+    /// Members that were added, for [`ChangeKind::MembersChanged`] and for a group created with members.
+    pub added: Vec<String>,
+    /// Members that were removed, for [`ChangeKind::MembersChanged`].
+    pub removed: Vec<String>,
+}
+
+/// An audit entry as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audited {
+    /// Its number within the tenant, starting at 1.
+    pub number: u64,
+    /// The tenant's latest change when the entry was committed.
+    pub sequence: u64,
+    /// When it was committed.
+    pub at: Timestamp,
+    /// What was recorded.
+    pub entry: AuditEntry,
+}

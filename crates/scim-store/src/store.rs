@@ -1,0 +1,97 @@
+//! The trait that every store implements.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::pin::Pin;
+
+use crate::{
+    Audited, Change, Changeset, Committed, Conflict, EdgePage, EdgeQuery, Page, Query, Record, Tenant,
+};
+
+/// A future that a store returns.
+pub type Pending<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// A place where resources are kept.
+///
+/// Every call concerns one tenant and sees nothing of another. Reads see every commit that was acknowledged before
+/// they began. All implementations give the same answers; the conformance suite holds them to it.
+pub trait Store: Send + Sync + 'static {
+    /// The records with these identifiers, in the same order.
+    fn get<'a>(&'a self, tenant: &'a Tenant, ids: &'a [&'a str]) -> Pending<'a, Vec<Option<Record>>>;
+
+    /// A page of the resources of a type.
+    fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page>;
+
+    /// A page of memberships.
+    fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage>;
+
+    /// Makes a change, durably, whole or not at all. When it returns `Ok`, the change survives a crash.
+    fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError>;
+
+    /// The changes after number `after`, oldest first, at most `count`.
+    fn changes<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Change>>;
+
+    /// The audit entries after number `after`, oldest first, at most `count`.
+    fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>>;
+}
+
+/// Why a store could not answer. Its words are for the log, never for a client.
+#[derive(Debug)]
+pub enum StoreError {
+    /// Not now; the same call may succeed later. After a commit, the outcome is unknown.
+    Unavailable(Box<dyn StdError + Send + Sync>),
+    /// There is no room left.
+    Full(Box<dyn StdError + Send + Sync>),
+    /// It is broken, and trying again will not help.
+    Fault(Box<dyn StdError + Send + Sync>),
+}
+
+/// Why a changeset was not committed.
+#[derive(Debug)]
+pub enum CommitError {
+    /// A guard does not hold. Nothing was written.
+    Conflict(Conflict),
+    /// The store could not do it, or cannot say whether it did.
+    Store(StoreError),
+}
+
+impl From<StoreError> for CommitError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Conflict> for CommitError {
+    fn from(conflict: Conflict) -> Self {
+        Self::Conflict(conflict)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unavailable(source) => write!(f, "the store is not available: {source}"),
+            Self::Full(source) => write!(f, "the store is full: {source}"),
+            Self::Fault(source) => write!(f, "the store failed: {source}"),
+        }
+    }
+}
+
+impl StdError for StoreError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Unavailable(source) | Self::Full(source) | Self::Fault(source) => Some(source.as_ref()),
+        }
+    }
+}
+
+impl fmt::Display for CommitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conflict(conflict) => write!(f, "conflict: {conflict:?}"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl StdError for CommitError {}
