@@ -1,0 +1,478 @@
+//! `POST /Bulk` (RFC 7644 §3.7): many operations in one request, each atomic on its own.
+//!
+//! The identifiers of all resources to create are chosen first, so that a `bulkId` can be resolved wherever it stands
+//! and in whatever order. An operation runs after those it refers to. Resources that refer to each other in a circle
+//! are created together, in one changeset.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use scim_core::message::{BULK_RESPONSE, BulkOperation, BulkRequest, error_body};
+use scim_core::schema::ResourceType;
+use scim_core::{Error, ErrorKind, Result};
+use scim_store::CommitError;
+use serde_json::{Map, Value, json};
+
+use crate::context::{Context, commit_error};
+use crate::etag::Precondition;
+use crate::reply::Reply;
+use crate::resource::Planned;
+use crate::route::Endpoint;
+
+/// Runs a bulk request.
+pub(crate) async fn bulk(context: &Context<'_>, request: BulkRequest) -> Result<Reply> {
+    let maximum = context.settings.max_operations;
+    if request.operations.len() > maximum {
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("the request has {} operations and at most {maximum} are allowed", request.operations.len()),
+        )
+        .remedy("split it into several requests"));
+    }
+    let tasks: Vec<Task> = request.operations.into_iter().map(|operation| Task::new(context, operation)).collect();
+    let mut run = Run::new(context, tasks);
+    let most_errors = request.fail_on_errors.unwrap_or(u64::MAX);
+    for group in run.order() {
+        if run.errors >= most_errors {
+            break;
+        }
+        match group.as_slice() {
+            [single] if !run.refers_to_itself(*single) => run.single(*single).await,
+            circle => run.circle(circle).await,
+        }
+    }
+    Ok(Reply::json(StatusCode::OK, run.response().to_string()))
+}
+
+/// One operation and what is known of it.
+struct Task {
+    operation: BulkOperation,
+    /// The identifier that a resource to create will have.
+    new_id: Option<String>,
+    /// The `bulkId`s that the operation mentions.
+    mentions: Vec<String>,
+    outcome: Option<Outcome>,
+}
+
+struct Outcome {
+    status: u16,
+    location: Option<String>,
+    version: Option<String>,
+    error: Option<Value>,
+}
+
+impl Task {
+    fn new(context: &Context<'_>, operation: BulkOperation) -> Self {
+        let new_id = (operation.method == Method::POST.as_str()).then(|| context.new_id());
+        let mut mentions = Vec::new();
+        if let Some(data) = &operation.data {
+            mentioned(data, &mut mentions);
+        }
+        for segment in operation.path.split('/') {
+            mentions.extend(segment.strip_prefix(MARK).map(str::to_owned));
+        }
+        Self { operation, new_id, mentions, outcome: None }
+    }
+}
+
+const MARK: &str = "bulkId:";
+
+struct Run<'a> {
+    context: &'a Context<'a>,
+    tasks: Vec<Task>,
+    /// The task that creates what a `bulkId` stands for.
+    by_bulk_id: HashMap<String, usize>,
+    errors: u64,
+}
+
+impl<'a> Run<'a> {
+    fn new(context: &'a Context<'a>, tasks: Vec<Task>) -> Self {
+        let creating = tasks.iter().enumerate().filter(|(_, task)| task.new_id.is_some());
+        let by_bulk_id =
+            creating.filter_map(|(index, task)| Some((task.operation.bulk_id.clone()?, index))).collect();
+        Self { context, tasks, by_bulk_id, errors: 0 }
+    }
+
+    fn needs(&self, index: usize) -> Vec<usize> {
+        let mentions = self.tasks.get(index).map(|task| task.mentions.as_slice()).unwrap_or_default();
+        mentions.iter().filter_map(|mention| self.by_bulk_id.get(mention).copied()).collect()
+    }
+
+    fn refers_to_itself(&self, index: usize) -> bool {
+        self.needs(index).contains(&index)
+    }
+
+    /// Groups of operations in an order in which each comes after what it refers to, and otherwise as they were
+    /// given. A group of several is a circle. (Tarjan's strongly connected components, without recursion.)
+    fn order(&self) -> Vec<Vec<usize>> {
+        let needs: Vec<Vec<usize>> = (0..self.tasks.len()).map(|index| self.needs(index)).collect();
+        components(&needs)
+    }
+
+    async fn single(&mut self, index: usize) {
+        let outcome = match self.resolve(index) {
+            Ok(data) => self.perform(index, data).await,
+            Err(error) => Err(error),
+        };
+        self.finish(index, outcome);
+    }
+
+    async fn perform(&self, index: usize, data: Option<Value>) -> Result<Outcome> {
+        let Some(task) = self.tasks.get(index) else { return Err(lost()) };
+        let context = self.context;
+        let path = self.resolve_path(&task.operation.path)?;
+        let endpoint = Endpoint::of(&path, context.registry)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no endpoint `{}`", path.escape_debug())))?;
+        let precondition = match &task.operation.version {
+            Some(version) => Precondition::of_version(version),
+            None => Precondition::None,
+        };
+        let data = data.unwrap_or(Value::Null);
+        match (task.operation.method.as_str(), endpoint) {
+            ("POST", Endpoint::Collection(resource_type)) => {
+                let id = task.new_id.clone().ok_or_else(lost)?;
+                let planned = context.plan_create(&resource_type, data, id).await?;
+                self.created(vec![(index, planned)]).await.pop().map(|(_, outcome)| outcome).unwrap_or_else(|| Err(lost()))
+            }
+            ("PUT", Endpoint::Resource(resource_type, id)) => {
+                let record = context.replace(&resource_type, &id, data, &precondition).await?;
+                Ok(self.done(200, &resource_type, &id, Some(record.version)))
+            }
+            ("PATCH", Endpoint::Resource(resource_type, id)) => {
+                let modified = context.modify(&resource_type, &id, data, &precondition).await?;
+                Ok(self.done(200, &resource_type, &id, Some(modified.version())))
+            }
+            ("DELETE", Endpoint::Resource(resource_type, id)) => {
+                context.delete(&resource_type, &id, &precondition).await?;
+                Ok(self.done(204, &resource_type, &id, None))
+            }
+            (method, _) => Err(Error::new(
+                ErrorKind::MethodNotAllowed,
+                format!("`{}` cannot be done at `{}` in a bulk request", method.escape_debug(), path.escape_debug()),
+            )
+            .remedy("POST to an endpoint such as `/Users`; PUT, PATCH and DELETE one resource such as `/Users/{id}`")),
+        }
+    }
+
+    /// Creates resources that refer to each other.
+    async fn circle(&mut self, members: &[usize]) {
+        let mut planned = Vec::with_capacity(members.len());
+        let mut failure = None;
+        for index in members {
+            match self.plan(*index).await {
+                Ok(plan) => planned.push((*index, plan)),
+                Err(error) => {
+                    failure.get_or_insert((*index, error));
+                }
+            }
+        }
+        if let Some((guilty, error)) = failure {
+            for index in members.iter().filter(|index| **index != guilty) {
+                let name = self.bulk_id(guilty);
+                self.finish(*index, Err(depends_on(&name)));
+            }
+            return self.finish(guilty, Err(error));
+        }
+        for (index, outcome) in self.created(planned).await {
+            self.finish(index, outcome);
+        }
+    }
+
+    async fn plan(&self, index: usize) -> Result<Planned> {
+        let data = self.resolve(index)?.unwrap_or(Value::Null);
+        let Some(task) = self.tasks.get(index) else { return Err(lost()) };
+        match (Endpoint::of(&task.operation.path, self.context.registry), &task.new_id) {
+            (Some(Endpoint::Collection(resource_type)), Some(id)) => {
+                self.context.plan_create(&resource_type, data, id.clone()).await
+            }
+            _ => Err(Error::new(ErrorKind::InvalidValue, "only resources to create can refer to each other")),
+        }
+    }
+
+    /// Creates resources in one changeset.
+    async fn created(&self, planned: Vec<(usize, Planned)>) -> Vec<(usize, Result<Outcome>)> {
+        let operations = planned.iter().map(|(_, plan)| plan.operation.clone()).collect();
+        let paths: Vec<&str> = planned.iter().map(|(_, plan)| plan.resource_type.endpoint()).collect();
+        let action = format!("POST {} (bulk)", paths.join(" "));
+        match self.context.commit(operations, action, 201).await {
+            Ok(committed) => planned
+                .into_iter()
+                .zip(committed.applied)
+                .map(|((index, plan), applied)| {
+                    (index, Ok(self.done(201, &plan.resource_type, &plan.id, Some(applied.version))))
+                })
+                .collect(),
+            Err(error) => self.blame(&planned, error),
+        }
+    }
+
+    /// Gives the operation at fault its error, and the others of the circle theirs.
+    fn blame(&self, planned: &[(usize, Planned)], error: CommitError) -> Vec<(usize, Result<Outcome>)> {
+        use scim_store::Conflict;
+        let position = match &error {
+            CommitError::Conflict(
+                Conflict::Missing { operation }
+                | Conflict::Exists { operation }
+                | Conflict::Version { operation, .. }
+                | Conflict::Unique { operation, .. }
+                | Conflict::UnknownMembers { operation, .. },
+            ) => *operation,
+            CommitError::Store(_) => 0,
+        };
+        let Some((guilty, plan)) = planned.get(position) else { return Vec::new() };
+        let name = self.bulk_id(*guilty);
+        let mut own = Some(commit_error(error, &plan.resource_type));
+        planned
+            .iter()
+            .map(|(index, _)| match own.take_if(|_| index == guilty) {
+                Some(error) => (*index, Err(error)),
+                None => (*index, Err(depends_on(&name))),
+            })
+            .collect()
+    }
+
+    fn done(&self, status: u16, resource_type: &Arc<ResourceType>, id: &str, version: Option<u64>) -> Outcome {
+        Outcome {
+            status,
+            location: Some(format!("{}{}/{id}", self.context.base, resource_type.endpoint())),
+            version: version.map(|version| format!("W/\"{version}\"")),
+            error: None,
+        }
+    }
+
+    fn finish(&mut self, index: usize, outcome: Result<Outcome>) {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.errors += 1;
+                tracing::debug!(operation = index + 1, error = ?error, "bulk operation refused");
+                let location = self.tasks.get(index).filter(|task| task.new_id.is_none()).and_then(|task| {
+                    Some(format!("{}{}", self.context.base, self.resolve_path(&task.operation.path).ok()?))
+                });
+                Outcome { status: error.kind().status(), location, version: None, error: Some(error_body(&error)) }
+            }
+        };
+        if let Some(task) = self.tasks.get_mut(index) {
+            task.outcome = Some(outcome);
+        }
+    }
+
+    fn bulk_id(&self, index: usize) -> String {
+        self.tasks.get(index).and_then(|task| task.operation.bulk_id.clone()).unwrap_or_default()
+    }
+
+    /// The data with every `bulkId:` in it replaced by the identifier that it stands for.
+    fn resolve(&self, index: usize) -> Result<Option<Value>> {
+        let Some(task) = self.tasks.get(index) else { return Err(lost()) };
+        for mention in &task.mentions {
+            self.identifier(mention)?;
+        }
+        let mut data = task.operation.data.clone();
+        if let Some(data) = &mut data
+            && !task.mentions.is_empty()
+        {
+            substitute(data, &|name| self.identifier(name).ok());
+        }
+        Ok(data)
+    }
+
+    fn resolve_path(&self, path: &str) -> Result<String> {
+        let segments: Result<Vec<String>> = path
+            .split('/')
+            .map(|segment| match segment.strip_prefix(MARK) {
+                Some(name) => self.identifier(name),
+                None => Ok(segment.to_owned()),
+            })
+            .collect();
+        Ok(segments?.join("/"))
+    }
+
+    fn identifier(&self, bulk_id: &str) -> Result<String> {
+        let creating = self.by_bulk_id.get(bulk_id).and_then(|index| self.tasks.get(*index));
+        let Some(task) = creating else {
+            return Err(Error::new(
+                ErrorKind::InvalidValue,
+                format!("`bulkId:{}` stands for nothing: no POST of this request has it", bulk_id.escape_debug()),
+            ));
+        };
+        if task.outcome.as_ref().is_some_and(|outcome| outcome.error.is_some()) {
+            return Err(depends_on(bulk_id));
+        }
+        task.new_id.clone().ok_or_else(lost)
+    }
+
+    /// The response, with the operations in the order of the request. Those that were not run are left out.
+    fn response(self) -> Value {
+        let operations: Vec<Value> = self
+            .tasks
+            .into_iter()
+            .filter_map(|task| {
+                let outcome = task.outcome?;
+                let mut entry = Map::new();
+                entry.insert("method".to_owned(), task.operation.method.into());
+                if let Some(bulk_id) = task.operation.bulk_id {
+                    entry.insert("bulkId".to_owned(), bulk_id.into());
+                }
+                if let Some(location) = outcome.location {
+                    entry.insert("location".to_owned(), location.into());
+                }
+                if let Some(version) = outcome.version {
+                    entry.insert("version".to_owned(), version.into());
+                }
+                entry.insert("status".to_owned(), outcome.status.to_string().into());
+                if let Some(error) = outcome.error {
+                    entry.insert("response".to_owned(), error);
+                }
+                Some(Value::Object(entry))
+            })
+            .collect();
+        json!({ "schemas": [BULK_RESPONSE], "Operations": operations })
+    }
+}
+
+fn mentioned(value: &Value, names: &mut Vec<String>) {
+    match value {
+        Value::String(text) => names.extend(text.strip_prefix(MARK).map(str::to_owned)),
+        Value::Array(elements) => elements.iter().for_each(|element| mentioned(element, names)),
+        Value::Object(members) => members.values().for_each(|member| mentioned(member, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn substitute(value: &mut Value, identifier: &dyn Fn(&str) -> Option<String>) {
+    match value {
+        Value::String(text) => {
+            if let Some(id) = text.strip_prefix(MARK).and_then(identifier) {
+                *text = id;
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(|element| substitute(element, identifier)),
+        Value::Object(members) => members.values_mut().for_each(|member| substitute(member, identifier)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn depends_on(bulk_id: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidValue,
+        format!("`bulkId:{}` stands for a resource that could not be created", bulk_id.escape_debug()),
+    )
+    .remedy("mend that operation and send both again")
+}
+
+fn lost() -> Error {
+    Error::new(ErrorKind::Internal, "the bulk operation lost its place")
+}
+
+/// Strongly connected components in dependency order.
+fn components(needs: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    const UNSEEN: usize = usize::MAX;
+    let mut search = Search {
+        number: vec![UNSEEN; needs.len()],
+        low: vec![UNSEEN; needs.len()],
+        waiting: vec![false; needs.len()],
+        stack: Vec::new(),
+        next: 0,
+    };
+    let mut groups = Vec::new();
+    for root in 0..needs.len() {
+        if search.number.get(root) != Some(&UNSEEN) {
+            continue;
+        }
+        search.enter(root);
+        let mut path: Vec<(usize, usize)> = vec![(root, 0)];
+        while let Some((node, step)) = path.pop() {
+            match needs.get(node).and_then(|list| list.get(step)) {
+                Some(next) => {
+                    path.push((node, step + 1));
+                    if search.number.get(*next) == Some(&UNSEEN) {
+                        search.enter(*next);
+                        path.push((*next, 0));
+                    } else if search.waiting.get(*next) == Some(&true) {
+                        search.lower(node, search.number.get(*next).copied());
+                    }
+                }
+                None => {
+                    groups.extend(search.leave(node));
+                    if let Some((parent, _)) = path.last() {
+                        search.lower(*parent, search.low.get(node).copied());
+                    }
+                }
+            }
+        }
+    }
+    groups
+}
+
+struct Search {
+    number: Vec<usize>,
+    low: Vec<usize>,
+    waiting: Vec<bool>,
+    stack: Vec<usize>,
+    next: usize,
+}
+
+impl Search {
+    fn enter(&mut self, node: usize) {
+        for (list, value) in [(&mut self.number, self.next), (&mut self.low, self.next)] {
+            if let Some(slot) = list.get_mut(node) {
+                *slot = value;
+            }
+        }
+        if let Some(slot) = self.waiting.get_mut(node) {
+            *slot = true;
+        }
+        self.stack.push(node);
+        self.next += 1;
+    }
+
+    fn lower(&mut self, node: usize, to: Option<usize>) {
+        if let (Some(slot), Some(to)) = (self.low.get_mut(node), to) {
+            *slot = (*slot).min(to);
+        }
+    }
+
+    /// The component that ends at `node`, if one does.
+    fn leave(&mut self, node: usize) -> Option<Vec<usize>> {
+        if self.low.get(node) != self.number.get(node) {
+            return None;
+        }
+        let mut group = Vec::new();
+        while let Some(member) = self.stack.pop() {
+            if let Some(slot) = self.waiting.get_mut(member) {
+                *slot = false;
+            }
+            group.push(member);
+            if member == node {
+                break;
+            }
+        }
+        group.sort_unstable();
+        Some(group)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_come_after_what_they_need() {
+        for (needs, expected) in [
+            (vec![vec![], vec![], vec![]], vec![vec![0], vec![1], vec![2]]),
+            (vec![vec![2], vec![], vec![]], vec![vec![2], vec![0], vec![1]]),
+            (vec![vec![1], vec![0]], vec![vec![0, 1]]),
+            (vec![vec![1], vec![2], vec![1], vec![0]], vec![vec![1, 2], vec![0], vec![3]]),
+            (vec![vec![0]], vec![vec![0]]),
+        ] {
+            assert_eq!(components(&needs), expected, "{needs:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_chain_does_not_exhaust_the_stack() {
+        let needs: Vec<Vec<usize>> = (0..100_000).map(|index| vec![(index + 1) % 100_000]).collect();
+        assert_eq!(components(&needs).len(), 1);
+    }
+}

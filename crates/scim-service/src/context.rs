@@ -1,0 +1,167 @@
+//! The context of one authenticated request, and the one way from it to the store.
+
+use std::sync::Arc;
+
+use scim_core::schema::{Membership, Registry, ResourceType};
+use scim_core::time::Timestamp;
+use scim_core::{Error, ErrorKind, Result};
+use scim_store::{
+    AuditEntry, Changeset, CommitError, Committed, Conflict, Edge, EdgeQuery, Operation, Record, Side, Store,
+    StoreError, Tenant,
+};
+
+use crate::environment::Environment;
+use crate::quirk::Quirks;
+use crate::settings::Settings;
+
+/// Everything that an operation may know of its request.
+pub(crate) struct Context<'a> {
+    pub(crate) store: &'a dyn Store,
+    pub(crate) registry: &'a Registry,
+    pub(crate) environment: &'a dyn Environment,
+    pub(crate) settings: &'a Settings,
+    pub(crate) tenant: &'a Tenant,
+    pub(crate) quirks: Quirks,
+    /// The tenant's base URL, without a trailing slash.
+    pub(crate) base: &'a str,
+    /// The credential.
+    pub(crate) actor: &'a str,
+    /// The request's identifier.
+    pub(crate) request: &'a str,
+    pub(crate) now: Timestamp,
+}
+
+/// How often a write that lost a race is planned again before the client is asked to come back.
+const ATTEMPTS: usize = 200;
+
+impl Context<'_> {
+    /// A new identifier: a UUID of version 7, so that identifiers sort by creation.
+    pub(crate) fn new_id(&self) -> String {
+        let mut random = [0; 10];
+        self.environment.fill(&mut random);
+        let millis = u64::try_from(self.now.0).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().to_string()
+    }
+
+    /// The record of this type and identifier.
+    ///
+    /// # Errors
+    /// `NotFound` in the same words for every identifier.
+    pub(crate) async fn record(&self, resource_type: &ResourceType, id: &str) -> Result<Record> {
+        let mut records = self.store.get(self.tenant, &[id]).await.map_err(store_error)?;
+        match records.pop().flatten() {
+            Some(record) if *record.resource_type == *resource_type.name() => Ok(record),
+            _ => Err(not_found(resource_type)),
+        }
+    }
+
+    /// Commits operations with their audit entry.
+    pub(crate) async fn commit(
+        &self,
+        operations: Vec<Operation>,
+        action: String,
+        status: u16,
+    ) -> std::result::Result<Committed, CommitError> {
+        let audit = AuditEntry {
+            actor: self.actor.to_owned(),
+            request: self.request.to_owned(),
+            action,
+            status,
+            detail: String::new(),
+        };
+        self.store.commit(self.tenant, Changeset { at: self.now, operations, audit: Some(audit) }).await
+    }
+
+    /// The memberships to show with these resources: a group's members or a member's groups.
+    ///
+    /// # Errors
+    /// `tooMany` when there are more than one answer may hold.
+    pub(crate) async fn memberships(&self, resource_type: &ResourceType, ids: Vec<String>) -> Result<Vec<Edge>> {
+        let side = match resource_type.membership() {
+            Some(Membership::Group) => Side::Members,
+            Some(Membership::Member) => Side::Groups,
+            None => return Ok(Vec::new()),
+        };
+        let mut query = EdgeQuery { side, of: ids, after: None, count: self.settings.max_members.saturating_add(1) };
+        let mut edges: Vec<Edge> = Vec::new();
+        loop {
+            let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
+            edges.extend(page.edges);
+            if edges.len() > self.settings.max_members {
+                return Err(Error::new(ErrorKind::TooMany, "the answer would hold too many members")
+                    .remedy("ask for fewer groups, or add `excludedAttributes=members`"));
+            }
+            match edges.last() {
+                Some(last) if page.more => query.after = Some((last.of.clone(), last.id.clone())),
+                _ => return Ok(edges),
+            }
+        }
+    }
+}
+
+/// Counts the attempts of a write that loses races.
+pub(crate) struct Attempts(usize);
+
+impl Attempts {
+    pub(crate) fn new() -> Self {
+        Self(ATTEMPTS)
+    }
+
+    /// One attempt less.
+    ///
+    /// # Errors
+    /// `Unavailable` when none is left. Nothing was changed.
+    pub(crate) fn lose(&mut self) -> Result<()> {
+        self.0 = self.0.saturating_sub(1);
+        if self.0 > 0 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unavailable, "others are changing the resource all the time; nothing was changed")
+            .remedy("try again"))
+    }
+}
+
+/// The refusal of an identifier that leads to nothing, in the same words whatever the reason.
+pub(crate) fn not_found(resource_type: &ResourceType) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no {} with this id", resource_type.name()))
+        .remedy("it may have been deleted; look it up again")
+}
+
+/// What a failing store means for the client.
+pub(crate) fn store_error(error: StoreError) -> Error {
+    let (kind, words) = match &error {
+        StoreError::Unavailable(_) => (ErrorKind::Unavailable, "the store is not available"),
+        StoreError::Full(_) => (ErrorKind::InsufficientStorage, "the store has no room left; nothing was changed"),
+        StoreError::Fault(_) => (ErrorKind::Internal, "the store failed"),
+    };
+    let failure = Error::new(kind, words).caused_by(error);
+    match kind {
+        ErrorKind::Unavailable => failure.remedy("try again; the outcome of a write is not known"),
+        _ => failure,
+    }
+}
+
+/// What a failing commit means for the client. `resource_type` is that of the operation at fault.
+pub(crate) fn commit_error(error: CommitError, resource_type: &Arc<ResourceType>) -> Error {
+    let conflict = match error {
+        CommitError::Store(error) => return store_error(error),
+        CommitError::Conflict(conflict) => conflict,
+    };
+    match conflict {
+        Conflict::Missing { .. } => not_found(resource_type),
+        Conflict::Exists { .. } => Error::new(ErrorKind::Conflict, "the id that was chosen is taken").remedy("try again"),
+        Conflict::Version { current, .. } => crate::etag::failed(current),
+        Conflict::Unique { path, holder, .. } => Error::new(
+            ErrorKind::Uniqueness,
+            format!("this `{path}` is taken by the {} with id `{holder}`", resource_type.name()),
+        )
+        .at(&path)
+        .remedy(format!("update that {}, delete it, or choose another `{path}`", resource_type.name())),
+        Conflict::UnknownMembers { ids, .. } => {
+            let names: Vec<String> = ids.iter().map(|id| format!("`{}`", id.escape_debug())).collect();
+            Error::new(ErrorKind::InvalidValue, format!("`members` names what does not exist: {}", names.join(", ")))
+                .at("members")
+                .remedy("create these users first, or leave them out")
+        }
+    }
+}

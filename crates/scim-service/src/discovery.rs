@@ -1,0 +1,122 @@
+//! Discovery: `/ServiceProviderConfig`, `/Schemas` and `/ResourceTypes` (RFC 7644 §4, RFC 9865 §4).
+
+use http::StatusCode;
+use scim_core::message::ListWriter;
+use scim_core::schema::SERVICE_PROVIDER_CONFIG;
+use scim_core::{Error, ErrorKind, Result};
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::reply::Reply;
+
+/// Answers `/ServiceProviderConfig`.
+pub(crate) fn service_provider_config(context: &Context<'_>, filter: Option<&str>) -> Result<Reply> {
+    refuse_filter(filter)?;
+    let settings = context.settings;
+    let document = json!({
+        "schemas": [SERVICE_PROVIDER_CONFIG],
+        "patch": { "supported": true },
+        "bulk": {
+            "supported": true,
+            "maxOperations": settings.max_operations,
+            "maxPayloadSize": settings.max_body,
+        },
+        "filter": { "supported": true, "maxResults": settings.max_results },
+        "changePassword": { "supported": settings.passwords.is_some() },
+        "sort": { "supported": true },
+        "etag": { "supported": true },
+        "pagination": {
+            "cursor": true,
+            "index": true,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": settings.default_results.min(settings.max_results),
+            "maxPageSize": settings.max_results,
+            "cursorTimeout": settings.cursor_seconds,
+        },
+        "authenticationSchemes": [{
+            "type": "oauthbearertoken",
+            "name": "OAuth Bearer Token",
+            "description": "A secret token in the Authorization header, made for this tenant.",
+            "specUri": "https://www.rfc-editor.org/rfc/rfc6750",
+            "primary": true,
+        }],
+    });
+    one(document, "ServiceProviderConfig", format!("{}/ServiceProviderConfig", context.base))
+}
+
+/// Answers `/Schemas`.
+pub(crate) fn schemas(context: &Context<'_>, filter: Option<&str>) -> Result<Reply> {
+    refuse_filter(filter)?;
+    list(context.registry.schemas().iter().map(|schema| schema_document(context, schema)))
+}
+
+/// Answers `/Schemas/{urn}`.
+pub(crate) fn schema(context: &Context<'_>, urn: &str) -> Result<Reply> {
+    match context.registry.schema(urn) {
+        Some(schema) => Ok(body(&schema_document(context, schema))),
+        None => Err(unknown("schema", "/Schemas")),
+    }
+}
+
+/// Answers `/ResourceTypes`.
+pub(crate) fn resource_types(context: &Context<'_>, filter: Option<&str>) -> Result<Reply> {
+    refuse_filter(filter)?;
+    list(context.registry.resource_types().iter().map(|resource_type| type_document(context, resource_type)))
+}
+
+/// Answers `/ResourceTypes/{name}`.
+pub(crate) fn resource_type(context: &Context<'_>, name: &str) -> Result<Reply> {
+    match context.registry.resource_type(name) {
+        Some(resource_type) => Ok(body(&type_document(context, resource_type))),
+        None => Err(unknown("resource type", "/ResourceTypes")),
+    }
+}
+
+fn schema_document(context: &Context<'_>, schema: &scim_core::schema::Schema) -> Value {
+    let location = format!("{}/Schemas/{}", context.base, schema.id());
+    with_meta(schema.to_json(), "Schema", location)
+}
+
+fn type_document(context: &Context<'_>, resource_type: &scim_core::schema::ResourceType) -> Value {
+    let location = format!("{}/ResourceTypes/{}", context.base, resource_type.name());
+    with_meta(resource_type.to_json(), "ResourceType", location)
+}
+
+fn one(document: Value, resource_type: &str, location: String) -> Result<Reply> {
+    let reply = body(&with_meta(document, resource_type, location.clone()));
+    Ok(reply.location(&location))
+}
+
+fn list(documents: impl Iterator<Item = Value>) -> Result<Reply> {
+    let mut list = ListWriter::new();
+    list.start_index(1);
+    let mut total = 0;
+    for document in documents {
+        list.resource().extend_from_slice(document.to_string().as_bytes());
+        total += 1;
+    }
+    Ok(Reply::json(StatusCode::OK, list.finish(total)))
+}
+
+fn body(document: &Value) -> Reply {
+    Reply::json(StatusCode::OK, document.to_string())
+}
+
+fn with_meta(mut document: Value, resource_type: &str, location: String) -> Value {
+    if let Value::Object(members) = &mut document {
+        members.insert("meta".to_owned(), json!({ "resourceType": resource_type, "location": location }));
+    }
+    document
+}
+
+/// RFC 7644 §4: a filter here is answered with 403, since discovery is the same for every client.
+fn refuse_filter(filter: Option<&str>) -> Result<()> {
+    match filter {
+        None => Ok(()),
+        Some(_) => Err(Error::new(ErrorKind::Forbidden, "discovery cannot be filtered").remedy("leave out `filter`")),
+    }
+}
+
+fn unknown(what: &str, endpoint: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no such {what}")).remedy(format!("{endpoint} lists what there is"))
+}

@@ -1,0 +1,117 @@
+//! Media types: what a request may carry and what it accepts in return (RFC 7644 §3.8).
+
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
+use scim_core::{Error, ErrorKind, Result};
+
+/// The media type of SCIM.
+pub(crate) const SCIM_JSON: &str = "application/scim+json";
+const JSON: &str = "application/json";
+
+/// Checks that the body is SCIM or JSON, in UTF-8 and not compressed.
+pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<()> {
+    if headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(unsupported("a compressed body").remedy("send the body without Content-Encoding"));
+    }
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Err(unsupported("a body without Content-Type").remedy(format!("send `Content-Type: {SCIM_JSON}`")));
+    };
+    let text = value.to_str().unwrap_or_default();
+    let mut parts = text.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default();
+    let charset = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.eq_ignore_ascii_case("charset").then(|| value.trim_matches('"').to_owned())
+    });
+    if charset.is_some_and(|charset| !charset.eq_ignore_ascii_case("utf-8")) {
+        return Err(unsupported(&format!("`{}`", text.escape_debug())).remedy("send UTF-8"));
+    }
+    if is_spoken(essence) {
+        Ok(())
+    } else {
+        Err(unsupported(&format!("`{}`", text.escape_debug())).remedy(format!("send `Content-Type: {SCIM_JSON}`")))
+    }
+}
+
+/// The media type to answer with.
+///
+/// # Errors
+/// `NotAcceptable` when the client accepts none that is spoken here.
+pub(crate) fn negotiate(headers: &HeaderMap) -> Result<&'static str> {
+    let mut json_only = false;
+    let mut any = false;
+    for value in headers.get_all(ACCEPT) {
+        for range in value.to_str().unwrap_or_default().split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let essence = parts.next().unwrap_or_default();
+            if essence.is_empty() {
+                continue;
+            }
+            any = true;
+            let refused = parts.any(|part| {
+                part.split_once('=').is_some_and(|(name, q)| name.trim() == "q" && q.trim().parse() == Ok(0.0f32))
+            });
+            if refused {
+                continue;
+            }
+            if essence == "*/*" || essence == "application/*" || essence.eq_ignore_ascii_case(SCIM_JSON) {
+                return Ok(SCIM_JSON);
+            }
+            json_only |= essence.eq_ignore_ascii_case(JSON);
+        }
+    }
+    match (any, json_only) {
+        (false, _) => Ok(SCIM_JSON),
+        (true, true) => Ok(JSON),
+        (true, false) => Err(Error::new(ErrorKind::NotAcceptable, "the Accept header names no media type spoken here")
+            .remedy(format!("accept `{SCIM_JSON}`"))),
+    }
+}
+
+fn is_spoken(essence: &str) -> bool {
+    essence.eq_ignore_ascii_case(SCIM_JSON) || essence.eq_ignore_ascii_case(JSON)
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::new(ErrorKind::UnsupportedMediaType, format!("{what} is not understood here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn content_types() {
+        for (value, accepted) in [
+            ("application/scim+json", true),
+            ("Application/SCIM+JSON; charset=UTF-8", true),
+            ("application/json;charset=\"utf-8\"", true),
+            ("application/json; charset=iso-8859-1", false),
+            ("text/plain", false),
+            ("application/xml", false),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]);
+            assert_eq!(check_content_type(&headers).is_ok(), accepted, "{value}");
+        }
+        assert!(check_content_type(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn accepted_types() {
+        for (value, expected) in [
+            ("application/scim+json", Some(SCIM_JSON)),
+            ("application/scim+json; charset=utf-8", Some(SCIM_JSON)),
+            ("application/json", Some(JSON)),
+            ("application/json, application/scim+json", Some(SCIM_JSON)),
+            ("*/*", Some(SCIM_JSON)),
+            ("text/html, */*;q=0.1", Some(SCIM_JSON)),
+            ("text/html", None),
+            ("application/scim+json;q=0", None),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(value))]);
+            assert_eq!(negotiate(&headers).ok(), expected, "{value}");
+        }
+        assert_eq!(negotiate(&HeaderMap::new()).ok(), Some(SCIM_JSON));
+    }
+}

@@ -1,0 +1,88 @@
+//! `schemas` that do not say what the body holds, in a resource sent whole.
+//!
+//! ```json
+//! { "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group",
+//!               "http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group"],
+//!   "displayName": "Welders" }
+//! ```
+
+use scim_core::schema::{ENTERPRISE_USER, ResourceType};
+use serde_json::{Map, Value};
+
+use super::{Quirk, Quirks, shape};
+
+/// Rewrites the body of a POST or a PUT.
+pub(crate) fn rewrite_resource(body: &mut Value, resource_type: &ResourceType, quirks: Quirks) {
+    let Value::Object(members) = body else { return };
+    if quirks.has(Quirk::MisspeltUrns) {
+        correct_urns(members, resource_type);
+    }
+    if quirks.has(Quirk::UndeclaredSchemas) {
+        declare(members, resource_type);
+    }
+    for (name, value) in members.iter_mut() {
+        if let Some(extension) = resource_type.extension(name) {
+            for (name, value) in value.as_object_mut().into_iter().flatten() {
+                if let Some(attribute) = extension.schema().attribute(name) {
+                    shape::rewrite(attribute, value, quirks);
+                }
+            }
+        } else if let Some(attribute) = resource_type.attribute(name) {
+            shape::rewrite(attribute, value, quirks);
+        }
+    }
+}
+
+/// The URN that a misspelt one stands for.
+pub(crate) fn correct_urn<'a>(urn: &str, resource_type: &'a ResourceType) -> Option<&'a str> {
+    let enterprise = || resource_type.extension(ENTERPRISE_USER).map(|extension| extension.schema().id());
+    match urn.to_ascii_lowercase().as_str() {
+        "urn:ietf:params:scim:schemas:extension:enterprise:2.0user" => enterprise(),
+        "urn:scim:schemas:extension:enterprise:2.0" | "urn:scim:schemas:extension:enterprise:1.0" => enterprise(),
+        "urn:scim:schemas:core:2.0" | "urn:scim:schemas:core:1.0" => Some(resource_type.schema().id()),
+        _ => None,
+    }
+}
+
+fn correct_urns(members: &mut Map<String, Value>, resource_type: &ResourceType) {
+    for urn in schemas_of(members).into_iter().flatten() {
+        if let Some(correct) = urn.as_str().and_then(|urn| correct_urn(urn, resource_type)) {
+            *urn = correct.into();
+        }
+    }
+    let misspelt: Vec<String> =
+        members.keys().filter(|name| correct_urn(name, resource_type).is_some()).cloned().collect();
+    for name in misspelt {
+        let Some(correct) = correct_urn(&name, resource_type) else { continue };
+        let known = members.keys().any(|key| key.eq_ignore_ascii_case(correct));
+        if !known && let Some(value) = members.shift_remove(&name) {
+            members.insert(correct.to_owned(), value);
+        }
+    }
+}
+
+fn declare(members: &mut Map<String, Value>, resource_type: &ResourceType) {
+    let core = resource_type.schema().id();
+    let mut declared = vec![core.to_owned()];
+    for extension in resource_type.extensions() {
+        let urn = extension.schema().id();
+        let present = members.iter().any(|(name, value)| name.eq_ignore_ascii_case(urn) && !value.is_null());
+        let listed = schemas_of(members)
+            .is_some_and(|urns| urns.iter().any(|known| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(urn))));
+        if present || listed {
+            declared.push(urn.to_owned());
+        }
+    }
+    let name = members.keys().find(|name| name.eq_ignore_ascii_case("schemas")).cloned();
+    let name = name.unwrap_or_else(|| "schemas".to_owned());
+    match members.get(&name) {
+        None | Some(Value::Array(_) | Value::Null) => members.insert(name, declared.into()),
+        // Anything else is not a list that is incomplete; decoding says so.
+        Some(_) => None,
+    };
+}
+
+fn schemas_of(members: &mut Map<String, Value>) -> Option<&mut Vec<Value>> {
+    let (_, schemas) = members.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("schemas"))?;
+    schemas.as_array_mut()
+}

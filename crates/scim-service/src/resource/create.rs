@@ -1,0 +1,100 @@
+//! `POST /Users` (RFC 7644 §3.3).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use scim_core::path::AttributePath;
+use scim_core::schema::ResourceType;
+use scim_core::{Error, ErrorKind, Result, decode};
+use scim_store::{Applied, Content, Hidden, Operation, Record};
+use serde_json::Value;
+
+use super::{MemberChange, content};
+use crate::context::{Context, commit_error, store_error};
+use crate::quirk::rewrite_resource;
+
+/// A resource that is decoded and checked, and not yet stored.
+pub(crate) struct Planned {
+    pub(crate) id: String,
+    pub(crate) resource_type: Arc<ResourceType>,
+    pub(crate) operation: Operation,
+    label: String,
+    body: Bytes,
+}
+
+impl Planned {
+    /// The record that the store has made of it.
+    pub(crate) fn into_record(self, applied: Applied) -> Record {
+        Record {
+            id: self.id,
+            resource_type: Arc::clone(self.resource_type.shared_name()),
+            version: applied.version,
+            created: applied.created,
+            modified: applied.modified,
+            label: self.label,
+            body: self.body,
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Creates a resource.
+    pub(crate) async fn create(&self, resource_type: &Arc<ResourceType>, body: Value) -> Result<Record> {
+        let planned = self.plan_create(resource_type, body, self.new_id()).await?;
+        let action = format!("POST {}", resource_type.endpoint());
+        let committed = self.commit(vec![planned.operation.clone()], action, 201).await;
+        let committed = committed.map_err(|error| commit_error(error, resource_type))?;
+        match committed.applied.first() {
+            Some(applied) => Ok(planned.into_record(*applied)),
+            None => Err(Error::new(ErrorKind::Internal, "the store did not say what it did")),
+        }
+    }
+
+    /// Decodes a resource to create. The client's own `id` never counts.
+    pub(crate) async fn plan_create(
+        &self,
+        resource_type: &Arc<ResourceType>,
+        mut body: Value,
+        id: String,
+    ) -> Result<Planned> {
+        rewrite_resource(&mut body, resource_type, self.quirks);
+        let decode::Decoded { mut document, hidden } = decode::resource(&body, resource_type)?;
+        let members = MemberChange::of_document(&mut document, resource_type)?;
+        let mut content: Content = content(&document, resource_type, self.quirks, self.now);
+        content.hidden = self.hide(hidden.into_iter().map(|(path, value)| (path, Some(value)))).await?;
+        Ok(Planned {
+            id: id.clone(),
+            resource_type: Arc::clone(resource_type),
+            label: content.label.clone(),
+            body: content.body.clone(),
+            operation: Operation::Create {
+                id,
+                resource_type: Arc::clone(resource_type.shared_name()),
+                content,
+                members: members.into_delta(self.settings.unknown_members),
+            },
+        })
+    }
+
+    /// What is kept of attributes that are never returned. Passwords become hashes, or nothing.
+    pub(crate) async fn hide(
+        &self,
+        values: impl Iterator<Item = (AttributePath, Option<Value>)>,
+    ) -> Result<Vec<Hidden>> {
+        let mut hidden = Vec::new();
+        for (path, value) in values {
+            let name: Arc<str> = path.to_string().into();
+            if path.urn().is_some() || path.attribute().name() != "password" {
+                hidden.push(Hidden { path: name, value: value.map(|value| value.to_string()) });
+                continue;
+            }
+            let Some(hasher) = &self.settings.passwords else { continue };
+            let value = match value {
+                Some(Value::String(password)) => Some(hasher.hash(password).await.map_err(store_error)?),
+                _ => None,
+            };
+            hidden.push(Hidden { path: name, value });
+        }
+        Ok(hidden)
+    }
+}

@@ -1,0 +1,34 @@
+//! `DELETE /Users/{id}` (RFC 7644 §3.6).
+
+use std::sync::Arc;
+
+use scim_core::Result;
+use scim_core::schema::ResourceType;
+use scim_store::{Guard, Operation};
+
+use crate::context::{Context, commit_error};
+use crate::etag::Precondition;
+
+impl Context<'_> {
+    /// Deletes a resource and every membership of it.
+    pub(crate) async fn delete(
+        &self,
+        resource_type: &Arc<ResourceType>,
+        id: &str,
+        precondition: &Precondition,
+    ) -> Result<()> {
+        let guard = match precondition.guard() {
+            Some(guard) => guard,
+            None => {
+                let current = self.record(resource_type, id).await?;
+                precondition.check(current.version)?;
+                Guard::Version(current.version)
+            }
+        };
+        let resource_type_name = Arc::clone(resource_type.shared_name());
+        let operation = Operation::Delete { id: id.to_owned(), resource_type: resource_type_name, guard };
+        let action = format!("DELETE {}/{id}", resource_type.endpoint());
+        let outcome = self.commit(vec![operation], action, 204).await;
+        outcome.map(drop).map_err(|error| commit_error(error, resource_type))
+    }
+}

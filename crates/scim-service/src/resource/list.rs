@@ -1,0 +1,338 @@
+//! Queries: `GET /Users`, `POST /Users/.search` and both over all types (RFC 7644 §3.4.2, §3.4.3; RFC 9865).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::StatusCode;
+use scim_core::filter::Filter;
+use scim_core::message::{ListWriter, SearchRequest};
+use scim_core::project::Projection;
+use scim_core::schema::{Membership, ResourceType};
+use scim_core::sort::Sort;
+use scim_core::{Error, ErrorKind, Result};
+use scim_store::{Edge, Page, Query, Record, Start};
+
+use super::Answer;
+use crate::context::{Context, store_error};
+use crate::cursor::{Binding, Cursor, Seal};
+use crate::quirk::parse_filter;
+use crate::reply::Reply;
+
+/// What a query goes over.
+pub(crate) enum Scope {
+    /// One type.
+    Type(Arc<ResourceType>),
+    /// All types of the registry.
+    Root,
+}
+
+/// Deepest page of a sorted query over several types, which has to be merged in memory.
+const MERGE_LIMIT: usize = 10_000;
+
+/// One type's share of a query.
+struct Part {
+    resource_type: Arc<ResourceType>,
+    filter: Option<Filter>,
+    sort: Option<Sort>,
+    projection: Projection,
+}
+
+/// What was found, before it is written.
+#[derive(Default)]
+struct Found {
+    /// Index of the part, and the record.
+    records: Vec<(usize, Record)>,
+    total: u64,
+    next: Option<Cursor>,
+}
+
+/// Answers a query.
+pub(crate) async fn search(context: &Context<'_>, seal: &Seal, scope: &Scope, request: &SearchRequest) -> Result<Reply> {
+    let parts = parts(context, scope, request)?;
+    let count = page_size(context, request)?;
+    let mut list = ListWriter::new();
+    let found = match &request.cursor {
+        Some(text) => {
+            if request.start_index.is_some() {
+                return Err(Error::new(ErrorKind::InvalidValue, "`cursor` and `startIndex` exclude each other")
+                    .remedy("use one of them"));
+            }
+            let binding = binding(context, scope, request);
+            let start = match text.as_str() {
+                "" => Cursor { part: 0, position: None },
+                text => seal.open(text, &binding, count, context.now)?,
+            };
+            let found = walk(context, &parts, start, count).await?;
+            if let Some(next) = &found.next {
+                let mut nonce = [0; 12];
+                context.environment.fill(&mut nonce);
+                list.next_cursor(seal.seal(next, &binding, count, context.now, nonce)?);
+            }
+            found
+        }
+        None => {
+            let offset = u64::try_from(request.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
+            list.start_index(offset + 1);
+            let merged = parts.len() > 1 && request.sort_by.is_some();
+            match merged {
+                true => merge(context, &parts, offset, count).await?,
+                false => skip(context, &parts, offset, count).await?,
+            }
+        }
+    };
+    write(context, &parts, &found, &mut list).await?;
+    Ok(Reply::json(StatusCode::OK, list.finish(found.total)))
+}
+
+fn parts(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Result<Vec<Part>> {
+    let (types, among) = match scope {
+        Scope::Type(resource_type) => (std::slice::from_ref(resource_type), None),
+        Scope::Root => (context.registry.resource_types(), Some(context.registry)),
+    };
+    let attributes: Vec<&str> = request.attributes.iter().map(String::as_str).collect();
+    let excluded: Vec<&str> = request.excluded_attributes.iter().map(String::as_str).collect();
+    let sorts: Vec<Result<Option<Sort>>> = types
+        .iter()
+        .map(|resource_type| match &request.sort_by {
+            Some(by) => Sort::parse(by, request.sort_order.as_deref(), resource_type).map(Some),
+            None => Ok(None),
+        })
+        .collect();
+    let some_type_sorts = sorts.iter().any(|sort| sort.is_ok());
+    let mut parts = Vec::with_capacity(types.len());
+    for (resource_type, sort) in types.iter().zip(sorts) {
+        let filter = match &request.filter {
+            Some(text) => {
+                let filter = parse_filter(text, resource_type, among, context.quirks)?;
+                check_filter(&filter, resource_type)?;
+                Some(filter)
+            }
+            None => None,
+        };
+        let sort = match sort {
+            Ok(sort) => sort,
+            // Resources of a type that lacks the attribute come as if it had no value.
+            Err(_) if some_type_sorts && among.is_some() => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(sort) = &sort
+            && is_derived(&sort.path.to_string())
+        {
+            return Err(Error::new(ErrorKind::InvalidPath, format!("`{}` cannot be sorted by", sort.path))
+                .remedy("it is put together when a resource is read"));
+        }
+        let projection = Projection::parse(&attributes, &excluded, resource_type)?;
+        parts.push(Part { resource_type: Arc::clone(resource_type), filter, sort, projection });
+    }
+    Ok(parts)
+}
+
+/// Refuses filters on what is put together when a resource is read, and is therefore in no index and no document.
+fn check_filter(filter: &Filter, resource_type: &ResourceType) -> Result<()> {
+    let derived = |parent: Option<&str>, path: &str| match parent {
+        Some(parent) => is_derived(&format!("{parent}.{path}")),
+        None => is_derived(path),
+    };
+    fn visit(filter: &Filter, parent: Option<&str>, derived: &dyn Fn(Option<&str>, &str) -> bool) -> Option<String> {
+        match filter {
+            Filter::And(branches) | Filter::Or(branches) => {
+                branches.iter().find_map(|branch| visit(branch, parent, derived))
+            }
+            Filter::Not(inner) => visit(inner, parent, derived),
+            Filter::Element { path, filter } => visit(filter, Some(&path.to_string()), derived),
+            Filter::Compare(comparison) => {
+                let path = comparison.subject.path().to_string();
+                derived(parent, &path).then_some(path)
+            }
+            Filter::Present(subject) => {
+                let path = subject.path().to_string();
+                derived(parent, &path).then_some(path)
+            }
+            Filter::Never => None,
+        }
+    }
+    match (resource_type.membership(), visit(filter, None, &derived)) {
+        (_, None) => Ok(()),
+        (membership, Some(path)) => {
+            let instead = match membership {
+                Some(Membership::Group) => "; filter by `members.value`",
+                Some(Membership::Member) => "; filter by `groups.value`",
+                None => "",
+            };
+            Err(Error::new(ErrorKind::InvalidFilter, format!("`{path}` cannot be filtered by"))
+                .remedy(format!("it is put together when a resource is read{instead}")))
+        }
+    }
+}
+
+fn is_derived(path: &str) -> bool {
+    const DERIVED: [&str; 7] = [
+        "meta.location",
+        "meta.version",
+        "members.display",
+        "members.$ref",
+        "groups.display",
+        "groups.$ref",
+        "groups.type",
+    ];
+    DERIVED.contains(&path)
+}
+
+fn page_size(context: &Context<'_>, request: &SearchRequest) -> Result<usize> {
+    let maximum = context.settings.max_results;
+    match request.count {
+        None => Ok(context.settings.default_results.min(maximum)),
+        // RFC 7644 §3.4.2.4: a negative count is taken as 0, and a server may return fewer than asked for.
+        Some(count) => Ok(usize::try_from(count.max(0)).unwrap_or(usize::MAX).min(maximum)),
+    }
+}
+
+fn binding(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Binding {
+    let endpoint = match scope {
+        Scope::Type(resource_type) => resource_type.endpoint(),
+        Scope::Root => "/",
+    };
+    let (attributes, excluded) = (request.attributes.join(","), request.excluded_attributes.join(","));
+    Binding::new([
+        context.tenant.as_str(),
+        endpoint,
+        request.filter.as_deref().unwrap_or_default(),
+        request.sort_by.as_deref().unwrap_or_default(),
+        request.sort_order.as_deref().unwrap_or_default(),
+        &attributes,
+        &excluded,
+    ])
+}
+
+async fn page(context: &Context<'_>, part: &Part, start: Start, count: usize) -> Result<Page> {
+    let query = Query {
+        resource_type: Arc::clone(&part.resource_type),
+        filter: part.filter.clone(),
+        sort: part.sort.clone(),
+        start,
+        count,
+        total: true,
+    };
+    context.store.query(context.tenant, &query).await.map_err(store_error)
+}
+
+/// A page by index: the parts one after the other.
+async fn skip(context: &Context<'_>, parts: &[Part], mut offset: u64, count: usize) -> Result<Found> {
+    let mut found = Found::default();
+    for (index, part) in parts.iter().enumerate() {
+        let left = count - found.records.len();
+        let page = page(context, part, Start::Offset(offset), left).await?;
+        let total = page.total.unwrap_or(0);
+        offset = offset.saturating_sub(total);
+        found.total += total;
+        found.records.extend(page.records.into_iter().map(|record| (index, record)));
+    }
+    Ok(found)
+}
+
+/// A page by cursor: the parts one after the other, from a position on.
+async fn walk(context: &Context<'_>, parts: &[Part], start: Cursor, count: usize) -> Result<Found> {
+    let mut found = Found::default();
+    let first = usize::try_from(start.part).unwrap_or(usize::MAX);
+    let mut position = start.position;
+    for (index, part) in parts.iter().enumerate() {
+        let left = count - found.records.len();
+        let wanted = if index < first { 0 } else { left };
+        let from = match position.take_if(|_| index == first) {
+            Some(position) => Start::After(position),
+            None => Start::Offset(0),
+        };
+        let page = page(context, part, from, wanted).await?;
+        let total = page.total.unwrap_or(0);
+        found.total += total;
+        let part_number = u32::try_from(index).unwrap_or(u32::MAX);
+        if found.next.is_none() && index >= first && count > 0 {
+            found.next = match page.next {
+                Some(next) => Some(Cursor { part: part_number, position: Some(next) }),
+                None if left == 0 && total > 0 => Some(Cursor { part: part_number, position: None }),
+                None => None,
+            };
+        }
+        found.records.extend(page.records.into_iter().map(|record| (index, record)));
+    }
+    Ok(found)
+}
+
+/// A sorted page over several types: the first records of each, merged.
+async fn merge(context: &Context<'_>, parts: &[Part], offset: u64, count: usize) -> Result<Found> {
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    let depth = offset.saturating_add(count);
+    if depth > MERGE_LIMIT {
+        return Err(Error::new(ErrorKind::TooMany, format!("a sorted query over all types ends at {MERGE_LIMIT} resources"))
+            .remedy("query one type, or leave out `sortBy`"));
+    }
+    let descending = parts.iter().find_map(|part| part.sort.as_ref()).is_some_and(|sort| sort.descending);
+    let mut keyed = Vec::new();
+    let mut total = 0;
+    for (index, part) in parts.iter().enumerate() {
+        let page = page(context, part, Start::Offset(0), depth).await?;
+        total += page.total.unwrap_or(0);
+        for record in page.records {
+            let key = match &part.sort {
+                Some(sort) => sort.key(&record.document()?),
+                None => scim_core::key::Key::absent(),
+            };
+            keyed.push((key, index, record));
+        }
+    }
+    keyed.sort_by(|(a, _, left), (b, _, right)| a.compare(b, descending).then_with(|| left.id.cmp(&right.id)));
+    let records = keyed.into_iter().skip(offset).take(count).map(|(_, index, record)| (index, record)).collect();
+    Ok(Found { records, total, next: None })
+}
+
+/// Writes the records with their memberships, read in one go for each type.
+async fn write(context: &Context<'_>, parts: &[Part], found: &Found, list: &mut ListWriter) -> Result<()> {
+    let mut edges: HashMap<String, Vec<Edge>> = HashMap::new();
+    for (index, part) in parts.iter().enumerate() {
+        let shown = match part.resource_type.membership() {
+            Some(Membership::Group) => part.projection.includes("members"),
+            // Part of the entity tag, which `meta` shows.
+            Some(Membership::Member) => part.projection.includes("groups") || part.projection.includes("meta"),
+            None => false,
+        };
+        let of = |(part, record): &(usize, Record)| (*part == index).then(|| record.id.clone());
+        let ids: Vec<String> = found.records.iter().filter_map(of).collect();
+        if shown && !ids.is_empty() {
+            for edge in context.memberships(&part.resource_type, ids).await? {
+                edges.entry(edge.of.clone()).or_default().push(edge);
+            }
+        }
+    }
+    for (index, record) in &found.records {
+        let Some(part) = parts.get(*index) else { continue };
+        let edges = edges.get(&record.id).map(Vec::as_slice).unwrap_or_default();
+        let answer = Answer { record, resource_type: &part.resource_type, edges, base: context.base };
+        answer.write(&part.projection, list.resource())?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scim_core::schema::Registry;
+
+    #[test]
+    fn what_is_derived_cannot_be_filtered_by() {
+        let registry = Registry::builtin().expect("built in");
+        for (endpoint, filter, allowed) in [
+            ("Groups", "members.value eq \"a\"", true),
+            ("Groups", "members eq \"a\"", true),
+            ("Groups", "members[type eq \"User\"]", true),
+            ("Groups", "not (members.display co \"a\")", false),
+            ("Groups", "members[$ref pr]", false),
+            ("Users", "groups.display eq \"a\"", false),
+            ("Users", "meta.lastModified gt \"2011-05-13T04:42:34Z\"", true),
+            ("Users", "meta.location sw \"https\"", false),
+        ] {
+            let resource_type = registry.endpoint(endpoint).expect(endpoint);
+            let parsed = Filter::parse(filter, resource_type).expect(filter);
+            assert_eq!(check_filter(&parsed, resource_type).is_ok(), allowed, "{filter}");
+        }
+    }
+}

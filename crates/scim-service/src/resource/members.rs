@@ -1,0 +1,190 @@
+//! Members of a group: PATCH and PUT turned into deltas, so that the cost is that of what changes and not of the group.
+
+use std::collections::{BTreeSet, HashSet};
+
+use scim_core::document::Document;
+use scim_core::filter::{Comparison, Filter, Operand, Operator};
+use scim_core::patch::{Operation, Target, Verb};
+use scim_core::schema::{Attribute, Membership, ResourceType};
+use scim_core::{Error, ErrorKind, Result, decode};
+use scim_store::{MemberDelta, UnknownMembers};
+use serde_json::Value;
+
+/// A change to a group's members, built up operation by operation. The last word on a member counts.
+#[derive(Debug, Default)]
+pub(crate) struct MemberChange {
+    clear: bool,
+    add: Vec<String>,
+    added: HashSet<String>,
+    remove: Vec<String>,
+    removed: HashSet<String>,
+}
+
+/// Which members an operation takes away.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Selection<'a> {
+    /// These.
+    Ids(Vec<String>),
+    /// Those that match; the members have to be read to know.
+    Matching(&'a Filter),
+}
+
+impl MemberChange {
+    /// The members that a whole resource brings along. They are taken out of the document, where they are not kept.
+    pub(crate) fn of_document(document: &mut Document, resource_type: &ResourceType) -> Result<Self> {
+        let mut change = Self { clear: true, ..Self::default() };
+        if resource_type.membership() == Some(Membership::Group)
+            && let Some(members) = document.take("members")
+        {
+            change.add_all(ids(&members)?);
+        }
+        Ok(change)
+    }
+
+    /// Whether an operation is about members.
+    pub(crate) fn concerns(operation: &Operation, resource_type: &ResourceType) -> bool {
+        let attribute = match &operation.target {
+            Target::Attribute(path) | Target::Elements { path, .. } => path,
+            Target::Extension(_) => return false,
+        };
+        resource_type.membership() == Some(Membership::Group)
+            && attribute.urn().is_none()
+            && attribute.attribute().name() == "members"
+    }
+
+    /// Takes in one operation. Returns what it removes if that cannot be known without reading the members; the
+    /// caller then finds out and calls [`Self::remove_all`].
+    pub(crate) fn apply<'o>(&mut self, operation: &'o Operation) -> Result<Option<&'o Filter>> {
+        match (&operation.target, operation.verb) {
+            (Target::Attribute(path), verb) if path.sub().is_none() => {
+                let attribute = path.attribute();
+                match verb {
+                    Verb::Add => self.add_all(values(attribute, operation)?),
+                    Verb::Replace => {
+                        let members = values(attribute, operation)?;
+                        *self = Self { clear: true, ..Self::default() };
+                        self.add_all(members);
+                    }
+                    Verb::Remove => *self = Self { clear: true, ..Self::default() },
+                }
+                Ok(None)
+            }
+            (Target::Elements { filter, sub: None, .. }, Verb::Remove) => match Selection::of(filter) {
+                Selection::Ids(ids) => {
+                    self.remove_all(ids);
+                    Ok(None)
+                }
+                Selection::Matching(filter) => Ok(Some(filter)),
+            },
+            (Target::Attribute(_) | Target::Elements { .. } | Target::Extension(_), _) => {
+                Err(Error::new(ErrorKind::Mutability, "the parts of a member cannot be changed")
+                    .at("members")
+                    .remedy("remove the member and add the right one"))
+            }
+        }
+    }
+
+    /// Adds members.
+    pub(crate) fn add_all(&mut self, ids: impl IntoIterator<Item = String>) {
+        for id in ids {
+            if self.removed.remove(&id) {
+                self.remove.retain(|removed| *removed != id);
+            }
+            if self.added.insert(id.clone()) {
+                self.add.push(id);
+            }
+        }
+    }
+
+    /// Removes members.
+    pub(crate) fn remove_all(&mut self, ids: impl IntoIterator<Item = String>) {
+        let ids: BTreeSet<String> = ids.into_iter().collect();
+        if ids.iter().any(|id| self.added.contains(id)) {
+            self.added.retain(|id| !ids.contains(id));
+            self.add.retain(|id| !ids.contains(id));
+        }
+        for id in ids {
+            if !self.clear && self.removed.insert(id.clone()) {
+                self.remove.push(id);
+            }
+        }
+    }
+
+    /// Whether this adds `id` whatever was there before.
+    pub(crate) fn adds(&self, id: &str) -> bool {
+        self.added.contains(id)
+    }
+
+    /// Whether this takes away `id` if it was there before.
+    pub(crate) fn drops(&self, id: &str) -> bool {
+        (self.clear && !self.adds(id)) || self.removed.contains(id)
+    }
+
+    /// The members that it adds.
+    pub(crate) fn added(&self) -> &[String] {
+        &self.add
+    }
+
+    /// As the store takes it.
+    pub(crate) fn into_delta(self, unknown: UnknownMembers) -> MemberDelta {
+        MemberDelta { clear: self.clear, remove: self.remove, add: self.add, unknown }
+    }
+}
+
+impl<'a> Selection<'a> {
+    /// Reads `value eq "a"`, and any such joined by `or`, as the list of identifiers that it is.
+    fn of(filter: &'a Filter) -> Self {
+        fn collect(filter: &Filter, ids: &mut Vec<String>) -> bool {
+            match filter {
+                Filter::Compare(Comparison { subject, operator: Operator::Eq, operand: Operand::Text(id) })
+                    if subject.path().leaf().name() == "value" =>
+                {
+                    ids.push(id.as_ref().to_owned());
+                    true
+                }
+                Filter::Or(branches) => branches.iter().all(|branch| collect(branch, ids)),
+                Filter::And(_)
+                | Filter::Not(_)
+                | Filter::Compare(_)
+                | Filter::Present(_)
+                | Filter::Element { .. }
+                | Filter::Never => false,
+            }
+        }
+        let mut ids = Vec::new();
+        if collect(filter, &mut ids) { Self::Ids(ids) } else { Self::Matching(filter) }
+    }
+}
+
+fn values(attribute: &Attribute, operation: &Operation) -> Result<Vec<String>> {
+    let value = operation.value.as_ref().unwrap_or(&Value::Null);
+    // RFC 7644 §3.5.2.1: a single value may be added without an array around it.
+    let wrapped;
+    let value = match value {
+        Value::Object(_) => {
+            wrapped = Value::Array(vec![value.clone()]);
+            &wrapped
+        }
+        other => other,
+    };
+    match decode::value(attribute, value, &"members")? {
+        Some(members) => ids(&members),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn ids(members: &Value) -> Result<Vec<String>> {
+    let elements = members.as_array().map(Vec::as_slice).unwrap_or_default();
+    elements
+        .iter()
+        .map(|element| match element.get("value").and_then(Value::as_str) {
+            Some(id) if !id.is_empty() => Ok(id.to_owned()),
+            _ => Err(Error::new(ErrorKind::InvalidValue, "a member has no `value`")
+                .at("members.value")
+                .remedy("send the member's `id` as its `value`")),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,18 @@
+//! Resources: one file for each operation on them, and what the operations share.
+
+mod content;
+mod create;
+mod delete;
+mod list;
+mod members;
+mod modify;
+mod read;
+mod render;
+mod replace;
+
+pub(crate) use content::content;
+pub(crate) use create::Planned;
+pub(crate) use modify::Modified;
+pub(crate) use list::{Scope, search};
+pub(crate) use members::MemberChange;
+pub(crate) use render::Answer;

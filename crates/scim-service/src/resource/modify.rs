@@ -1,0 +1,227 @@
+//! `PATCH /Users/{id}` (RFC 7644 §3.5.2).
+//!
+//! Operations on a group's members become a delta of edges. A PATCH that consists of nothing else is written without
+//! reading the group, so its cost does not depend on the group's size.
+
+use std::sync::Arc;
+
+use scim_core::document::Document;
+use scim_core::filter::Filter;
+use scim_core::patch::{Operation as Step, Patch, Target, Verb};
+use scim_core::path::AttributePath;
+use scim_core::schema::{Returned, ResourceType};
+use scim_core::{Error, Result, decode};
+use scim_store::{ChangeKind, CommitError, Conflict, EdgeQuery, Operation, Record, Side};
+use serde_json::{Map, Value, json};
+
+use super::members::MemberChange;
+use super::replace::{change_kind, keep_active};
+use super::{content, render};
+use crate::context::{Attempts, Context, commit_error, store_error};
+use crate::etag::Precondition;
+use crate::quirk::{rewrite_patch, rewrite_step};
+
+/// What a PATCH left behind.
+pub(crate) enum Modified {
+    /// The whole record, which had to be read anyway.
+    Record(Record),
+    /// The version alone: only members changed.
+    Version(u64),
+}
+
+impl Modified {
+    /// The version afterwards.
+    pub(crate) fn version(&self) -> u64 {
+        match self {
+            Self::Record(record) => record.version,
+            Self::Version(version) => *version,
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Applies a PATCH, whole or not at all.
+    pub(crate) async fn modify(
+        &self,
+        resource_type: &Arc<ResourceType>,
+        id: &str,
+        mut body: Value,
+        precondition: &Precondition,
+    ) -> Result<Modified> {
+        let nothing_before = is_empty(&body);
+        rewrite_patch(&mut body, id, resource_type, self.quirks);
+        let patch = if is_empty(&body) && !nothing_before {
+            // Quirks have shown that the request asks for nothing.
+            Patch { operations: Vec::new() }
+        } else {
+            Patch::decode(&body, resource_type)?
+        };
+        let mut attempts = Attempts::new();
+        loop {
+            let outcome = match self.members_only(&patch, resource_type, precondition)? {
+                Some(change) => self.modify_members(resource_type, id, change, precondition).await,
+                None => self.modify_document(resource_type, id, &patch, precondition).await?,
+            };
+            match outcome {
+                Err(CommitError::Conflict(Conflict::Version { .. })) if !precondition.is_conditional() => {
+                    attempts.lose()?;
+                }
+                outcome => return outcome.map_err(|error| commit_error(error, resource_type)),
+            }
+        }
+    }
+
+    /// The change to the members, if that is all that the patch asks for and it can be known without reading.
+    fn members_only(
+        &self,
+        patch: &Patch,
+        resource_type: &ResourceType,
+        precondition: &Precondition,
+    ) -> Result<Option<MemberChange>> {
+        if patch.operations.is_empty() || precondition.guard().is_none() {
+            return Ok(None);
+        }
+        let mut change = MemberChange::default();
+        for step in &patch.operations {
+            if !MemberChange::concerns(step, resource_type) || change.apply(step).map_err(in_step(step))?.is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(change))
+    }
+
+    async fn modify_members(
+        &self,
+        resource_type: &Arc<ResourceType>,
+        id: &str,
+        change: MemberChange,
+        precondition: &Precondition,
+    ) -> std::result::Result<Modified, CommitError> {
+        let operation = Operation::Replace {
+            id: id.to_owned(),
+            resource_type: Arc::clone(resource_type.shared_name()),
+            guard: precondition.guard().unwrap_or(scim_store::Guard::Exists),
+            content: None,
+            members: change.into_delta(self.settings.unknown_members),
+            kind: ChangeKind::MembersChanged,
+        };
+        let action = format!("PATCH {}/{id}", resource_type.endpoint());
+        let committed = self.commit(vec![operation], action, 204).await?;
+        Ok(Modified::Version(committed.applied.first().map_or(0, |applied| applied.version)))
+    }
+
+    /// Reads, applies step by step, writes if the record is still the same.
+    async fn modify_document(
+        &self,
+        resource_type: &Arc<ResourceType>,
+        id: &str,
+        patch: &Patch,
+        precondition: &Precondition,
+    ) -> Result<std::result::Result<Modified, CommitError>> {
+        let current = self.record(resource_type, id).await?;
+        precondition.check(current.version)?;
+        let old = Document::from_stored(&current.body)?;
+        let mut new = old.clone();
+        let mut members = MemberChange::default();
+        let mut hidden: Vec<(AttributePath, Option<Value>)> = Vec::new();
+        for step in &patch.operations {
+            if MemberChange::concerns(step, resource_type) {
+                if let Some(filter) = members.apply(step).map_err(in_step(step))? {
+                    let matching = self.matching_members(&current.id, filter, &members).await?;
+                    members.remove_all(matching);
+                }
+            } else if let Some(path) = hidden_target(step) {
+                hidden.push((path.clone(), hidden_value(step, path).map_err(in_step(step))?));
+            } else {
+                rewrite_step(step.clone(), &new, self.quirks).apply(&mut new, resource_type)?;
+            }
+        }
+        decode::complete(&mut new, resource_type)?;
+        keep_active(&old, &mut new)?;
+        let hidden = self.hide(hidden.into_iter()).await?;
+        let members = members.into_delta(self.settings.unknown_members);
+        if new == old && members.is_empty() && hidden.is_empty() {
+            return Ok(Ok(Modified::Record(current)));
+        }
+        let mut content = content(&new, resource_type, self.quirks, self.now);
+        content.hidden = hidden;
+        let kind = change_kind(&old, &new);
+        let action = format!("PATCH {}/{id}", resource_type.endpoint());
+        let written = self.write(resource_type, &current, content, members, kind, action).await;
+        Ok(written.map(Modified::Record))
+    }
+
+    /// The members that match a filter which only the members themselves can answer, as the change so far has them.
+    async fn matching_members(&self, group: &str, filter: &Filter, change: &MemberChange) -> Result<Vec<String>> {
+        let mut query = EdgeQuery { side: Side::Members, of: vec![group.to_owned()], after: None, count: 10_000 };
+        let mut matching = Vec::new();
+        loop {
+            let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
+            for edge in &page.edges {
+                if !change.drops(&edge.id) && filter.matches(&element(self.base, edge)) {
+                    matching.push(edge.id.clone());
+                }
+            }
+            match page.edges.last() {
+                Some(last) if page.more => query.after = Some((last.of.clone(), last.id.clone())),
+                _ => break,
+            }
+        }
+        let added: Vec<&str> = change.added().iter().map(String::as_str).collect();
+        let records = self.store.get(self.tenant, &added).await.map_err(store_error)?;
+        for record in records.into_iter().flatten() {
+            let edge = scim_store::Edge {
+                of: group.to_owned(),
+                id: record.id,
+                resource_type: record.resource_type,
+                label: record.label,
+            };
+            if filter.matches(&element(self.base, &edge)) {
+                matching.push(edge.id);
+            }
+        }
+        Ok(matching)
+    }
+}
+
+/// A member as filters see it.
+fn element(base: &str, edge: &scim_store::Edge) -> Map<String, Value> {
+    let endpoint = if &*edge.resource_type == "Group" { "/Groups" } else { "/Users" };
+    let element = json!({
+        "value": edge.id,
+        "type": &*edge.resource_type,
+        "display": edge.label,
+        "$ref": render::location(base, endpoint, &edge.id),
+    });
+    match element {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+/// The attribute that a step writes, if it is one that is never returned.
+fn hidden_target(step: &Step) -> Option<&AttributePath> {
+    match &step.target {
+        Target::Attribute(path) if path.attribute().returned() == Returned::Never => Some(path),
+        Target::Attribute(_) | Target::Elements { .. } | Target::Extension(_) => None,
+    }
+}
+
+fn hidden_value(step: &Step, path: &AttributePath) -> Result<Option<Value>> {
+    match (step.verb, &step.value) {
+        (Verb::Remove, _) | (Verb::Add | Verb::Replace, None) => Ok(None),
+        (Verb::Add | Verb::Replace, Some(value)) => decode::value(path.leaf(), value, path),
+    }
+}
+
+fn in_step(step: &Step) -> impl Fn(Error) -> Error {
+    let number = step.index + 1;
+    move |error| error.context(format_args!("operation {number}"))
+}
+
+fn is_empty(body: &Value) -> bool {
+    let operations = body.as_object().and_then(|message| {
+        message.iter().find(|(name, _)| name.eq_ignore_ascii_case("Operations")).map(|(_, operations)| operations)
+    });
+    operations.and_then(Value::as_array).is_some_and(Vec::is_empty)
+}

@@ -1,0 +1,67 @@
+//! `GET /Users/{id}` (RFC 7644 §3.4.1), and how every answer shows one resource.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+use scim_core::Result;
+use scim_core::project::Projection;
+use scim_core::schema::{Membership, ResourceType};
+use scim_store::{Edge, Record};
+
+use super::Answer;
+use crate::context::Context;
+use crate::etag;
+use crate::reply::Reply;
+
+impl Context<'_> {
+    /// Reads a resource.
+    pub(crate) async fn read(
+        &self,
+        resource_type: &Arc<ResourceType>,
+        id: &str,
+        projection: &Projection,
+        headers: &HeaderMap,
+    ) -> Result<Reply> {
+        let record = self.record(resource_type, id).await?;
+        let edges = self.shown_with(resource_type, &record, projection).await?;
+        let answer = Answer { record: &record, resource_type, edges: &edges, base: self.base };
+        let tag = answer.etag();
+        if etag::is_known(headers, &tag)? {
+            return Ok(Reply::empty(StatusCode::NOT_MODIFIED).etag(&tag));
+        }
+        self.show(StatusCode::OK, &answer, projection)
+    }
+
+    /// Answers with a resource that was just written.
+    pub(crate) async fn show_written(
+        &self,
+        status: StatusCode,
+        resource_type: &Arc<ResourceType>,
+        record: &Record,
+        projection: &Projection,
+    ) -> Result<Reply> {
+        let edges = self.shown_with(resource_type, record, projection).await?;
+        self.show(status, &Answer { record, resource_type, edges: &edges, base: self.base }, projection)
+    }
+
+    fn show(&self, status: StatusCode, answer: &Answer<'_>, projection: &Projection) -> Result<Reply> {
+        let mut body = Vec::new();
+        answer.write(projection, &mut body)?;
+        Ok(Reply::json(status, body).etag(&answer.etag()).location(&answer.location()))
+    }
+
+    /// The memberships that belong to an answer. A member's groups are part of its entity tag and always needed; a
+    /// group's members only if they are shown.
+    async fn shown_with(
+        &self,
+        resource_type: &ResourceType,
+        record: &Record,
+        projection: &Projection,
+    ) -> Result<Vec<Edge>> {
+        match resource_type.membership() {
+            Some(Membership::Group) if !projection.includes("members") => Ok(Vec::new()),
+            Some(_) => self.memberships(resource_type, vec![record.id.clone()]).await,
+            None => Ok(Vec::new()),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Answers that show resources, assembled from stored bytes wherever nothing has to be left out.
+
+use scim_core::Result;
+use scim_core::project::{Projection, needs_projection};
+use scim_core::schema::{Membership, ResourceType};
+use scim_store::{Edge, Record};
+use serde_json::{Map, Value, json};
+
+use crate::etag;
+
+/// A resource with the memberships that belong to it, ready to be written.
+pub(crate) struct Answer<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) resource_type: &'a ResourceType,
+    /// The members of a group, or the groups of a member. Empty where the projection does not want them.
+    pub(crate) edges: &'a [Edge],
+    pub(crate) base: &'a str,
+}
+
+impl Answer<'_> {
+    /// The resource's URI.
+    pub(crate) fn location(&self) -> String {
+        location(self.base, self.resource_type.endpoint(), &self.record.id)
+    }
+
+    /// The entity tag.
+    pub(crate) fn etag(&self) -> String {
+        match self.resource_type.membership() {
+            Some(Membership::Member) => etag::tag(self.record, self.edges),
+            Some(Membership::Group) | None => self.record.etag(),
+        }
+    }
+
+    /// Writes the resource as JSON.
+    pub(crate) fn write(&self, projection: &Projection, out: &mut Vec<u8>) -> Result<()> {
+        if projection.is_default() && !needs_projection(self.resource_type) {
+            self.assemble(out);
+            return Ok(());
+        }
+        let mut map = self.record.document()?;
+        if let Some(Value::Object(meta)) = map.get_mut("meta") {
+            meta.insert("location".to_owned(), self.location().into());
+            meta.insert("version".to_owned(), self.etag().into());
+        }
+        if let Some((name, list)) = self.memberships(projection) {
+            map.insert(name.to_owned(), list);
+        }
+        projection.apply(&mut map);
+        if serde_json::to_writer(&mut *out, &map).is_err() {
+            return Err(scim_core::Error::new(scim_core::ErrorKind::Internal, "the resource could not be written"));
+        }
+        Ok(())
+    }
+
+    fn memberships(&self, projection: &Projection) -> Option<(&'static str, Value)> {
+        let (name, list): (_, Vec<Value>) = match self.resource_type.membership()? {
+            Membership::Group => ("members", self.edges.iter().map(|edge| Value::Object(self.member(edge))).collect()),
+            Membership::Member if self.edges.is_empty() => return None,
+            Membership::Member => ("groups", self.edges.iter().map(|edge| Value::Object(self.group(edge))).collect()),
+        };
+        projection.includes(name).then_some((name, Value::Array(list)))
+    }
+
+    /// The fast way: stored bytes, with `id` after `schemas` and the rest at the end.
+    fn assemble(&self, out: &mut Vec<u8>) {
+        let body = &self.record.body[..];
+        let split = body.iter().position(|byte| *byte == b']').map_or(0, |index| index + 1);
+        let (schemas, rest) = body.split_at(split);
+        let rest = rest.strip_suffix(b"}").unwrap_or(rest);
+        out.reserve(body.len() + 320 + self.edges.len() * 192);
+        out.extend_from_slice(schemas);
+        out.extend_from_slice(b",\"id\":");
+        write_text(out, &self.record.id);
+        out.extend_from_slice(rest);
+        match self.resource_type.membership() {
+            Some(Membership::Group) => self.write_edges(out, "members", Self::member),
+            Some(Membership::Member) if !self.edges.is_empty() => self.write_edges(out, "groups", Self::group),
+            Some(Membership::Member) | None => {}
+        }
+        out.extend_from_slice(b",\"meta\":{\"resourceType\":");
+        write_text(out, self.resource_type.name());
+        out.extend_from_slice(b",\"created\":\"");
+        out.extend_from_slice(self.record.created.to_string().as_bytes());
+        out.extend_from_slice(b"\",\"lastModified\":\"");
+        out.extend_from_slice(self.record.modified.to_string().as_bytes());
+        out.extend_from_slice(b"\",\"location\":");
+        write_text(out, &self.location());
+        out.extend_from_slice(b",\"version\":");
+        write_text(out, &self.etag());
+        out.extend_from_slice(b"}}");
+    }
+
+    fn write_edges(&self, out: &mut Vec<u8>, name: &str, element: fn(&Self, &Edge) -> Map<String, Value>) {
+        out.push(b',');
+        write_text(out, name);
+        out.extend_from_slice(b":[");
+        for (index, edge) in self.edges.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            // Writing into memory cannot fail.
+            let _ = serde_json::to_writer(&mut *out, &element(self, edge));
+        }
+        out.push(b']');
+    }
+
+    fn member(&self, edge: &Edge) -> Map<String, Value> {
+        let endpoint = if &*edge.resource_type == "Group" { "/Groups" } else { "/Users" };
+        let mut element = Map::new();
+        element.insert("value".to_owned(), edge.id.as_str().into());
+        element.insert("$ref".to_owned(), location(self.base, endpoint, &edge.id).into());
+        element.insert("type".to_owned(), (*edge.resource_type).into());
+        if !edge.label.is_empty() {
+            element.insert("display".to_owned(), edge.label.as_str().into());
+        }
+        element
+    }
+
+    fn group(&self, edge: &Edge) -> Map<String, Value> {
+        let mut element = Map::new();
+        element.insert("value".to_owned(), edge.id.as_str().into());
+        element.insert("$ref".to_owned(), location(self.base, "/Groups", &edge.id).into());
+        if !edge.label.is_empty() {
+            element.insert("display".to_owned(), edge.label.as_str().into());
+        }
+        element.insert("type".to_owned(), json!("direct"));
+        element
+    }
+}
+
+/// The URI of a resource.
+pub(crate) fn location(base: &str, endpoint: &str, id: &str) -> String {
+    format!("{base}{endpoint}/{id}")
+}
+
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    // Writing into memory cannot fail.
+    let _ = serde_json::to_writer(&mut *out, text);
+}

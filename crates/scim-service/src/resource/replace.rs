@@ -1,0 +1,113 @@
+//! `PUT /Users/{id}` (RFC 7644 §3.5.1).
+
+use std::sync::Arc;
+
+use scim_core::document::Document;
+use scim_core::schema::ResourceType;
+use scim_core::{Result, decode};
+use scim_store::{Applied, ChangeKind, CommitError, Conflict, Content, Guard, MemberDelta, Operation, Record};
+use serde_json::Value;
+
+use super::{MemberChange, content};
+use crate::context::{Attempts, Context, commit_error};
+use crate::etag::Precondition;
+use crate::quirk::rewrite_resource;
+
+impl Context<'_> {
+    /// Replaces a resource. What the body leaves out is unassigned, except `active`: only an explicit value changes
+    /// that, so that nobody is let in again by omission.
+    pub(crate) async fn replace(
+        &self,
+        resource_type: &Arc<ResourceType>,
+        id: &str,
+        mut body: Value,
+        precondition: &Precondition,
+    ) -> Result<Record> {
+        rewrite_resource(&mut body, resource_type, self.quirks);
+        let decode::Decoded { mut document, hidden } = decode::resource(&body, resource_type)?;
+        let members = MemberChange::of_document(&mut document, resource_type)?;
+        let members = members.into_delta(self.settings.unknown_members);
+        let hidden = self.hide(hidden.into_iter().map(|(path, value)| (path, Some(value)))).await?;
+        let mut attempts = Attempts::new();
+        loop {
+            let current = self.record(resource_type, id).await?;
+            precondition.check(current.version)?;
+            let old = Document::from_stored(&current.body)?;
+            decode::check_immutable(&old, &document, resource_type)?;
+            let mut new = document.clone();
+            keep_active(&old, &mut new)?;
+            let mut content = content(&new, resource_type, self.quirks, self.now);
+            content.hidden.clone_from(&hidden);
+            let kind = change_kind(&old, &new);
+            let action = format!("PUT {}/{id}", resource_type.endpoint());
+            match self.write(resource_type, &current, content, members.clone(), kind, action).await {
+                Err(CommitError::Conflict(Conflict::Version { .. })) if !precondition.is_conditional() => {
+                    attempts.lose()?;
+                }
+                outcome => return outcome.map_err(|error| commit_error(error, resource_type)),
+            }
+        }
+    }
+
+    /// Writes new content over a record that was read, if it is still the same.
+    pub(crate) async fn write(
+        &self,
+        resource_type: &Arc<ResourceType>,
+        current: &Record,
+        content: Content,
+        members: MemberDelta,
+        kind: ChangeKind,
+        action: String,
+    ) -> std::result::Result<Record, CommitError> {
+        let label = content.label.clone();
+        let body = content.body.clone();
+        let operation = Operation::Replace {
+            id: current.id.clone(),
+            resource_type: Arc::clone(resource_type.shared_name()),
+            guard: Guard::Version(current.version),
+            content: Some(content),
+            members,
+            kind,
+        };
+        let committed = self.commit(vec![operation], action, 200).await?;
+        let unchanged = Applied {
+            version: current.version,
+            created: current.created,
+            modified: current.modified,
+            changed: false,
+        };
+        let applied = committed.applied.first().copied().unwrap_or(unchanged);
+        Ok(Record {
+            id: current.id.clone(),
+            resource_type: Arc::clone(&current.resource_type),
+            version: applied.version,
+            created: applied.created,
+            modified: applied.modified,
+            label,
+            body,
+        })
+    }
+}
+
+/// Keeps `active` where the new document says nothing of it.
+pub(super) fn keep_active(old: &Document, new: &mut Document) -> Result<()> {
+    match old.as_map().get("active") {
+        Some(active) if !new.as_map().contains_key("active") => {
+            let mut map = std::mem::take(new).into_map();
+            map.insert("active".to_owned(), active.clone());
+            *new = Document::from_canonical(map);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How the log calls the step from one document to the next. No `active` means active.
+pub(super) fn change_kind(old: &Document, new: &Document) -> ChangeKind {
+    let active = |document: &Document| document.as_map().get("active") != Some(&Value::Bool(false));
+    match (active(old), active(new)) {
+        (true, false) => ChangeKind::Deactivated,
+        (false, true) => ChangeKind::Reactivated,
+        (true, true) | (false, false) => ChangeKind::Modified,
+    }
+}

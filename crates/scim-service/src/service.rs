@@ -1,0 +1,341 @@
+//! The service: one HTTP request in, one HTTP response out.
+//!
+//! The way of a request is the same for all: path → tenant → credential → connection → rate → endpoint → method →
+//! media types → body → operation → answer. Nothing of a body is read before the credential is known to be good. The
+//! service opens no socket, starts no thread and reads no clock of its own.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{BodyExt, Full, Limited};
+use scim_core::message::{BulkRequest, SearchRequest};
+use scim_core::project::Projection;
+use scim_core::schema::{Membership, Registry, ResourceType};
+use scim_core::{Error, ErrorKind, Result, json};
+use scim_store::Store;
+use serde_json::Value;
+
+use crate::bulk::bulk;
+use crate::context::Context;
+use crate::cursor::Seal;
+use crate::directory::{Directory, TenantEntry, TokenEntry};
+use crate::environment::Environment;
+use crate::etag::Precondition;
+use crate::quirk::Quirk;
+use crate::rate::Rates;
+use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
+use crate::resource::{Modified, Scope, search};
+use crate::route::{Endpoint, split_tenant};
+use crate::settings::Settings;
+use crate::{discovery, media, query};
+
+/// The identifier of a request, for the log and the audit. A server puts it into the request's extensions; without
+/// it the service makes one.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// What a server may log of a request that was answered. The service puts it into the response's extensions.
+#[derive(Debug, Clone, Default)]
+pub struct Served {
+    /// The tenant, once the credential was accepted.
+    pub tenant: Option<String>,
+    /// The endpoint without identifiers.
+    pub route: &'static str,
+}
+
+/// The SCIM protocol over a store.
+pub struct Service {
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    environment: Arc<dyn Environment>,
+    settings: Settings,
+    directory: Directory,
+    rates: Rates,
+    seal: OnceLock<Seal>,
+}
+
+impl Service {
+    /// A service over `store` that speaks the schemas of `registry`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        registry: Arc<Registry>,
+        environment: Arc<dyn Environment>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            directory: Directory::new(Arc::clone(&store), Arc::clone(&environment)),
+            rates: Rates::new(settings.requests_per_second, settings.burst_seconds),
+            seal: OnceLock::new(),
+            store,
+            registry,
+            environment,
+            settings,
+        }
+    }
+
+    /// The tenants, connections and credentials. A server calls its `refresh` once a second.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Answers a request. Every outcome is an answer, errors included.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: std::fmt::Display,
+    {
+        let (parts, body) = request.into_parts();
+        let mut served = Served { tenant: None, route: "-" };
+        let media_type = media::negotiate(&parts.headers);
+        let reply = match self.answer(&parts, body, &media_type, &mut served).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                if error.kind().status() >= 500 {
+                    tracing::error!(error = ?error, "request failed");
+                } else {
+                    tracing::debug!(kind = ?error.kind(), "request refused");
+                }
+                Reply::from(&error)
+            }
+        };
+        let mut response = reply.into_response(media_type.unwrap_or(DEFAULT_MEDIA_TYPE));
+        response.extensions_mut().insert(served);
+        response
+    }
+
+    async fn answer<B>(
+        &self,
+        parts: &http::request::Parts,
+        body: B,
+        media_type: &Result<&'static str>,
+        served: &mut Served,
+    ) -> Result<Reply>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: std::fmt::Display,
+    {
+        let now = self.environment.now();
+        let (name, path) = split_tenant(parts.uri.path()).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "there is nothing here")
+                .remedy("a tenant's base URL ends in `/t/{tenant}/scim/v2`")
+        })?;
+        let (entry, token) = self.authenticate(name, &parts.headers).await?;
+        served.tenant = Some(name.to_owned());
+        let Some(connection) = &entry.connection else {
+            return Err(Error::new(ErrorKind::Forbidden, format!("tenant `{name}` has no connection to an identity provider"))
+                .remedy("its operator creates one with `scimd connection create`"));
+        };
+        if let Err(seconds) = self.rates.take(&entry.tenant, now) {
+            let error = Error::new(ErrorKind::TooManyRequests, "too many requests")
+                .remedy(format!("wait {seconds} s, then send at most {} a second", self.settings.requests_per_second));
+            return Ok(Reply::from(&error).retry_after(seconds));
+        }
+        let endpoint = Endpoint::of(path, &self.registry)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such endpoint").remedy("see /ResourceTypes"))?;
+        served.route = endpoint.name();
+        if !endpoint.allows(&parts.method) {
+            let error = Error::new(
+                ErrorKind::MethodNotAllowed,
+                format!("this endpoint does not know {}", parts.method.as_str().escape_debug()),
+            )
+            .remedy(format!("it knows {}", endpoint.methods()));
+            return Ok(Reply::from(&error).allow(endpoint.methods()));
+        }
+        if let Err(error) = media_type {
+            return Ok(Reply::from(error));
+        }
+        let base = format!("{}/t/{name}/scim/v2", self.settings.base_url);
+        let request_id = self.request_id(parts);
+        let context = Context {
+            store: &*self.store,
+            registry: &self.registry,
+            environment: &*self.environment,
+            settings: &self.settings,
+            tenant: &entry.tenant,
+            quirks: connection.quirks(),
+            base: &base,
+            actor: &token.id,
+            request: &request_id,
+            now,
+        };
+        self.dispatch(&context, endpoint, parts, body).await
+    }
+
+    async fn dispatch<B>(
+        &self,
+        context: &Context<'_>,
+        endpoint: Endpoint,
+        parts: &http::request::Parts,
+        body: B,
+    ) -> Result<Reply>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: std::fmt::Display,
+    {
+        let query = query::parse(parts.uri.query())?;
+        match (endpoint, &parts.method) {
+            (Endpoint::Me, _) => Err(Error::new(ErrorKind::NotImplemented, "/Me is not served: a provisioning client acts for an organisation, not for a person")
+                .remedy("use /Users")),
+            (Endpoint::ServiceProviderConfig, _) => discovery::service_provider_config(context, query.filter.as_deref()),
+            (Endpoint::Schemas, _) => discovery::schemas(context, query.filter.as_deref()),
+            (Endpoint::Schema(urn), _) => discovery::schema(context, &urn),
+            (Endpoint::ResourceTypes, _) => discovery::resource_types(context, query.filter.as_deref()),
+            (Endpoint::ResourceType(name), _) => discovery::resource_type(context, &name),
+            (Endpoint::Root, _) => self.search(context, &Scope::Root, &query).await,
+            (Endpoint::RootSearch, _) => {
+                let request = SearchRequest::decode(&self.json(parts, body).await?)?;
+                self.search(context, &Scope::Root, &request).await
+            }
+            (Endpoint::Search(resource_type), _) => {
+                let request = SearchRequest::decode(&self.json(parts, body).await?)?;
+                self.search(context, &Scope::Type(resource_type), &request).await
+            }
+            (Endpoint::Bulk, _) => bulk(context, BulkRequest::decode(&self.json(parts, body).await?)?).await,
+            (Endpoint::Collection(resource_type), &Method::POST) => {
+                let projection = projection(&query, &resource_type)?;
+                let body = self.json(parts, body).await?;
+                let record = context.create(&resource_type, body).await?;
+                context.show_written(StatusCode::CREATED, &resource_type, &record, &projection).await
+            }
+            (Endpoint::Collection(resource_type), _) => {
+                self.search(context, &Scope::Type(resource_type), &query).await
+            }
+            (Endpoint::Resource(resource_type, id), method) => {
+                let projection = projection(&query, &resource_type)?;
+                let precondition = Precondition::of(&parts.headers)?;
+                match *method {
+                    Method::PUT => {
+                        let body = self.json(parts, body).await?;
+                        let record = context.replace(&resource_type, &id, body, &precondition).await?;
+                        context.show_written(StatusCode::OK, &resource_type, &record, &projection).await
+                    }
+                    Method::PATCH => {
+                        let body = self.json(parts, body).await?;
+                        let modified = context.modify(&resource_type, &id, body, &precondition).await?;
+                        self.show_modified(context, &resource_type, &id, modified, &projection).await
+                    }
+                    Method::DELETE => {
+                        context.delete(&resource_type, &id, &precondition).await?;
+                        Ok(Reply::empty(StatusCode::NO_CONTENT))
+                    }
+                    _ => context.read(&resource_type, &id, &projection, &parts.headers).await,
+                }
+            }
+        }
+    }
+
+    /// RFC 7644 §3.5.2: 200 with the resource, or 204. A group is shown only if the request selects attributes, since
+    /// writing out its members could cost far more than changing one.
+    async fn show_modified(
+        &self,
+        context: &Context<'_>,
+        resource_type: &Arc<ResourceType>,
+        id: &str,
+        modified: Modified,
+        projection: &Projection,
+    ) -> Result<Reply> {
+        if resource_type.membership() == Some(Membership::Group) && projection.is_default() {
+            return Ok(Reply::empty(StatusCode::NO_CONTENT).etag(&format!("W/\"{}\"", modified.version())));
+        }
+        let record = match modified {
+            Modified::Record(record) => record,
+            Modified::Version(_) => context.record(resource_type, id).await?,
+        };
+        context.show_written(StatusCode::OK, resource_type, &record, projection).await
+    }
+
+    async fn search(&self, context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Result<Reply> {
+        search(context, self.seal().await?, scope, request).await
+    }
+
+    async fn seal(&self) -> Result<&Seal> {
+        if let Some(seal) = self.seal.get() {
+            return Ok(seal);
+        }
+        let key = self.directory.secret("cursor").await?;
+        Ok(self.seal.get_or_init(|| Seal::new(&key, self.settings.cursor_seconds)))
+    }
+
+    /// Finds the tenant and checks the credential. Whatever is wrong, the answer is the same.
+    async fn authenticate(&self, tenant: &str, headers: &HeaderMap) -> Result<(Arc<TenantEntry>, Arc<TokenEntry>)> {
+        let credential = Credential::of(headers)?;
+        let entry = self.directory.tenant(tenant).await?.ok_or_else(unauthenticated)?;
+        let bare_allowed =
+            entry.connection.as_ref().is_some_and(|connection| connection.quirks().has(Quirk::BareToken));
+        if credential.bare && !bare_allowed {
+            return Err(unauthenticated());
+        }
+        let token = self.directory.authenticate(&entry, credential.token).await?.ok_or_else(unauthenticated)?;
+        Ok((entry, token))
+    }
+
+    /// Reads the body within its limit, and as JSON.
+    async fn json<B>(&self, parts: &http::request::Parts, body: B) -> Result<Value>
+    where
+        B: Body<Data = Bytes>,
+        B::Error: std::fmt::Display,
+    {
+        media::check_content_type(&parts.headers)?;
+        let limit = self.settings.max_body;
+        let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large(limit));
+        }
+        let body = std::pin::pin!(Limited::new(body, limit));
+        match body.collect().await {
+            Ok(collected) => json::parse(&collected.to_bytes()),
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large(limit)),
+            Err(error) => Err(Error::new(ErrorKind::BadRequest, "the body did not arrive whole").caused_by(error.to_string())),
+        }
+    }
+
+    fn request_id(&self, parts: &http::request::Parts) -> String {
+        if let Some(RequestId(id)) = parts.extensions.get::<RequestId>() {
+            return id.clone();
+        }
+        let mut random = [0; 8];
+        self.environment.fill(&mut random);
+        format!("{:016x}", u64::from_be_bytes(random))
+    }
+}
+
+/// What stands in the Authorization header.
+struct Credential<'a> {
+    token: &'a str,
+    /// Whether it stands there without a scheme.
+    bare: bool,
+}
+
+impl<'a> Credential<'a> {
+    fn of(headers: &'a HeaderMap) -> Result<Self> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let value = values.next().and_then(|value| value.to_str().ok()).ok_or_else(unauthenticated)?;
+        if values.next().is_some() {
+            return Err(unauthenticated());
+        }
+        let (token, bare) = match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => (token.trim_matches(' '), false),
+            Some(_) => return Err(unauthenticated()),
+            None => (value, true),
+        };
+        if token.is_empty() { Err(unauthenticated()) } else { Ok(Self { token, bare }) }
+    }
+}
+
+fn unauthenticated() -> Error {
+    Error::new(ErrorKind::Unauthenticated, "the request carries no token that is valid for this tenant")
+        .remedy("send `Authorization: Bearer TOKEN` with a token of this tenant that has neither expired nor been revoked")
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit} bytes")).remedy("send less at once")
+}
+
+fn projection(query: &SearchRequest, resource_type: &ResourceType) -> Result<Projection> {
+    let attributes: Vec<&str> = query.attributes.iter().map(String::as_str).collect();
+    let excluded: Vec<&str> = query.excluded_attributes.iter().map(String::as_str).collect();
+    Projection::parse(&attributes, &excluded, resource_type)
+}

@@ -1,0 +1,62 @@
+//! What an operator sets once for the whole service.
+
+use std::sync::Arc;
+
+use scim_store::{Pending, StoreError, UnknownMembers};
+
+/// Settings of a [`crate::Service`]. Start from [`Settings::new`] and change what differs.
+#[derive(Clone)]
+pub struct Settings {
+    /// Scheme and authority under which clients reach the service, without a trailing slash. Every `location` and
+    /// `$ref` starts with it; the Host header never matters.
+    pub base_url: String,
+    /// Requests a second that each tenant may make.
+    pub requests_per_second: u32,
+    /// How many seconds' worth of requests a tenant may make at once after a pause.
+    pub burst_seconds: u32,
+    /// Largest body, in bytes.
+    pub max_body: usize,
+    /// Most operations in one Bulk request.
+    pub max_operations: usize,
+    /// Most resources on a page.
+    pub max_results: usize,
+    /// Resources on a page when the request names no count.
+    pub default_results: usize,
+    /// Most members in one answer, over all its groups.
+    pub max_members: usize,
+    /// How long a cursor stays valid.
+    pub cursor_seconds: u32,
+    /// What becomes of members that do not exist.
+    pub unknown_members: UnknownMembers,
+    /// What becomes of passwords. `None` discards them.
+    pub passwords: Option<Arc<dyn PasswordHasher>>,
+}
+
+impl Settings {
+    /// The defaults, for a service that clients reach under `base_url`.
+    pub fn new(base_url: impl Into<String>) -> Self {
+        let base_url: String = base_url.into();
+        Self {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            requests_per_second: 500,
+            burst_seconds: 10,
+            max_body: 4 * 1024 * 1024,
+            max_operations: 1000,
+            max_results: 1000,
+            default_results: 100,
+            max_members: 1_000_000,
+            cursor_seconds: 3600,
+            unknown_members: UnknownMembers::Refuse,
+            passwords: None,
+        }
+    }
+}
+
+/// Turns a password into the hash that is kept of it, away from the threads that serve requests.
+pub trait PasswordHasher: Send + Sync + 'static {
+    /// The hash, as a PHC string.
+    ///
+    /// # Errors
+    /// `Unavailable` when too many hashes are being computed already.
+    fn hash(&self, password: String) -> Pending<'_, String, StoreError>;
+}
