@@ -172,6 +172,13 @@ impl Error {
         self
     }
 
+    /// The same error as another kind, such as a path that is wrong inside a filter.
+    #[must_use]
+    pub fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// Puts words in front of the explanation, such as which of several operations it is about.
     #[must_use]
     pub fn context(mut self, prefix: impl fmt::Display) -> Self {

@@ -8,6 +8,7 @@ pub mod filter;
 pub mod key;
 pub mod path;
 pub mod schema;
+pub mod sort;
 pub mod text;
 pub mod time;
 

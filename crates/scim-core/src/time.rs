@@ -44,6 +44,14 @@ impl Instant {
     }
 }
 
+impl fmt::Display for Instant {
+    /// RFC 3339 in UTC, with as many decimals as it takes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let moment = DateTime::<Utc>::from_timestamp(self.seconds, self.nanos).unwrap_or_default();
+        f.write_str(&moment.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

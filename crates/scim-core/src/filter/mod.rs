@@ -4,6 +4,18 @@
 //! resolved against a resource type. A `Filter` therefore cannot name an attribute that does not exist, compare a
 //! boolean with a number, or nest deeper than [`MAX_DEPTH`]. It refuses to know where resources are stored.
 
+mod evaluate;
+mod expression;
+mod lexer;
+mod print;
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+pub use expression::{Expression, Literal, MAX_LENGTH, PathExpression, RawComparison, ResolvedPath};
+
+use std::ops::Deref;
+
 use crate::path::AttributePath;
 use crate::time::Instant;
 
@@ -101,8 +113,47 @@ pub enum Operand {
     Integer(i64),
     /// For a decimal attribute.
     Decimal(f64),
-    /// For a string, reference or binary attribute. Already folded, unless the attribute is case exact.
-    Text(Box<str>),
+    /// For a string, reference or binary attribute.
+    Text(Text),
     /// For a dateTime attribute.
     Instant(Instant),
+}
+
+/// A text to compare with. It dereferences to the form that is compared: folded, unless the attribute is case exact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    sent: Box<str>,
+    folded: Option<Box<str>>,
+}
+
+impl Text {
+    /// The text as the client wrote it.
+    pub fn sent(&self) -> &str {
+        &self.sent
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.folded.as_ref().unwrap_or(&self.sent)
+    }
+}
+
+impl Operator {
+    /// The name in filters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Eq => "eq",
+            Self::Ne => "ne",
+            Self::Co => "co",
+            Self::Sw => "sw",
+            Self::Ew => "ew",
+            Self::Gt => "gt",
+            Self::Ge => "ge",
+            Self::Lt => "lt",
+            Self::Le => "le",
+        }
+    }
 }

@@ -1,0 +1,142 @@
+//! What a filter means. Every store finishes its queries here, so no two can disagree.
+//!
+//! * Any value of a multi-valued attribute may satisfy a comparison, `ne` included.
+//! * `ne` is true of an attribute without a value: nothing is not identical to something.
+//! * `pr` asks for a value that is not empty: null, `""`, `[]` and an object of such values are not present.
+//! * Texts are compared folded unless the attribute is case exact, and ordered by the bytes of that form. Times are
+//!   compared as moments. [`crate::key::Key`] orders values the same way.
+
+use std::cmp::Ordering;
+
+use serde_json::{Map, Value};
+
+use super::{Comparison, Filter, Operand, Operator, Subject, Text};
+use crate::schema::Attribute;
+use crate::text::fold;
+use crate::time::Instant;
+
+/// What subjects are looked up in.
+#[derive(Clone, Copy)]
+enum Scope<'v> {
+    Document(&'v Map<String, Value>),
+    Element(&'v Value),
+}
+
+impl Filter {
+    /// Whether a canonical document matches. Inside value paths the document is an element.
+    pub fn matches(&self, document: &Map<String, Value>) -> bool {
+        matches(self, Scope::Document(document))
+    }
+
+    /// Whether one element of a multi-valued attribute matches a filter that was resolved for its elements.
+    pub fn matches_element(&self, element: &Value) -> bool {
+        matches(self, Scope::Element(element))
+    }
+}
+
+fn matches(filter: &Filter, scope: Scope<'_>) -> bool {
+    match filter {
+        Filter::And(all) => all.iter().all(|part| matches(part, scope)),
+        Filter::Or(any) => any.iter().any(|part| matches(part, scope)),
+        Filter::Not(inner) => !matches(inner, scope),
+        Filter::Compare(comparison) => compare(comparison, scope),
+        Filter::Present(subject) => any_value(subject, scope, |value| !is_empty(value)),
+        Filter::Element { path, filter } => match scope {
+            Scope::Document(document) => match path.attribute_value(document) {
+                Some(Value::Array(elements)) => {
+                    elements.iter().any(|element| filter.matches_element(element))
+                }
+                Some(value) => filter.matches_element(value),
+                None => false,
+            },
+            Scope::Element(_) => false,
+        },
+        Filter::Never => false,
+    }
+}
+
+fn compare(comparison: &Comparison, scope: Scope<'_>) -> bool {
+    let Comparison { subject, operator, operand } = comparison;
+    let attribute = subject.path().leaf();
+    let present = || any_value(subject, scope, |value| !is_empty(value));
+    match (operator, operand) {
+        (Operator::Ne, Operand::Null) => present(),
+        (_, Operand::Null) => !present(),
+        (Operator::Ne, operand) => {
+            !any_value(subject, scope, |_| true)
+                || any_value(subject, scope, |value| !holds(attribute, value, Operator::Eq, operand))
+        }
+        (operator, operand) => any_value(subject, scope, |value| holds(attribute, value, *operator, operand)),
+    }
+}
+
+/// Whether `test` is true of any value of the subject.
+fn any_value(subject: &Subject, scope: Scope<'_>, test: impl Fn(&Value) -> bool) -> bool {
+    let test = |value: &Value| match value {
+        Value::Array(elements) => elements.iter().any(&test),
+        value => test(value),
+    };
+    match (subject, scope) {
+        (Subject::Attribute(path), Scope::Document(document)) => path.values(document).any(test),
+        (Subject::Attribute(path), Scope::Element(element)) => {
+            element.get(path.attribute().name()).is_some_and(test)
+        }
+        (Subject::Element(_), Scope::Element(element)) => test(element),
+        (Subject::Element(_), Scope::Document(_)) => false,
+    }
+}
+
+/// Whether one value satisfies a comparison. A value of another type satisfies none.
+fn holds(attribute: &Attribute, value: &Value, operator: Operator, operand: &Operand) -> bool {
+    match (operand, value) {
+        (Operand::Text(operand), Value::String(value)) => text_holds(attribute, value, operator, operand),
+        (Operand::Boolean(operand), Value::Bool(value)) => ordered(value.cmp(operand), operator),
+        (Operand::Integer(operand), Value::Number(value)) => {
+            value.as_i64().is_some_and(|value| ordered(value.cmp(operand), operator))
+        }
+        (Operand::Decimal(operand), Value::Number(value)) => value
+            .as_f64()
+            .and_then(|value| value.partial_cmp(operand))
+            .is_some_and(|ordering| ordered(ordering, operator)),
+        (Operand::Instant(operand), Value::String(value)) => {
+            Instant::parse(value).is_some_and(|value| ordered(value.cmp(operand), operator))
+        }
+        _ => false,
+    }
+}
+
+fn text_holds(attribute: &Attribute, value: &str, operator: Operator, operand: &Text) -> bool {
+    let value = if attribute.is_case_exact() { value.into() } else { fold(value) };
+    let operand: &str = operand;
+    match operator {
+        Operator::Co => value.contains(operand),
+        Operator::Sw => value.starts_with(operand),
+        Operator::Ew => value.ends_with(operand),
+        Operator::Eq | Operator::Ne | Operator::Gt | Operator::Ge | Operator::Lt | Operator::Le => {
+            ordered((*value).cmp(operand), operator)
+        }
+    }
+}
+
+fn ordered(ordering: Ordering, operator: Operator) -> bool {
+    match operator {
+        Operator::Eq => ordering.is_eq(),
+        Operator::Ne => ordering.is_ne(),
+        Operator::Gt => ordering.is_gt(),
+        Operator::Ge => ordering.is_ge(),
+        Operator::Lt => ordering.is_lt(),
+        Operator::Le => ordering.is_le(),
+        Operator::Co | Operator::Sw | Operator::Ew => false,
+    }
+}
+
+/// Whether a value counts as none.
+pub(crate) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(elements) => elements.iter().all(is_empty),
+        Value::Object(members) => members.values().all(is_empty),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}

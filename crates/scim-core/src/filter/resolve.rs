@@ -1,0 +1,239 @@
+//! Names and literals of a parsed filter, resolved against the schema.
+//!
+//! The rules of which comparison makes sense are here and nowhere else:
+//!
+//! | type | operators besides `eq`, `ne` and `pr` |
+//! |---|---|
+//! | string, reference | `co` `sw` `ew` `gt` `ge` `lt` `le` |
+//! | integer, decimal, dateTime | `gt` `ge` `lt` `le` |
+//! | boolean, binary | none (RFC 7644 §3.4.2.2) |
+//!
+//! A multi-valued complex attribute stands for its `value` sub-attribute. Attributes that are never returned cannot be
+//! compared at all, or a filter would tell what an answer does not.
+
+use std::sync::Arc;
+
+use super::expression::{Expression, Literal, NodeKind, RawComparison};
+use super::{Comparison, Filter, Operand, Operator, Subject, Text};
+use crate::error::{Error, ErrorKind, Result};
+use crate::path::AttributePath;
+use crate::schema::{Attribute, Registry, ResourceType, Returned, Type};
+use crate::text::{fold, nearest};
+use crate::time::Instant;
+
+pub(super) struct Resolver<'a, 't> {
+    pub(super) expression: &'a Expression<'t>,
+    pub(super) resource_type: &'a ResourceType,
+    pub(super) among: Option<&'a Registry>,
+    pub(super) kind: ErrorKind,
+}
+
+impl Resolver<'_, '_> {
+    pub(super) fn resolve(&self) -> Result<Filter> {
+        self.node(self.expression.root, None)
+    }
+
+    /// Resolves a filter that stands in the brackets after `path`.
+    pub(super) fn resolve_elements(&self, path: &AttributePath) -> Result<Filter> {
+        self.check_element(path)?;
+        self.node(self.expression.root, Some(path))
+    }
+
+    fn node(&self, index: usize, enclosing: Option<&AttributePath>) -> Result<Filter> {
+        let Some(node) = self.expression.nodes.get(index) else { return Ok(Filter::Never) };
+        match &node.kind {
+            NodeKind::And(first) => Ok(Filter::And(self.list(*first, enclosing)?)),
+            NodeKind::Or(first) => Ok(Filter::Or(self.list(*first, enclosing)?)),
+            NodeKind::Not(inner) => Ok(Filter::Not(Box::new(self.node(*inner, enclosing)?))),
+            NodeKind::Compare(raw) => {
+                self.comparison(raw, enclosing).map_err(|error| error.spanning(raw.span()))
+            }
+            NodeKind::Element(name, inner) => {
+                let Some(path) = self.path(name)? else { return Ok(Filter::Never) };
+                self.check_element(&path)?;
+                let filter = Box::new(self.node(*inner, Some(&path))?);
+                Ok(Filter::Element { path, filter })
+            }
+        }
+    }
+
+    fn list(&self, first: usize, enclosing: Option<&AttributePath>) -> Result<Vec<Filter>> {
+        let mut filters = Vec::with_capacity(2);
+        let mut next = Some(first);
+        while let Some(index) = next {
+            filters.push(self.node(index, enclosing)?);
+            next = self.expression.nodes.get(index).and_then(|node| node.next);
+        }
+        Ok(filters)
+    }
+
+    /// The attribute of this name, or `None` if only another type has it and that is allowed.
+    fn path(&self, name: &str) -> Result<Option<AttributePath>> {
+        AttributePath::parse(name, self.resource_type).map(Some).or_else(|error| {
+            let mut others = self.among.into_iter().flat_map(Registry::resource_types);
+            match others.any(|other| AttributePath::parse(name, other).is_ok()) {
+                true => Ok(None),
+                false => Err(error.of_kind(self.kind)),
+            }
+        })
+    }
+
+    fn check_element(&self, path: &AttributePath) -> Result<()> {
+        if path.sub().is_some()
+            || !(path.attribute().is_multi_valued() || path.attribute().kind() == Type::Complex)
+        {
+            return Err(self
+                .error(format!("`{path}` has no elements to select from"))
+                .remedy(format!("use `{path}` without brackets")));
+        }
+        self.check_visible(path)
+    }
+
+    fn check_visible(&self, path: &AttributePath) -> Result<()> {
+        if path.leaf().returned() != Returned::Never && path.attribute().returned() != Returned::Never {
+            return Ok(());
+        }
+        Err(self.error(format!("`{path}` is never returned and cannot be compared")))
+    }
+
+    fn comparison(&self, raw: &RawComparison<'_>, enclosing: Option<&AttributePath>) -> Result<Filter> {
+        let subject = match enclosing {
+            Some(path) => self.in_element(&raw.path, path)?,
+            None => match self.path(&raw.path)? {
+                Some(path) => Subject::Attribute(path),
+                None => return Ok(Filter::Never),
+            },
+        };
+        self.check_visible(subject.path())?;
+        let Some(operator) = raw.operator else { return Ok(Filter::Present(subject)) };
+        let subject = self.comparable(subject)?;
+        let operand = self.operand(subject.path().leaf(), operator, &raw.literal, subject.path())?;
+        Ok(Filter::Compare(Comparison { subject, operator, operand }))
+    }
+
+    fn in_element(&self, name: &str, enclosing: &AttributePath) -> Result<Subject> {
+        let attribute = enclosing.attribute();
+        if attribute.kind() != Type::Complex {
+            return match name.eq_ignore_ascii_case("value") {
+                true => Ok(Subject::Element(enclosing.clone())),
+                false => Err(self
+                    .error(format!("the elements of `{enclosing}` have no `{name}`"))
+                    .remedy("compare `value`, which is the element itself")),
+            };
+        }
+        match attribute.sub_attribute(name) {
+            Some(sub) => Ok(Subject::Attribute(AttributePath::new(None, Arc::clone(sub), None))),
+            None => {
+                let known: Vec<&str> = attribute.sub_attributes().iter().map(|sub| sub.name()).collect();
+                let error = self.error(format!("`{name}` is not a sub-attribute of `{enclosing}`"));
+                Err(match nearest(name, known.iter().copied()) {
+                    Some(near) => error.remedy(format!("did you mean `{near}`?")),
+                    None => error.remedy(format!("it has {}", known.join(", "))),
+                })
+            }
+        }
+    }
+
+    /// What a complex attribute stands for when it is compared.
+    fn comparable(&self, subject: Subject) -> Result<Subject> {
+        let Subject::Attribute(path) = &subject else { return Ok(subject) };
+        let leaf = path.leaf();
+        if leaf.kind() != Type::Complex {
+            return Ok(subject);
+        }
+        match leaf.sub_attribute("value") {
+            Some(value) if leaf.is_multi_valued() && path.sub().is_none() => {
+                Ok(Subject::Attribute(path.with_sub(Arc::clone(value))))
+            }
+            value => {
+                let example = value.or(leaf.sub_attributes().first()).map_or("value", |sub| sub.name());
+                Err(self
+                    .error(format!("`{path}` is complex and cannot be compared as a whole"))
+                    .remedy(format!("compare one of its sub-attributes, as in `{path}.{example}`")))
+            }
+        }
+    }
+
+    fn operand(
+        &self,
+        attribute: &Attribute,
+        operator: Operator,
+        literal: &Literal<'_>,
+        path: &AttributePath,
+    ) -> Result<Operand> {
+        let kind = attribute.kind();
+        let fits = match operator {
+            Operator::Eq | Operator::Ne => true,
+            Operator::Co | Operator::Sw | Operator::Ew => matches!(kind, Type::String | Type::Reference),
+            Operator::Gt | Operator::Ge | Operator::Lt | Operator::Le => {
+                !matches!(kind, Type::Boolean | Type::Binary | Type::Complex)
+            }
+        };
+        if !fits {
+            let error = self.error(format!(
+                "`{}` cannot be used with `{path}`, which has type {}",
+                operator.name(),
+                kind.name()
+            ));
+            return Err(match kind {
+                Type::DateTime => error.remedy("use `gt`, `ge`, `lt` or `le`"),
+                _ => error.remedy("use `eq`, `ne` or `pr`"),
+            });
+        }
+        let operand = match (kind, literal) {
+            (_, Literal::Null) if matches!(operator, Operator::Eq | Operator::Ne) => Some(Operand::Null),
+            (Type::Boolean, Literal::Boolean(value)) => Some(Operand::Boolean(*value)),
+            (Type::Integer, Literal::Number(number)) => whole(number).map(Operand::Integer),
+            (Type::Decimal, Literal::Number(number)) => number.as_f64().map(Operand::Decimal),
+            (Type::DateTime, Literal::Text(text)) => Instant::parse(text).map(Operand::Instant),
+            (Type::String | Type::Reference | Type::Binary, Literal::Text(text)) => {
+                Some(Operand::Text(Text::new(text, attribute.is_case_exact())))
+            }
+            _ => None,
+        };
+        operand.ok_or_else(|| {
+            let example = match kind {
+                Type::Boolean => "`true` or `false`",
+                Type::Integer => "a whole number",
+                Type::Decimal => "a number",
+                Type::DateTime => "a time such as \"2011-05-13T04:42:34Z\"",
+                Type::String | Type::Reference | Type::Binary | Type::Complex => "text in double quotes",
+            };
+            self.error(format!(
+                "`{path}` has type {} and cannot be compared with {}",
+                kind.name(),
+                describe(literal)
+            ))
+            .remedy(format!("give {example}"))
+        })
+    }
+
+    fn error(&self, explanation: String) -> Error {
+        Error::new(self.kind, explanation)
+    }
+}
+
+impl Text {
+    /// A text to compare with an attribute that is case exact or not.
+    pub fn new(sent: &str, case_exact: bool) -> Self {
+        let folded = if case_exact { None } else { Some(fold(sent)).filter(|folded| folded != sent) };
+        Self { sent: sent.into(), folded: folded.map(|folded| folded.into_owned().into()) }
+    }
+}
+
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    number.as_i64().or_else(|| {
+        let value = number.as_f64()?;
+        let exact = value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0;
+        exact.then_some(value as i64)
+    })
+}
+
+fn describe(literal: &Literal<'_>) -> String {
+    match literal {
+        Literal::Null => "`null`".to_owned(),
+        Literal::Boolean(value) => format!("`{value}`"),
+        Literal::Number(number) => format!("`{number}`"),
+        Literal::Text(_) => "this text".to_owned(),
+    }
+}
