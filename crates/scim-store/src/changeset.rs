@@ -1,14 +1,16 @@
 //! Writes: a [`Changeset`] is plain data that commits whole or not at all.
 //!
-//! A store applies the operations in order, in one transaction. Unique keys and members are checked against the state
-//! *after* all operations of the changeset, so that resources which refer to each other can be created together. The
-//! change log and the audit entry are written in the same transaction.
+//! A store applies the operations in order, in one transaction. Guards are checked in that order, each against what the
+//! operations before it have left. Unique keys and the existence of members are checked against the state *after* all
+//! operations of the changeset, so that resources which refer to each other can be created together. The first
+//! operation with an unmet guard or an unknown member is reported, and if there is none, the first with a unique value
+//! that is taken. The change log and the audit entry are written in the same transaction.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use scim_core::key::Key;
-use scim_core::time::Timestamp;
+use scim_core::time::{Instant, Timestamp};
 
 use crate::ChangeKind;
 
@@ -52,8 +54,8 @@ pub enum Operation {
         /// How the log calls a change of content.
         kind: ChangeKind,
     },
-    /// Deletes a resource, its memberships on both sides and its hidden values. Every group that it was a member of
-    /// gets a new version and a log entry.
+    /// Deletes a resource, its memberships on both sides and its hidden values. Every other group that it was a member
+    /// of gets a new version and a log entry, after that of the deletion and in the order of identifiers.
     Delete {
         /// The resource.
         id: String,
@@ -73,7 +75,8 @@ pub struct Content {
     pub body: Bytes,
     /// The values that no other resource of the tenant and type may have.
     pub unique: Vec<UniqueKey>,
-    /// The entries that make the resource findable. For each index of the type exactly one is `leading`.
+    /// The entries that make the resource findable. For each index of the type exactly one is `leading`. The keys of
+    /// [`IndexEntry::CREATED`] and [`IndexEntry::MODIFIED`] are the store's to set, whatever is given.
     pub index: Vec<IndexEntry>,
     /// Values that are never read back, to be set (`Some`) or removed (`None`).
     pub hidden: Vec<Hidden>,
@@ -97,6 +100,24 @@ pub struct IndexEntry {
     pub key: Key,
     /// Whether the resource sorts by this entry.
     pub leading: bool,
+}
+
+impl IndexEntry {
+    /// The path whose key follows the time of creation.
+    pub const CREATED: &str = "meta.created";
+    /// The path whose key follows every change of the resource and of its members.
+    pub const MODIFIED: &str = "meta.lastModified";
+
+    /// Sets the key if it is one of those that the store sets.
+    pub fn settle(&mut self, created: Timestamp, modified: Timestamp) {
+        let moment = match &*self.path {
+            Self::CREATED => created,
+            Self::MODIFIED => modified,
+            _ => return,
+        };
+        let nanos = moment.0.rem_euclid(1000) as u32 * 1_000_000;
+        self.key = Key::instant(Instant { seconds: moment.0.div_euclid(1000), nanos });
+    }
 }
 
 /// A value that a store keeps and never gives back through [`crate::Store`].
@@ -219,7 +240,12 @@ pub enum Conflict {
     UnknownMembers {
         /// Index of the operation.
         operation: usize,
-        /// The first few of them, in the order they were given.
+        /// The first [`Conflict::NAMED_MEMBERS`] of them, in the order they were given.
         ids: Vec<String>,
     },
+}
+
+impl Conflict {
+    /// Most unknown members that a conflict names.
+    pub const NAMED_MEMBERS: usize = 10;
 }

@@ -6,15 +6,19 @@
 //! changeset exists. Nothing here knows HTTP, and a store never interprets client text.
 
 mod changeset;
+mod memory;
+pub mod plan;
 mod query;
 mod record;
 mod store;
 mod tenant;
+pub mod window;
 
 pub use changeset::{
     Applied, AuditEntry, Changeset, Committed, Conflict, Content, Guard, Hidden, IndexEntry, MemberDelta,
     Operation, UniqueKey, UnknownMembers,
 };
+pub use memory::MemoryStore;
 pub use query::{Edge, EdgePage, EdgeQuery, Page, Position, Query, Side, Start};
 pub use record::{Audited, Change, ChangeKind, Record};
 pub use store::{CommitError, Pending, Store, StoreError};

@@ -113,9 +113,9 @@ pub struct Change {
     pub resource_type: Arc<str>,
     /// The resource.
     pub id: String,
-    /// Members that were added, for [`ChangeKind::MembersChanged`] and for a group created with members.
+    /// Members that were added to it by this change, ascending, whatever else changed.
     pub added: Vec<String>,
-    /// Members that were removed, for [`ChangeKind::MembersChanged`].
+    /// Members that were removed from it by this change, ascending. Empty for a deletion, which removes all.
     pub removed: Vec<String>,
 }
 
