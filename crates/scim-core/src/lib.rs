@@ -3,8 +3,11 @@
 //! Everything here is a pure function of its arguments. The crate never does I/O, reads a clock, draws a random
 //! number or names an HTTP type, so that a server, a client, a command-line tool and a fuzzer can use the same code.
 
+pub mod decode;
+pub mod document;
 pub mod error;
 pub mod filter;
+pub mod json;
 pub mod key;
 pub mod path;
 pub mod schema;

@@ -68,6 +68,17 @@ fn distance(left: &str, right: &str, limit: usize) -> usize {
     last.last().copied().unwrap_or(0)
 }
 
+/// The text as an error quotes it: cut where it is long, since it comes from outside.
+pub fn excerpt(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(EXCERPT_LIMIT) {
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    }
+}
+
+/// Longest text, in characters, that an error quotes whole.
+const EXCERPT_LIMIT: usize = 128;
+
 #[cfg(test)]
 mod tests {
     use super::*;
