@@ -115,11 +115,6 @@ impl<'de> Visitor<'de> for Reader<'_> {
         Ok(Value::String(value.to_owned()))
     }
 
-    fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Value, E> {
-        self.text(&value)?;
-        Ok(Value::String(value))
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
         let mut elements = Vec::new();

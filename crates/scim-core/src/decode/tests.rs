@@ -31,7 +31,7 @@ fn device() -> Arc<ResourceType> {
             {"name": "primary", "type": "boolean"}, {"name": "key", "mutability": "writeOnly"}]},
     ]});
     let owner = json!({"id": OWNER, "attributes": [
-        {"name": "badge", "required": true, "mutability": "immutable"}, {"name": "desk"},
+        {"name": "badge", "required": true, "mutability": "immutable"}, {"name": "desk", "mutability": "immutable"},
         {"name": "age", "type": "integer", "mutability": "readOnly"},
         {"name": "codeword", "mutability": "writeOnly"}]});
     let resource_type = json!({"name": "Device", "endpoint": "/Devices", "schema": DEVICE,
@@ -379,6 +379,25 @@ fn what_nobody_may_read_is_in_no_document() {
 }
 
 #[test]
+fn what_nobody_may_read_can_be_required() {
+    let safe = json!({"id": "urn:acme:Safe", "attributes": [
+        {"name": "label"}, {"name": "code", "required": true, "mutability": "writeOnly"}]});
+    let safes = json!({"name": "Safe", "endpoint": "/Safes", "schema": "urn:acme:Safe"});
+    let registry = Registry::builder()
+        .and_then(|builder| builder.schema(&safe)?.resource_type(&safes)?.build())
+        .expect("documents");
+    let safes = registry.endpoint("Safes").expect("Safe");
+    let body = |code| json!({"schemas": ["urn:acme:Safe"], "code": code});
+    check(
+        resource(&body(""), safes),
+        ErrorKind::InvalidValue,
+        "the required attribute `code` is missing or empty",
+    );
+    let mut document = resource(&body("0000"), safes).expect("a safe").document;
+    complete(&mut document, safes).expect("a document cannot show it");
+}
+
+#[test]
 fn completing_restores_the_canonical_form() {
     let users = builtin("Users");
     let mut document =
@@ -405,7 +424,7 @@ fn completing_restores_the_canonical_form() {
 #[test]
 fn immutable_values_stay() {
     let device = device();
-    let base = || json!({"site": {"code": "c", "label": "l"}, "ports": [{"value": "1"}]});
+    let base = || json!({"site": {"code": "c", "label": "l"}, "ports": [{"value": "1"}], OWNER: {"badge": "7", "desk": "3"}});
     let check = |change: Value, expected: Option<&str>| {
         let old = gadget(base()).expect("a device").document;
         let new = gadget(merged(base(), change)).expect("a device").document;
@@ -428,6 +447,10 @@ fn immutable_values_stay() {
     check(
         json!({OWNER: {"badge": "8"}}),
         Some("`urn:acme:2.0:Owner:badge` is immutable and already has a value; send the value that it has"),
+    );
+    check(
+        json!({OWNER: {"badge": "7"}}),
+        Some("`urn:acme:2.0:Owner:desk` is immutable and already has a value; send the value that it has"),
     );
     let old = gadget(json!({})).expect("a device").document;
     let new = gadget(base()).expect("a device").document;
