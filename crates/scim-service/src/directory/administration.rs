@@ -1,0 +1,269 @@
+//! What an operator does to the directory. Each change commits together with its audit entry.
+//!
+//! Several processes may do this at once: nothing is checked first and written later. That a tenant exists, and that
+//! something does not exist yet, are guards of the one changeset.
+
+use scim_core::text::nearest;
+use scim_core::time::Timestamp;
+use scim_core::{Error, ErrorKind, Result};
+use scim_store::{
+    AuditEntry, ChangeKind, Changeset, CommitError, Conflict, Content, Guard, MemberDelta, Operation, Query,
+    Start, Tenant,
+};
+
+use super::record::{ConnectionBody, Kind, TenantBody, content, secret_content, token_content};
+use super::token::{Drawn, is_id};
+use super::{Connection, Directory, NewToken, TenantEntry, TokenEntry};
+use crate::context::store_error;
+
+/// How many records are read at once.
+const PAGE: usize = 500;
+/// How often an identifier that turns out to be taken is drawn again. One in 2⁴⁰ is.
+const DRAWS: usize = 8;
+
+impl Directory {
+    /// Creates a tenant.
+    ///
+    /// # Errors
+    /// `InvalidValue` when the name is not one, `Conflict` when it is taken.
+    pub async fn create_tenant(&self, name: &str, actor: &str) -> Result<Tenant> {
+        let tenant =
+            Tenant::new(name).map_err(|error| Error::new(ErrorKind::InvalidValue, error.to_string()))?;
+        let content = content(name, &TenantBody { name: name.to_owned() })?;
+        let operations = vec![create(Kind::Tenant, name, content)];
+        match self.change(operations, actor, format!("create tenant {name}"), 201).await? {
+            Ok(_) => Ok(tenant),
+            Err(_) => Err(Error::new(ErrorKind::Conflict, format!("tenant `{name}` exists already"))),
+        }
+    }
+
+    /// All tenants, in the order of their names.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn tenants(&self) -> Result<Vec<TenantEntry>> {
+        let mut query = Query {
+            resource_type: self.types.tenant.clone(),
+            filter: None,
+            sort: None,
+            start: Start::Offset(0),
+            count: PAGE,
+            total: false,
+        };
+        let mut entries = Vec::new();
+        loop {
+            let page = self.store.query(&self.system, &query).await.map_err(store_error)?;
+            let names: Vec<&str> = page.records.iter().map(|record| record.label.as_str()).collect();
+            let ids: Vec<String> = names.iter().map(|name| Kind::Connection.id(name)).collect();
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let connections = self.store.get(&self.system, &ids).await.map_err(store_error)?;
+            for (record, connection) in page.records.iter().zip(connections) {
+                let tenant = Tenant::new(&record.label)
+                    .map_err(|error| super::record::corrupt(&record.id).caused_by(error))?;
+                entries.push(TenantEntry::read(tenant, record, connection.as_ref())?);
+            }
+            match page.next {
+                Some(position) => query.start = Start::After(position),
+                None => return Ok(entries),
+            }
+        }
+    }
+
+    /// Connects a tenant to its identity provider.
+    ///
+    /// # Errors
+    /// `InvalidValue` when the connection is not sensible, `NotFound` when there is no such tenant, `Conflict` when it
+    /// has a connection.
+    pub async fn create_connection(
+        &self,
+        tenant: &Tenant,
+        connection: Connection,
+        actor: &str,
+    ) -> Result<()> {
+        connection.check()?;
+        let Connection { idp, idp_tenant, quirks } = connection;
+        let body = ConnectionBody {
+            tenant: tenant.as_str().to_owned(),
+            idp: idp.name().to_owned(),
+            idp_tenant,
+            quirks,
+        };
+        let operations =
+            vec![exists(tenant), create(Kind::Connection, tenant.as_str(), content(idp.name(), &body)?)];
+        let action = format!("create {idp} connection of {tenant}");
+        match self.change(operations, actor, action, 201).await? {
+            Ok(_) => Ok(()),
+            Err(Conflict::Exists { .. }) => Err(Error::new(
+                ErrorKind::Conflict,
+                format!("tenant `{tenant}` has a connection already, and a tenant has one at most"),
+            )
+            .remedy(format!(
+                "create another tenant for another identity provider, or replace this one: \
+                 `scimd connection delete {tenant}` and create it anew"
+            ))),
+            Err(_) => Err(self.no_tenant(tenant.as_str()).await),
+        }
+    }
+
+    /// Removes a tenant's connection. Its users, groups and tokens stay; its requests are refused until it has another.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such tenant, or it has no connection.
+    pub async fn delete_connection(&self, tenant: &Tenant, actor: &str) -> Result<()> {
+        let operations = vec![exists(tenant), delete(Kind::Connection, tenant.as_str())];
+        match self.change(operations, actor, format!("delete connection of {tenant}"), 204).await? {
+            Ok(_) => Ok(()),
+            Err(Conflict::Missing { operation: 1 }) => {
+                Err(Error::new(ErrorKind::NotFound, format!("tenant `{tenant}` has no connection")))
+            }
+            Err(_) => Err(self.no_tenant(tenant.as_str()).await),
+        }
+    }
+
+    /// Creates a token. What is returned is the only copy of it.
+    ///
+    /// # Errors
+    /// `InvalidValue` when it would have expired already, `NotFound` when there is no such tenant.
+    pub async fn create_token(
+        &self,
+        tenant: &Tenant,
+        expires: Option<Timestamp>,
+        actor: &str,
+    ) -> Result<NewToken> {
+        if let Some(end) = expires.filter(|end| *end <= self.now()) {
+            return Err(Error::new(ErrorKind::InvalidValue, format!("{end} is in the past"))
+                .remedy("choose a later end, or none"));
+        }
+        for _ in 0..DRAWS {
+            let Drawn { id, hash, token } = Drawn::new(&*self.environment);
+            let content = token_content(&id, tenant, &hash, expires.map(|end| end.0))?;
+            let operations = vec![exists(tenant), create(Kind::Token, &id, content)];
+            match self.change(operations, actor, format!("create token {id} of {tenant}"), 201).await? {
+                Ok(created) => {
+                    let entry = TokenEntry { id, tenant: tenant.clone(), created, expires, hash };
+                    return Ok(NewToken { entry, token });
+                }
+                Err(Conflict::Exists { .. }) => {}
+                Err(_) => return Err(self.no_tenant(tenant.as_str()).await),
+            }
+        }
+        Err(Error::new(ErrorKind::Internal, "no free token identifier was drawn")
+            .remedy("the source of randomness is not random"))
+    }
+
+    /// A tenant's tokens, expired ones included, in the order of their identifiers.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such tenant.
+    pub async fn tokens(&self, tenant: &Tenant) -> Result<Vec<TokenEntry>> {
+        if self.records([&Kind::Tenant.id(tenant.as_str())]).await? == [None] {
+            return Err(self.no_tenant(tenant.as_str()).await);
+        }
+        let mut query = Query {
+            resource_type: self.types.token.clone(),
+            filter: Some(self.types.tokens_of(tenant)?),
+            sort: None,
+            start: Start::Offset(0),
+            count: PAGE,
+            total: false,
+        };
+        let mut entries = Vec::new();
+        loop {
+            let page = self.store.query(&self.system, &query).await.map_err(store_error)?;
+            let read: Result<Vec<TokenEntry>> = page.records.iter().map(TokenEntry::read).collect();
+            entries.append(&mut read?);
+            match page.next {
+                Some(position) => query.start = Start::After(position),
+                None => return Ok(entries),
+            }
+        }
+    }
+
+    /// Revokes a token. Every server on the store refuses it within [`super::TRUST_SECONDS`].
+    ///
+    /// # Errors
+    /// `NotFound` when there is no token with this identifier.
+    pub async fn revoke_token(&self, id: &str, actor: &str) -> Result<()> {
+        if !is_id(id) {
+            let error = Error::new(ErrorKind::InvalidValue, "this is not the identifier of a token");
+            return Err(
+                error.remedy("it is the 8 characters between the underscores, as in `scim_abcd2345_…`")
+            );
+        }
+        match self.change(vec![delete(Kind::Token, id)], actor, format!("revoke token {id}"), 204).await? {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::new(ErrorKind::NotFound, format!("there is no token `{id}`"))
+                .remedy("it may be revoked already; see `scimd token list`")),
+        }
+    }
+
+    /// Whether the secret was created; `false` when there is one of this name.
+    pub(super) async fn create_secret(&self, name: &str, secret: &[u8; 32]) -> Result<bool> {
+        let operations = vec![create(Kind::Secret, name, secret_content(name, secret)?)];
+        Ok(self.change(operations, "scimd", format!("create secret {name}"), 201).await?.is_ok())
+    }
+
+    /// Commits a change and says when, or which guard failed.
+    async fn change(
+        &self,
+        operations: Vec<Operation>,
+        actor: &str,
+        action: String,
+        status: u16,
+    ) -> Result<std::result::Result<Timestamp, Conflict>> {
+        let mut random = [0; 8];
+        self.environment.fill(&mut random);
+        let request = format!("{:016x}", u64::from_be_bytes(random));
+        let audit = AuditEntry { actor: actor.to_owned(), request, action, status, detail: String::new() };
+        let ids: Vec<String> = operations.iter().map(|operation| id(operation).to_owned()).collect();
+        let at = self.now();
+        let result = self.store.commit(&self.system, Changeset { at, operations, audit: Some(audit) }).await;
+        self.cache.forget(ids.iter().map(String::as_str));
+        match result {
+            Ok(_) => Ok(Ok(at)),
+            Err(CommitError::Conflict(conflict)) => Ok(Err(conflict)),
+            Err(CommitError::Store(error)) => Err(store_error(error)),
+        }
+    }
+
+    /// The complaint about a tenant that does not exist, with the one that may have been meant.
+    pub async fn no_tenant(&self, name: &str) -> Error {
+        let error = Error::new(ErrorKind::NotFound, format!("there is no tenant `{}`", name.escape_debug()));
+        let known = self.tenants().await.unwrap_or_default();
+        match nearest(name, known.iter().map(|entry| entry.tenant.as_str())) {
+            Some(near) => error.remedy(format!("did you mean `{near}`?")),
+            None => error.remedy(format!("create it with `scimd tenant create {}`", name.escape_debug())),
+        }
+    }
+}
+
+fn create(kind: Kind, name: &str, content: Content) -> Operation {
+    Operation::Create {
+        id: kind.id(name),
+        resource_type: kind.name().into(),
+        content,
+        members: MemberDelta::default(),
+    }
+}
+
+fn delete(kind: Kind, name: &str) -> Operation {
+    Operation::Delete { id: kind.id(name), resource_type: kind.name().into(), guard: Guard::Exists }
+}
+
+/// Changes nothing, and fails when there is no such tenant.
+fn exists(tenant: &Tenant) -> Operation {
+    Operation::Replace {
+        id: Kind::Tenant.id(tenant.as_str()),
+        resource_type: Kind::Tenant.name().into(),
+        guard: Guard::Exists,
+        content: None,
+        members: MemberDelta::default(),
+        kind: ChangeKind::Modified,
+    }
+}
+
+fn id(operation: &Operation) -> &str {
+    match operation {
+        Operation::Create { id, .. } | Operation::Replace { id, .. } | Operation::Delete { id, .. } => id,
+    }
+}

@@ -1,0 +1,165 @@
+//! The directory: which tenants exist, what each is connected to, and which tokens it accepts.
+//!
+//! All of it is records in the reserved system tenant, written through the same [`Store`] as everything else, so that
+//! durability, audit and spreading to other servers need no mechanism of their own. Caches hold only what exists,
+//! follow the system tenant's change log, and are not believed for longer than [`TRUST_SECONDS`] without it. The
+//! directory never keeps a token, only its hash, and never says why a token is refused.
+
+mod administration;
+mod cache;
+mod entry;
+mod record;
+#[cfg(test)]
+mod tests;
+mod token;
+
+use std::sync::Arc;
+
+use scim_core::Result;
+use scim_core::time::Timestamp;
+use scim_store::{Record, Store, Tenant};
+
+pub use self::entry::{Connection, Idp, NewToken, TenantEntry, TokenEntry};
+
+use self::cache::Cache;
+use self::record::{Kind, Types};
+use crate::context::store_error;
+use crate::environment::Environment;
+
+/// How long a cached entry is believed after the change log was last read. A revoked token is refused by every server
+/// within this time, even by one that cannot reach the store's log any more.
+pub const TRUST_SECONDS: i64 = 5;
+
+/// How many changes are read at once.
+const PAGE: usize = 1000;
+
+/// The tenants, connections, tokens and secrets of a store.
+pub struct Directory {
+    store: Arc<dyn Store>,
+    environment: Arc<dyn Environment>,
+    system: Tenant,
+    types: Types,
+    cache: Cache,
+}
+
+impl Directory {
+    /// The directory of `store`. It caches nothing until [`Directory::refresh`] is called regularly.
+    pub fn new(store: Arc<dyn Store>, environment: Arc<dyn Environment>) -> Self {
+        Self { store, environment, system: Tenant::system(), types: Types::new(), cache: Cache::new() }
+    }
+
+    /// The tenant of this name, with its connection.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn tenant(&self, name: &str) -> Result<Option<Arc<TenantEntry>>> {
+        let now = self.environment.now();
+        if let Some(entry) = self.cache.tenant(name, now) {
+            return Ok(Some(entry));
+        }
+        let Ok(tenant) = Tenant::new(name) else { return Ok(None) };
+        let generation = self.cache.generation();
+        let ids = [Kind::Tenant.id(name), Kind::Connection.id(name)];
+        let [record, connection] = self.records([&ids[0], &ids[1]]).await?;
+        let Some(record) = record else { return Ok(None) };
+        let entry = Arc::new(TenantEntry::read(tenant, &record, connection.as_ref())?);
+        self.cache.keep_tenant(Arc::clone(&entry), generation);
+        Ok(Some(entry))
+    }
+
+    /// The entry of `token`, if it is a token of this tenant that is valid now. Whatever is wrong with it, the answer
+    /// is `None`.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn authenticate(&self, tenant: &TenantEntry, token: &str) -> Result<Option<Arc<TokenEntry>>> {
+        let now = self.environment.now();
+        let Some(presented) = token::Presented::parse(token) else { return Ok(None) };
+        let entry = match self.cache.token(presented.id, now) {
+            Some(entry) => entry,
+            None => match self.read_token(presented.id).await? {
+                Some(entry) => entry,
+                None => return Ok(None),
+            },
+        };
+        let valid = presented.matches(&entry) && entry.tenant == tenant.tenant && !entry.is_expired(now);
+        Ok(valid.then_some(entry))
+    }
+
+    /// Follows the system tenant's change log and drops what changed from the caches. To be called every second.
+    ///
+    /// # Errors
+    /// When the store cannot be read. The caches stay as they are, and are soon not believed any more.
+    pub async fn refresh(&self) -> Result<()> {
+        let began = self.environment.now();
+        let Some(mut after) = self.cache.position() else {
+            let latest = self.latest_change().await?;
+            self.cache.begin(latest, began);
+            return Ok(());
+        };
+        loop {
+            let changes = self.store.changes(&self.system, after, PAGE).await.map_err(store_error)?;
+            let last = changes.len() < PAGE;
+            after = changes.last().map_or(after, |change| change.sequence);
+            self.cache.forget(changes.iter().map(|change| change.id.as_str()));
+            if last {
+                self.cache.advance(after, began);
+                return Ok(());
+            }
+        }
+    }
+
+    /// The secret of this name, which all servers on the store share. It is made when it is first asked for.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub async fn secret(&self, name: &str) -> Result<[u8; 32]> {
+        let id = Kind::Secret.id(name);
+        if let [Some(record)] = self.records([&id]).await? {
+            return record::read_secret(&record);
+        }
+        let mut secret = [0; 32];
+        self.environment.fill(&mut secret);
+        if self.create_secret(name, &secret).await? {
+            return Ok(secret);
+        }
+        let [record] = self.records([&id]).await?;
+        record.as_ref().map_or_else(|| Err(record::corrupt(&id)), record::read_secret)
+    }
+
+    async fn read_token(&self, id: &str) -> Result<Option<Arc<TokenEntry>>> {
+        let generation = self.cache.generation();
+        let [record] = self.records([&Kind::Token.id(id)]).await?;
+        let Some(record) = record else { return Ok(None) };
+        let entry = Arc::new(TokenEntry::read(&record)?);
+        self.cache.keep_token(Arc::clone(&entry), generation);
+        Ok(Some(entry))
+    }
+
+    async fn records<const N: usize>(&self, ids: [&str; N]) -> Result<[Option<Record>; N]> {
+        let mut records = self.store.get(&self.system, &ids).await.map_err(store_error)?.into_iter();
+        Ok(std::array::from_fn(|_| records.next().flatten()))
+    }
+
+    /// The number of the latest change. The log has no gaps, so that a few probes find its end however long it is.
+    async fn latest_change(&self) -> Result<u64> {
+        let (mut low, mut high) = (0, 1024);
+        while self.has_change_after(high).await? {
+            (low, high) = (high, high.saturating_mul(4));
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.has_change_after(middle).await? { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    async fn has_change_after(&self, sequence: u64) -> Result<bool> {
+        let changes = self.store.changes(&self.system, sequence, 1).await.map_err(store_error)?;
+        Ok(!changes.is_empty())
+    }
+
+    fn now(&self) -> Timestamp {
+        self.environment.now()
+    }
+}

@@ -1,0 +1,174 @@
+//! How the directory is written into records of the system tenant: their identifiers, types and JSON.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use scim_core::filter::Filter;
+use scim_core::key::Key;
+use scim_core::schema::{Registry, ResourceType};
+use scim_core::{Error, ErrorKind, Result};
+use scim_store::{Content, IndexEntry, Record, Tenant};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::token::Hash;
+
+/// The types of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Tenant,
+    Connection,
+    Token,
+    Secret,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Tenant, Self::Connection, Self::Token, Self::Secret];
+
+    /// The name of the resource type.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Tenant => "Tenant",
+            Self::Connection => "Connection",
+            Self::Token => "Token",
+            Self::Secret => "Secret",
+        }
+    }
+
+    /// The identifier of the record: its type and its name, so that what must exist once can exist once only.
+    pub(super) fn id(self, name: &str) -> String {
+        format!("{}/{name}", self.name())
+    }
+
+    /// The type and name behind an identifier.
+    pub(super) fn of(id: &str) -> Option<(Self, &str)> {
+        let (kind, name) = id.split_once('/')?;
+        Some((Self::ALL.into_iter().find(|known| known.name() == kind)?, name))
+    }
+}
+
+/// What a `Tenant` record holds.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TenantBody {
+    pub(super) name: String,
+}
+
+/// What a `Connection` record holds.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConnectionBody {
+    pub(super) tenant: String,
+    pub(super) idp: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) idp_tenant: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) quirks: Vec<String>,
+}
+
+/// What a `Token` record holds.
+#[derive(Serialize, Deserialize)]
+pub(super) struct TokenBody {
+    pub(super) tenant: String,
+    /// SHA-256 of the secret part, in base64.
+    pub(super) hash: String,
+    /// Milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires: Option<i64>,
+}
+
+/// What a `Secret` record holds.
+#[derive(Serialize, Deserialize)]
+struct SecretBody {
+    /// In base64.
+    value: String,
+}
+
+/// The resource types, as queries need them. Only tokens are ever looked for by anything but their identifier.
+pub(super) struct Types {
+    pub(super) tenant: Arc<ResourceType>,
+    pub(super) token: Arc<ResourceType>,
+}
+
+impl Types {
+    #[expect(
+        clippy::expect_used,
+        reason = "the documents are constants, covered by every test of the directory"
+    )]
+    pub(super) fn new() -> Self {
+        let registry = registry().expect("the directory's own schemas");
+        let of = |kind: Kind| registry.resource_type(kind.name()).map(Arc::clone).expect("declared");
+        Self { tenant: of(Kind::Tenant), token: of(Kind::Token) }
+    }
+
+    /// The filter that finds a tenant's tokens.
+    pub(super) fn tokens_of(&self, tenant: &Tenant) -> Result<Filter> {
+        Filter::parse(&format!("tenant eq \"{tenant}\""), &self.token)
+    }
+}
+
+fn registry() -> Result<Registry> {
+    let mut builder = Registry::builder()?;
+    for kind in [Kind::Tenant, Kind::Token] {
+        let (name, urn) = (kind.name(), format!("urn:scimd:directory:{}", kind.name()));
+        let attribute =
+            json!({ "name": if kind == Kind::Token { "tenant" } else { "name" }, "caseExact": true });
+        let indexed: &[&str] = if kind == Kind::Token { &["tenant"] } else { &[] };
+        builder =
+            builder.schema(&json!({ "id": urn, "name": name, "attributes": [attribute] }))?.resource_type(
+                &json!({ "name": name, "endpoint": format!("/{name}"), "schema": urn, "indexed": indexed }),
+            )?;
+    }
+    builder.build()
+}
+
+/// The content of a record without index.
+pub(super) fn content(label: &str, body: &impl Serialize) -> Result<Content> {
+    let body = serde_json::to_vec(body).map_err(|error| {
+        Error::new(ErrorKind::Internal, "a directory record cannot be written").caused_by(error)
+    })?;
+    Ok(Content {
+        label: label.to_owned(),
+        body: Bytes::from(body),
+        unique: Vec::new(),
+        index: Vec::new(),
+        hidden: Vec::new(),
+    })
+}
+
+/// The content of a `Token` record.
+pub(super) fn token_content(id: &str, tenant: &Tenant, hash: &Hash, expires: Option<i64>) -> Result<Content> {
+    let body = TokenBody { tenant: tenant.as_str().to_owned(), hash: STANDARD.encode(hash), expires };
+    let entry = IndexEntry { path: "tenant".into(), key: Key::text(tenant.as_str()), leading: true };
+    Ok(Content { index: vec![entry], ..content(id, &body)? })
+}
+
+/// The content of a `Secret` record.
+pub(super) fn secret_content(name: &str, secret: &[u8; 32]) -> Result<Content> {
+    content(name, &SecretBody { value: STANDARD.encode(secret) })
+}
+
+/// Reads the body of a record.
+pub(super) fn read<T: DeserializeOwned>(record: &Record) -> Result<T> {
+    serde_json::from_slice(&record.body).map_err(|error| corrupt(&record.id).caused_by(error))
+}
+
+/// Reads a `Secret` record.
+pub(super) fn read_secret(record: &Record) -> Result<[u8; 32]> {
+    let body: SecretBody = read(record)?;
+    read_bytes(record, &body.value)
+}
+
+/// Reads 32 bytes in base64.
+pub(super) fn read_bytes(record: &Record, text: &str) -> Result<[u8; 32]> {
+    let bytes = STANDARD.decode(text).map_err(|error| corrupt(&record.id).caused_by(error))?;
+    bytes.try_into().map_err(|_| corrupt(&record.id))
+}
+
+/// The complaint about a record that this version of the program did not write.
+pub(super) fn corrupt(id: &str) -> Error {
+    Error::new(ErrorKind::Internal, format!("the directory record `{}` cannot be read", id.escape_debug()))
+        .remedy("it may come from a newer version; run that version, or restore a backup")
+}
