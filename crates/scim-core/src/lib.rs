@@ -10,6 +10,7 @@ pub mod filter;
 pub mod json;
 pub mod key;
 pub mod path;
+pub mod project;
 pub mod schema;
 pub mod sort;
 pub mod text;

@@ -1,0 +1,288 @@
+//! Projection: which attributes an answer holds (`attributes` and `excludedAttributes`, RFC 7644 §3.9; `returned`,
+//! RFC 7643 §7).
+//!
+//! A [`Projection`] is made once for a request and decides every attribute then, so that applying it is a walk over
+//! the resource. Names that do not exist are ignored, since a query may cover several resource types. It refuses to
+//! let out what `returned: never` keeps in, whatever the request names.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::path::{AttributePath, Named};
+use crate::schema::{Attribute, Membership, ResourceType, Returned, Schema};
+
+/// Most names in one list, far above what any resource type has attributes for.
+pub const MAX_NAMES: usize = 500;
+
+/// What to keep of a resource of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Projection {
+    is_default: bool,
+    keeps_documents: bool,
+    attributes: Vec<Kept>,
+    extensions: Vec<(Arc<str>, Vec<Kept>)>,
+}
+
+/// What to keep of one attribute. Attributes to leave out have none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    name: Box<str>,
+    /// The sub-attributes to keep, or `None` for all that there are.
+    subs: Option<Box<[Box<str>]>>,
+}
+
+impl Projection {
+    /// The projection of a request. Both lists hold names as they come: with or without URN, with a sub-attribute, or
+    /// the URN of an extension for all of it. Blank names count as not given.
+    ///
+    /// # Errors
+    /// `invalidValue` when both lists are given (RFC 7644 §3.9), or more than [`MAX_NAMES`] names.
+    pub fn parse(attributes: &[&str], excluded: &[&str], resource_type: &ResourceType) -> Result<Self> {
+        if attributes.len().max(excluded.len()) > MAX_NAMES {
+            let explanation = format!("the request names more than {MAX_NAMES} attributes");
+            return Err(Error::new(ErrorKind::InvalidValue, explanation).remedy("name fewer"));
+        }
+        let given = |names: &[&str]| names.iter().any(|name| !name.trim().is_empty());
+        let request = match (given(attributes), given(excluded)) {
+            (true, true) => {
+                let explanation = "`attributes` and `excludedAttributes` exclude each other";
+                return Err(Error::new(ErrorKind::InvalidValue, explanation).remedy("send one of them"));
+            }
+            (true, false) => Request::Only(Names::resolve(attributes, resource_type)),
+            (false, true) => Request::Except(Names::resolve(excluded, resource_type)),
+            (false, false) => Request::Default,
+        };
+        Ok(Self::new(&request, resource_type))
+    }
+
+    /// The projection of a request that names no attributes.
+    pub fn default_of(resource_type: &ResourceType) -> Self {
+        Self::new(&Request::Default, resource_type)
+    }
+
+    fn new(request: &Request, resource_type: &ResourceType) -> Self {
+        let keep = |attribute: &Arc<Attribute>| request.keep(attribute, None);
+        let extensions = resource_type.extensions().iter().map(|extension| {
+            let schema = extension.schema();
+            let keep = |attribute: &Arc<Attribute>| request.keep(attribute, Some(schema));
+            (Arc::clone(schema.shared_id()), schema.attributes().iter().filter_map(keep).collect())
+        });
+        let mut projection = Self {
+            is_default: matches!(request, Request::Default),
+            keeps_documents: false,
+            attributes: resource_type.attributes().filter_map(keep).collect(),
+            extensions: extensions.collect(),
+        };
+        projection.keeps_documents = projection.is_identity(resource_type);
+        projection
+    }
+
+    /// Whether everything stays that a stored document of the type can hold.
+    fn is_identity(&self, resource_type: &ResourceType) -> bool {
+        let apart = match resource_type.membership() {
+            Some(Membership::Group) => "members",
+            Some(Membership::Member) => "groups",
+            None => "meta",
+        };
+        let mut stored =
+            resource_type.attributes().filter(|attribute| ![apart, "id", "meta"].contains(&attribute.name()));
+        stored.all(|attribute| keeps_whole(&self.attributes, attribute))
+            && resource_type.extensions().iter().zip(&self.extensions).all(|(extension, (_, kept))| {
+                extension.schema().attributes().iter().all(|attribute| keeps_whole(kept, attribute))
+            })
+    }
+
+    /// Whether the request named no attributes.
+    pub fn is_default(&self) -> bool {
+        self.is_default
+    }
+
+    /// Whether an answer holds the attribute of the core schema, by its canonical name. It is for what is kept outside
+    /// documents: `meta`, `members`, `groups`.
+    pub fn includes(&self, attribute_name: &str) -> bool {
+        find(&self.attributes, attribute_name).is_some()
+    }
+
+    /// Whether stored documents pass unchanged, as they do with the default projection of most types and with
+    /// `excludedAttributes=members`. What is kept outside documents still has to be asked for with
+    /// [`Projection::includes`].
+    pub fn keeps_documents(&self) -> bool {
+        self.keeps_documents
+    }
+
+    /// Leaves out of a whole canonical resource what the answer does not hold. `schemas` and `id` always stay; an
+    /// object or list that loses all its content goes.
+    pub fn apply(&self, resource: &mut Map<String, Value>) {
+        resource.retain(|name, value| {
+            if let Some(kept) = find(&self.attributes, name) {
+                return kept.apply(value);
+            }
+            let Some((_, kept)) = self.extensions.iter().find(|(urn, _)| **urn == **name) else {
+                return false;
+            };
+            match value {
+                Value::Object(data) => {
+                    data.retain(|name, value| find(kept, name).is_some_and(|kept| kept.apply(value)));
+                    !data.is_empty()
+                }
+                _ => false,
+            }
+        });
+    }
+}
+
+/// Whether even a request that names no attributes gets less than the stored documents of the type hold, because the
+/// type has attributes with `returned: request`. If not, stored bytes can be sent as they are.
+pub fn needs_projection(resource_type: &ResourceType) -> bool {
+    !Projection::default_of(resource_type).keeps_documents()
+}
+
+impl Kept {
+    /// False when nothing is left of a value that had something.
+    fn apply(&self, value: &mut Value) -> bool {
+        let Some(subs) = &self.subs else { return true };
+        let keep = |element: &mut Value| {
+            let Value::Object(members) = element else { return true };
+            members.retain(|name, _| subs.iter().any(|sub| **sub == **name));
+            !members.is_empty()
+        };
+        match value {
+            // An empty list says that there are no elements, and still does.
+            Value::Array(elements) if elements.is_empty() => true,
+            Value::Array(elements) => {
+                elements.retain_mut(keep);
+                !elements.is_empty()
+            }
+            _ => keep(value),
+        }
+    }
+}
+
+fn find<'a>(kept: &'a [Kept], name: &str) -> Option<&'a Kept> {
+    kept.iter().find(|kept| *kept.name == *name)
+}
+
+/// Whether all that a document can hold of the attribute stays.
+fn keeps_whole(kept: &[Kept], attribute: &Attribute) -> bool {
+    let is_readable = |attribute: &Attribute| attribute.returned() != Returned::Never;
+    let keeps = |kept: &Kept| match &kept.subs {
+        None => true,
+        Some(subs) => {
+            let mut readable = attribute.sub_attributes().iter().filter(|sub| is_readable(sub));
+            readable.all(|sub| subs.iter().any(|name| **name == *sub.name()))
+        }
+    };
+    !is_readable(attribute) || find(kept, attribute.name()).is_some_and(keeps)
+}
+
+enum Request {
+    Default,
+    Only(Names),
+    Except(Names),
+}
+
+/// How a request names an attribute.
+#[derive(Default)]
+struct Mentions {
+    /// By its own name.
+    whole: bool,
+    /// By the name of one of its sub-attributes.
+    part: bool,
+    /// By the extension that it is in.
+    extension: bool,
+}
+
+impl Request {
+    /// What an answer holds of the attribute, `None` for nothing.
+    fn keep(&self, attribute: &Attribute, schema: Option<&Arc<Schema>>) -> Option<Kept> {
+        // RFC 7643 §3, §3.1: whatever else a schema says of these two.
+        let is_fixed = schema.is_none() && matches!(attribute.name(), "schemas" | "id");
+        let returned = if is_fixed { Returned::Always } else { attribute.returned() };
+        let named = self.mentions(attribute, schema);
+        let stays = match (self, returned) {
+            (_, Returned::Never) => false,
+            (_, Returned::Always) => true,
+            (Self::Default, Returned::Default) => true,
+            (Self::Default | Self::Except(_), Returned::Request) => false,
+            (Self::Only(_), Returned::Default) => named.whole || named.part || named.extension,
+            (Self::Only(_), Returned::Request) => named.whole || named.part,
+            (Self::Except(_), Returned::Default) => !named.whole && !named.extension,
+        };
+        let all = attribute.sub_attributes();
+        let kept: Vec<&Arc<Attribute>> =
+            all.iter().filter(|sub| self.keeps_sub(attribute, schema, sub, &named)).collect();
+        stays.then(|| Kept {
+            name: attribute.name().into(),
+            subs: (kept.len() < all.len()).then(|| kept.iter().map(|sub| sub.name().into()).collect()),
+        })
+    }
+
+    /// Whether the sub-attribute stays in an attribute that stays.
+    fn keeps_sub(
+        &self,
+        attribute: &Attribute,
+        schema: Option<&Arc<Schema>>,
+        sub: &Attribute,
+        named: &Mentions,
+    ) -> bool {
+        match (self, sub.returned()) {
+            (_, Returned::Never) => false,
+            (_, Returned::Always) => true,
+            (Self::Default, Returned::Default) => true,
+            (Self::Default | Self::Except(_), Returned::Request) => false,
+            (Self::Only(names), Returned::Default) => {
+                let only_parts = named.part && !named.whole && !named.extension;
+                !only_parts || names.has_sub(attribute, schema, sub)
+            }
+            (Self::Only(names), Returned::Request) => names.has_sub(attribute, schema, sub),
+            (Self::Except(names), Returned::Default) => !names.has_sub(attribute, schema, sub),
+        }
+    }
+}
+
+impl Request {
+    fn mentions(&self, attribute: &Attribute, schema: Option<&Arc<Schema>>) -> Mentions {
+        let mut mentions = Mentions::default();
+        let (Self::Only(names) | Self::Except(names)) = self else { return mentions };
+        for name in &names.0 {
+            match name {
+                Named::Attribute(path) if is_in(path, attribute, schema) => match path.sub() {
+                    None => mentions.whole = true,
+                    Some(_) => mentions.part = true,
+                },
+                Named::Extension(named) if schema.is_some_and(|schema| schema.id() == named.id()) => {
+                    mentions.extension = true;
+                }
+                Named::Attribute(_) | Named::Extension(_) => {}
+            }
+        }
+        mentions
+    }
+}
+
+/// The names of a request that exist.
+struct Names(Vec<Named>);
+
+impl Names {
+    fn resolve(names: &[&str], resource_type: &ResourceType) -> Self {
+        Self(names.iter().filter_map(|name| Named::parse(name.trim(), resource_type).ok()).collect())
+    }
+
+    fn has_sub(&self, attribute: &Attribute, schema: Option<&Arc<Schema>>, sub: &Attribute) -> bool {
+        self.0.iter().any(|name| match name {
+            Named::Attribute(path) => {
+                is_in(path, attribute, schema) && path.sub().is_some_and(|named| named.name() == sub.name())
+            }
+            Named::Extension(_) => false,
+        })
+    }
+}
+
+fn is_in(path: &AttributePath, attribute: &Attribute, schema: Option<&Arc<Schema>>) -> bool {
+    path.attribute().name() == attribute.name() && path.urn() == schema.map(|schema| schema.id())
+}
+
+#[cfg(test)]
+mod tests;
