@@ -1,0 +1,47 @@
+//! Chores of this repository as a program, so that they need no tool besides cargo and git.
+//!
+//! `cargo xtask tidy` holds the tree to its own rules. A chore changes nothing that git tracks.
+
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: cargo xtask tidy";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["tidy"] => tidy(),
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn tidy() -> ExitCode {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    match tidy::check(&root) {
+        Ok(findings) if findings.is_empty() => {
+            println!("tidy: nothing to mend");
+            ExitCode::SUCCESS
+        }
+        Ok(findings) => {
+            for finding in &findings {
+                println!("{finding}");
+            }
+            println!("tidy: {} to mend", findings.len());
+            ExitCode::FAILURE
+        }
+        Err(problem) => {
+            eprintln!("tidy: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# The test command: everything that must hold before a change is merged. It needs Rust (with rustfmt and clippy), git
+# and Python 3, and the network only for crates.io and PyPI. It stops at the first failure. What it builds stays in
+# target/.
+#
+# usage: scripts/test.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+log=${CARGO_TARGET_DIR:-target}/test.log
+summary=""
+step="looking for tools"
+started=$SECONDS
+
+finish() {
+    local code=$?
+    if [ "$code" -ne 0 ]; then
+        printf '\nFAILED after %d s, at: %s\n' "$((SECONDS - started))" "$step" >&2
+    fi
+    exit "$code"
+}
+trap finish EXIT
+
+need() {
+    command -v "$1" >/dev/null && return
+    echo "test: there is no \`$1\`; $2" >&2
+    exit 1
+}
+
+# run WHAT COMMAND...: one step, with its time in the summary.
+run() {
+    step=$1
+    shift
+    local before=$SECONDS
+    printf '\n=== %s: %s\n' "$step" "$*"
+    "$@"
+    summary+=$(printf '  %-28s %5d s' "$step" "$((SECONDS - before))")$'\n'
+}
+
+skip() {
+    printf '\n=== %s: SKIPPED, %s\n' "$1" "$2"
+    summary+=$(printf '  %-28s skipped: %s' "$1" "$2")$'\n'
+}
+
+tests() {
+    mkdir -p "$(dirname "$log")"
+    cargo test --workspace --locked 2>&1 | tee "$log"
+}
+
+need git "install it"
+need python3 "install Python 3.10 or later"
+need cargo "install Rust from https://rustup.rs"
+cargo fmt --version >/dev/null 2>&1 || need cargo-fmt "run: rustup component add rustfmt"
+cargo clippy --version >/dev/null 2>&1 || need cargo-clippy "run: rustup component add clippy"
+
+run "format" cargo fmt --all --check
+run "rules of the tree" cargo xtask tidy
+run "python environment" scripts/python-env.sh
+if cargo deny --version >/dev/null 2>&1; then
+    run "licences and sources" cargo deny --all-features check --hide-inclusion-graph licenses bans sources
+else
+    skip "licences and sources" "cargo-deny is not installed (cargo install cargo-deny --locked)"
+fi
+run "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+# Examples, unit, property, conformance and end-to-end tests, and the examples in the documentation.
+run "tests and examples" tests
+
+printf '\nSummary\n%s  %-28s %5d s\n\n' "$summary" "together" "$((SECONDS - started))"
+grep '^test result' "$log"
+awk '/^test result/ { passed += $4; failed += $6 } END { printf "%d tests passed, %d failed\n", passed, failed }' "$log"
