@@ -6,6 +6,8 @@
 //! changeset exists. Nothing here knows HTTP, and a store never interprets client text.
 
 mod changeset;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod memory;
 pub mod plan;
 mod query;

@@ -1,0 +1,255 @@
+//! Memberships: deltas, unknown members, both sides, and what a deletion does to them.
+
+use serde_json::json;
+
+use super::Case;
+use super::fixture::{Fixture, adding, ignoring, removing, setting};
+use crate::{ChangeKind, Conflict, Edge, Guard, MemberDelta, Operation, Side};
+
+pub(super) const CASES: &[Case] = &[
+    Case::new("members are seen from both sides", both_sides),
+    Case::new("deltas clear, remove and add", deltas),
+    Case::new("deltas that change nothing change nothing", no_op_deltas),
+    Case::new("unknown members are refused by name", refused),
+    Case::new("unknown members can be ignored", ignored),
+    Case::new("resources that refer to each other are created together", mutual),
+    Case::new("a member that goes in the same changeset is unknown", short_lived),
+    Case::new("deleting a member changes its groups", member_deleted),
+    Case::new("deleting a group changes no member", group_deleted),
+    Case::new("groups nest, even in themselves", nested),
+    Case::new("content and members change in one step", content_and_members),
+    Case::new("edges come in pages", paged),
+];
+
+fn people(f: &Fixture, ids: &[&str]) {
+    f.must(ids.iter().map(|id| f.user(id, id)).collect());
+}
+
+fn both_sides(f: &Fixture) {
+    people(f, &["a", "b"]);
+    f.must(vec![f.group("h", &["b"]), f.group("g", &["b", "a"])]);
+    assert_eq!(f.linked(Side::Members, "g"), ["a", "b"]);
+    assert_eq!(f.linked(Side::Groups, "b"), ["g", "h"]);
+    assert_eq!(f.linked(Side::Groups, "g"), [""; 0]);
+    assert_eq!(f.linked(Side::Members, "nobody"), [""; 0]);
+    let (edges, more) = f.edges(Side::Groups, &["a"], None, 10);
+    let edge = Edge {
+        of: "a".to_owned(),
+        id: "g".to_owned(),
+        resource_type: "Group".into(),
+        label: "The g".to_owned(),
+    };
+    assert_eq!((edges, more), (vec![edge], false));
+    f.must(vec![f.replace("Group", "g", json!({ "displayName": "Renamed" }))]);
+    assert_eq!(f.edges(Side::Groups, &["a"], None, 10).0[0].label, "Renamed");
+    assert_eq!(f.linked(Side::Members, "g"), ["a", "b"], "new content leaves the members");
+}
+
+fn deltas(f: &Fixture) {
+    people(f, &["a", "b", "c", "d"]);
+    f.must(vec![f.group("g", &[])]);
+    let check = |delta: MemberDelta, expected: &[&str], added: &[&str], removed: &[&str]| {
+        let applied = f.must(vec![f.link("g", delta)])[0];
+        assert!(applied.changed);
+        assert_eq!((applied.modified, f.record("g").unwrap().modified), (f.now(), f.now()));
+        assert_eq!(f.record("g").unwrap().version, applied.version);
+        assert_eq!(f.linked(Side::Members, "g"), expected);
+        let change = f.changes().pop().unwrap();
+        assert_eq!((change.kind, change.sequence), (ChangeKind::MembersChanged, applied.version));
+        assert_eq!((change.id.as_str(), &*change.resource_type), ("g", "Group"));
+        assert_eq!((change.added, change.removed), (added.to_vec(), removed.to_vec()).into_owned());
+    };
+    check(adding(&["b", "a"]), &["a", "b"], &["a", "b"], &[]);
+    check(adding(&["c", "a"]), &["a", "b", "c"], &["c"], &[]);
+    check(removing(&["b", "d", "unknown"]), &["a", "c"], &[], &["b"]);
+    check(setting(&["d", "c"]), &["c", "d"], &["d"], &["a"]);
+    let both = MemberDelta { remove: vec!["c".to_owned()], ..adding(&["a"]) };
+    check(both, &["a", "d"], &["a"], &["c"]);
+    check(setting(&[]), &[], &[], &["a", "d"]);
+    let modified = format!("meta.lastModified ge \"{}\"", f.now());
+    assert_eq!(f.find("Group", &modified, ""), ["g"], "the index follows");
+}
+
+trait IntoOwned {
+    fn into_owned(self) -> (Vec<String>, Vec<String>);
+}
+
+impl IntoOwned for (Vec<&str>, Vec<&str>) {
+    fn into_owned(self) -> (Vec<String>, Vec<String>) {
+        let owned = |ids: Vec<&str>| ids.into_iter().map(str::to_owned).collect();
+        (owned(self.0), owned(self.1))
+    }
+}
+
+fn no_op_deltas(f: &Fixture) {
+    people(f, &["a", "b"]);
+    let applied = f.must(vec![f.group("g", &["a"])])[0];
+    let before = f.everything();
+    for delta in [
+        MemberDelta::default(),
+        adding(&["a"]),
+        removing(&["b", "unknown"]),
+        setting(&["a"]),
+        ignoring(adding(&["unknown"])),
+        ignoring(setting(&["unknown", "a"])),
+    ] {
+        let again = f.must(vec![f.link("g", delta)])[0];
+        assert_eq!(
+            (again.version, again.modified, again.changed),
+            (applied.version, applied.modified, false)
+        );
+    }
+    assert!(f.everything() == before);
+}
+
+fn refused(f: &Fixture) {
+    people(f, &["a"]);
+    f.must(vec![f.group("g", &[])]);
+    let before = f.everything();
+    let unknown = |operation, ids: &[&str]| {
+        Err(Conflict::UnknownMembers { operation, ids: ids.iter().map(|&id| id.to_owned()).collect() })
+    };
+    assert_eq!(f.commit(vec![f.link("g", adding(&["y", "a", "x"]))]), unknown(0, &["y", "x"]));
+    assert_eq!(f.commit(vec![f.link("g", setting(&["x"]))]), unknown(0, &["x"]));
+    assert_eq!(f.commit(vec![f.user("b", "b"), f.group("h", &["b", ""])]), unknown(1, &[""]));
+    let many: Vec<String> = (0..25).map(|n| format!("n{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(f.commit(vec![f.link("g", adding(&many))]), unknown(0, &many[..Conflict::NAMED_MEMBERS]));
+    assert!(f.everything() == before);
+}
+
+fn ignored(f: &Fixture) {
+    people(f, &["a"]);
+    let Operation::Create { id, resource_type, content, members } = f.group("g", &["x", "a"]) else {
+        unreachable!("a creation")
+    };
+    f.must(vec![Operation::Create { id, resource_type, content, members: ignoring(members) }]);
+    assert_eq!(f.linked(Side::Members, "g"), ["a"]);
+    assert_eq!(f.changes().pop().unwrap().added, ["a"]);
+    f.must(vec![f.link("g", ignoring(setting(&["y"])))]);
+    assert_eq!(f.linked(Side::Members, "g"), [""; 0]);
+}
+
+fn mutual(f: &Fixture) {
+    f.must(vec![f.group("g", &["h", "u", "g"]), f.group("h", &["g"]), f.user("u", "u")]);
+    assert_eq!(f.linked(Side::Members, "g"), ["g", "h", "u"]);
+    assert_eq!(f.linked(Side::Groups, "g"), ["g", "h"]);
+    let kinds: Vec<_> =
+        f.edges(Side::Members, &["g"], None, 9).0.into_iter().map(|e| e.resource_type).collect();
+    assert_eq!(kinds, ["Group".into(), "Group".into(), "User".into()]);
+}
+
+fn short_lived(f: &Fixture) {
+    people(f, &["a", "b"]);
+    f.must(vec![f.group("g", &[])]);
+    let operations = |unknown: fn(MemberDelta) -> MemberDelta| {
+        vec![f.link("g", unknown(adding(&["a", "b"]))), f.delete("User", "a")]
+    };
+    let conflict = Conflict::UnknownMembers { operation: 0, ids: vec!["a".to_owned()] };
+    assert_eq!(f.commit(operations(|delta| delta)), Err(conflict));
+    f.must(operations(ignoring));
+    assert_eq!(f.linked(Side::Members, "g"), ["b"]);
+    f.must(vec![f.delete("User", "b"), f.user("b", "b"), f.link("g", adding(&["b"]))]);
+    assert_eq!(f.linked(Side::Members, "g"), ["b"]);
+    // What was linked before a resource went does not come back with its identifier.
+    f.must(vec![f.delete("User", "b"), f.user("b", "b")]);
+    assert_eq!(f.linked(Side::Members, "g"), [""; 0]);
+}
+
+fn member_deleted(f: &Fixture) {
+    people(f, &["a", "b"]);
+    f.must(vec![f.group("h", &["a"]), f.group("g", &["a", "b"]), f.group("i", &["b"])]);
+    let last = f.changes().len() as u64;
+    let committed = f.commit(vec![f.delete("User", "a")]).unwrap();
+    assert_eq!((committed.sequence, committed.applied[0].version), (last + 3, last + 1));
+    assert_eq!(f.linked(Side::Members, "g"), ["b"]);
+    assert_eq!(f.linked(Side::Members, "h"), [""; 0]);
+    assert_eq!(f.linked(Side::Groups, "a"), [""; 0]);
+    let log: Vec<_> = f.changes().split_off(last as usize);
+    let log: Vec<_> = log.iter().map(|c| (c.kind, c.id.as_str(), c.removed.concat())).collect();
+    assert_eq!(
+        log,
+        [
+            (ChangeKind::Deleted, "a", String::new()),
+            (ChangeKind::MembersChanged, "g", "a".to_owned()),
+            (ChangeKind::MembersChanged, "h", "a".to_owned()),
+        ]
+    );
+    for (id, version) in [("g", last + 2), ("h", last + 3)] {
+        let record = f.record(id).unwrap();
+        assert_eq!((record.version, record.modified), (version, f.now()), "{id}");
+    }
+    let modified = format!("meta.lastModified eq \"{}\"", f.now());
+    assert_eq!(f.find("Group", &modified, ""), ["g", "h"]);
+    let stale =
+        Operation::Delete { id: "g".to_owned(), resource_type: "Group".into(), guard: Guard::Version(last) };
+    assert_eq!(f.commit(vec![stale]), Err(Conflict::Version { operation: 0, current: last + 2 }));
+}
+
+fn group_deleted(f: &Fixture) {
+    people(f, &["a"]);
+    f.must(vec![f.group("g", &["a"])]);
+    let before = f.record("a");
+    assert_eq!(f.commit(vec![f.delete("Group", "g")]).unwrap().sequence, 3);
+    assert_eq!(f.record("a"), before);
+    assert_eq!(f.linked(Side::Groups, "a"), [""; 0]);
+    let last = f.changes().pop().unwrap();
+    assert_eq!((last.kind, last.added, last.removed), (ChangeKind::Deleted, vec![], vec![]));
+}
+
+fn nested(f: &Fixture) {
+    f.must(vec![f.group("g", &["g"]), f.group("h", &["g"])]);
+    let committed = f.commit(vec![f.delete("Group", "g")]).unwrap();
+    assert_eq!(committed.sequence, 4, "the deletion, and `h`");
+    assert_eq!(f.linked(Side::Members, "g"), [""; 0]);
+    assert_eq!(f.linked(Side::Members, "h"), [""; 0]);
+}
+
+fn content_and_members(f: &Fixture) {
+    people(f, &["a", "b"]);
+    f.must(vec![f.group("g", &["a"])]);
+    let step = |name: &str, members: MemberDelta| Operation::Replace {
+        id: "g".to_owned(),
+        resource_type: "Group".into(),
+        guard: Guard::Exists,
+        content: Some(f.content("Group", json!({ "displayName": name }))),
+        members,
+        kind: ChangeKind::Modified,
+    };
+    let check = |operation: Operation, kind: ChangeKind, added: &str, removed: &str| {
+        let before = f.changes().len();
+        assert!(f.must(vec![operation])[0].changed);
+        let mut log = f.changes().split_off(before);
+        assert_eq!(log.len(), 1);
+        let change = log.remove(0);
+        assert_eq!(
+            (change.kind, change.added.concat(), change.removed.concat()),
+            (kind, added.into(), removed.into())
+        );
+    };
+    check(step("One", setting(&["b"])), ChangeKind::Modified, "b", "a");
+    check(step("One", setting(&["a"])), ChangeKind::MembersChanged, "a", "b");
+    check(step("Two", setting(&["a"])), ChangeKind::Modified, "", "");
+    assert!(!f.must(vec![step("Two", setting(&["a"]))])[0].changed);
+}
+
+fn paged(f: &Fixture) {
+    people(f, &["a", "b", "c", "d"]);
+    f.must(vec![f.group("g", &["a", "b", "c"]), f.group("h", &["b", "d"]), f.group("i", &[])]);
+    let pairs = |of: &[&str], after, count| {
+        let (edges, more) = f.edges(Side::Members, of, after, count);
+        (edges.iter().map(|edge| format!("{}{}", edge.of, edge.id)).collect::<Vec<_>>().join(" "), more)
+    };
+    let all = &["h", "i", "g", "x", "g"];
+    let answer = |text: &str, more| (text.to_owned(), more);
+    assert_eq!(pairs(all, None, 10), answer("ga gb gc hb hd", false));
+    assert_eq!(pairs(all, None, 5), answer("ga gb gc hb hd", false));
+    assert_eq!(pairs(all, None, 2), answer("ga gb", true));
+    assert_eq!(pairs(all, Some(("g", "b")), 2), answer("gc hb", true));
+    assert_eq!(pairs(all, Some(("g", "bb")), 9), answer("gc hb hd", false), "a place that is gone");
+    assert_eq!(pairs(all, Some(("gg", "")), 9), answer("hb hd", false));
+    assert_eq!(pairs(all, Some(("h", "d")), 9), answer("", false));
+    assert_eq!(pairs(all, None, 0), answer("", true));
+    assert_eq!(pairs(&[], None, 9), answer("", false));
+    assert_eq!(pairs(&["h"], Some(("g", "z")), 9), answer("hb hd", false));
+}
