@@ -278,13 +278,14 @@ fn registry() -> Registry {
         { "name": "place", "type": "complex", "subAttributes": [
             { "name": "room", "type": "string" },
             { "name": "floor", "type": "integer" },
+            { "name": "names", "type": "string", "multiValued": true },
         ] },
     ]);
     let schema = json!({ "id": DEVICE, "name": "Device", "attributes": attributes });
     let kind = json!({
         "name": "Device", "endpoint": "/Devices", "schema": DEVICE,
         "indexed": ["displayName", "code", "size", "weight", "seen", "on", "tags", "ports.value", "ports.rank",
-            "place.room", "meta.created", "meta.lastModified"],
+            "place.room", "place.names", "meta.created", "meta.lastModified"],
     });
     let builder = builder.schema(&schema).expect("a schema").resource_type(&kind).expect("a type");
     builder.build().expect("a registry")

@@ -29,7 +29,7 @@ fn filters(f: &Fixture) {
         "a",
         json!({ "displayName": "Ähre", "code": "X%", "size": -5, "weight": 0.0, "seen": "2024-02-29T12:00:00+02:00",
             "on": true, "tags": ["Red", "BLUE"], "ports": [{ "value": "p1", "type": "in", "rank": 1 },
-            { "value": "P2", "type": "out", "rank": 9, "primary": true }], "place": { "room": "R_1", "floor": 2 },
+            { "value": "P2", "type": "out", "rank": 9, "primary": true }], "place": { "room": "R_1", "floor": 2, "names": ["Lab", "Attic"] },
             "note": "50% off" }),
     );
     device(
@@ -103,6 +103,8 @@ fn filters(f: &Fixture) {
         ("ports[value pr]", "a"),
         (r#"place.room eq "r_1""#, "a"),
         (r#"place[room eq "R_1" and floor eq 2]"#, "a"),
+        (r#"place.names eq "attic""#, "a"),
+        ("place.names eq null", "bc"),
         ("place.room eq null", "bc"),
         (r#"place.room sw "r""#, "a"),
         (r#"meta.created gt "2000-01-01T00:00:00Z""#, "abc"),

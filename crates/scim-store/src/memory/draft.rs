@@ -137,11 +137,10 @@ impl Drafting<'_> {
     fn delete(&mut self, current: Stored) -> Applied {
         let Record { id, resource_type, created, .. } = current.record;
         let members: BTreeSet<String> = self.linked(Side::Members, &id);
-        let mut groups: BTreeSet<String> = self.linked(Side::Groups, &id);
+        let groups: BTreeSet<String> = self.linked(Side::Groups, &id);
         let links = members.iter().map(|member| (id.clone(), member.clone()));
         let links = links.chain(groups.iter().map(|group| (group.clone(), id.clone())));
         self.draft.links.extend(links.map(|link| (link, false)));
-        groups.remove(&id);
         self.draft.resources.insert(id.clone(), None);
         self.claimants.remove(&id);
         let version = self.log(ChangeKind::Deleted, &resource_type, &id, BTreeSet::new(), BTreeSet::new());
