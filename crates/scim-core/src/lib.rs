@@ -15,5 +15,6 @@ pub mod schema;
 pub mod sort;
 pub mod text;
 pub mod time;
+pub mod view;
 
 pub use error::{Error, ErrorKind, Result};

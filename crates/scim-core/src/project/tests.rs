@@ -171,6 +171,14 @@ fn returned_decides() {
         list,
     );
 
+    let core = project(&resource, &["default"], &[], &gadgets);
+    assert_eq!(core["default"], json!(1));
+    assert_eq!(
+        core[NOTE],
+        json!({"always": 1, "alwayss": usual}),
+        "the name is only that of the core attribute"
+    );
+
     let note = project(&resource, &[NOTE, &format!("{NOTE}:requests.request")], &[], &gadgets);
     let expected =
         json!({"always": 1, "default": 1, "alwayss": usual, "defaults": usual, "requests": complex});
@@ -206,6 +214,7 @@ fn documents_are_sent_as_stored_where_that_is_right() {
     check(&[], &["members", "meta"], &groups, true, [false, false, true]);
     check(&[], &["members.display"], &groups, true, [true, true, true]);
     check(&[], &["displayName"], &groups, false, [true, true, true]);
+    check(&[], &["meta"], &users, true, [false, false, true]);
     check(&["members"], &[], &groups, false, [true, false, true]);
     check(&["meta.version"], &[], &groups, false, [false, true, true]);
     check(&[], &["emails.type"], &users, false, [false, true, true]);
