@@ -6,7 +6,7 @@
 //! here. Values are kept exactly as sent, and equal elements of a list stay as many as they are: no RFC forbids them.
 
 mod complete;
-mod names;
+pub(crate) mod names;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -23,7 +23,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::path::AttributePath;
 use crate::schema::{Mutability, ResourceType, Returned, Schema};
 use crate::text::{excerpt, nearest};
-use value::article;
+pub(crate) use value::article;
 
 /// A decoded resource.
 #[derive(Debug)]

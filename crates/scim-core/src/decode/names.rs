@@ -11,7 +11,7 @@ use crate::text::{excerpt, nearest};
 /// Refuses an object that spells one attribute in two ways. `key` is one of its keys, `name` the canonical spelling.
 ///
 /// Keys of an object differ, so two spellings of one name can only meet if at least one is not canonical.
-pub(super) fn spelled_once(
+pub(crate) fn spelled_once(
     object: &Map<String, Value>,
     key: &str,
     name: &str,
@@ -29,7 +29,7 @@ pub(super) fn spelled_once(
 }
 
 /// The error for a member of a resource that is neither an attribute of the core schema nor an extension.
-pub(super) fn unknown_member(resource_type: &ResourceType, key: &str) -> Error {
+pub(crate) fn unknown_member(resource_type: &ResourceType, key: &str) -> Error {
     let type_name = resource_type.name();
     let quoted = excerpt(key);
     if key.contains(':') {
@@ -87,7 +87,7 @@ fn unknown_urn(resource_type: &ResourceType, key: &str) -> Error {
 }
 
 /// The error for a member of an extension that is not one of its attributes.
-pub(super) fn unknown_in_extension(schema: &Schema, key: &str, resource_type: &ResourceType) -> Error {
+pub(crate) fn unknown_in_extension(schema: &Schema, key: &str, resource_type: &ResourceType) -> Error {
     let error = syntax(format!("`{}` is not an attribute of `{}`", excerpt(key), schema.id()));
     let near = did_you_mean(key, schema.attributes().iter().map(|attribute| attribute.name()));
     match (resource_type.attribute(key), near) {

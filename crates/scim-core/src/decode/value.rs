@@ -196,7 +196,7 @@ fn one_of(attribute: &Attribute, text: &str, path: &dyn Display, canonical: &[St
 }
 
 /// What a value is, in the words of JSON.
-pub(super) fn article(value: &Value) -> &'static str {
+pub(crate) fn article(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
