@@ -1,0 +1,267 @@
+//! What RFC 7644 and RFC 9865 ask of the service, on a strict connection unless a test says otherwise.
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use scim_core::schema::{GROUP, USER};
+use scim_service::directory::Idp;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[test]
+fn a_user_lives_from_post_to_delete() {
+    let world = World::new(Idp::Generic);
+    let body = json!({"schemas": [USER], "id": "mine", "userName": "Ada", "password": "s3cret", "title": "T"});
+    let created = world.request("POST", "/Users", &body);
+    assert_eq!((created.status.as_u16(), created.body["userName"].as_str()), (201, Some("Ada")));
+    assert_ne!(created.id(), "mine");
+    assert_eq!(created.body.get("password"), None);
+    let path = format!("/Users/{}", created.id());
+    assert_eq!(created.header("location"), format!("https://scim.example/t/acme/scim/v2{path}"));
+    assert_eq!(created.header("etag"), created.body["meta"]["version"].as_str().unwrap_or_default());
+    assert_eq!(world.get(&path).body, created.body, "what is read is what was answered");
+
+    let put = world.request("PUT", &path, &json!({"schemas": [USER], "userName": "ada", "active": false}));
+    assert_eq!((put.status.as_u16(), put.body.get("title")), (200, None));
+    let put = world.request("PUT", &path, &json!({"schemas": [USER], "userName": "ada"}));
+    assert_eq!(put.body["active"], json!(false), "nobody is let in again by omission");
+
+    assert_eq!(world.request("DELETE", &path, &Value::Null).status.as_u16(), 204);
+    assert_eq!(world.get(&path).status.as_u16(), 404);
+    assert_eq!(world.request("DELETE", &path, &Value::Null).status.as_u16(), 404);
+}
+
+#[test]
+fn names_are_unique_whatever_their_case() {
+    let world = World::new(Idp::Generic);
+    let id = world.user("ada@example.com");
+    let again = world.request("POST", "/Users", &json!({"schemas": [USER], "userName": "ADA@example.com"}));
+    assert_eq!(again.status.as_u16(), 409);
+    assert_eq!(again.body["scimType"], "uniqueness");
+    let detail = again.body["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains(&id) && detail.contains("userName"), "{detail}");
+}
+
+#[test]
+fn only_a_good_credential_gets_in() {
+    let world = World::new(Idp::Generic);
+    let okta = World::new(Idp::Okta);
+    let send = |world: &World, authorization: &[String]| {
+        let mut request = Request::builder().uri("/t/acme/scim/v2/Users");
+        for value in authorization {
+            request = request.header("authorization", value);
+        }
+        world.send(request.body(Full::new(Bytes::new())).expect("a request"))
+    };
+    let good = format!("Bearer {}", world.token());
+    for authorization in [
+        vec![],
+        vec!["Bearer".to_owned()],
+        vec!["Bearer ".to_owned()],
+        vec!["Basic abc".to_owned()],
+        vec!["Bearer nonsense".to_owned()],
+        vec![format!("{good}x")],
+        vec![world.token().to_owned()],
+        vec![good.clone(), good.clone()],
+    ] {
+        let answer = send(&world, &authorization);
+        assert_eq!(answer.status.as_u16(), 401, "{authorization:?}");
+        assert!(answer.header("www-authenticate").starts_with("Bearer"));
+        assert_eq!(answer.body["status"], "401");
+    }
+    assert_eq!(send(&world, &[good]).status.as_u16(), 200);
+    assert_eq!(send(&okta, &[okta.token().to_owned()]).status.as_u16(), 200, "Okta may leave out the scheme");
+}
+
+#[test]
+fn groups_and_their_members_stay_right() {
+    let world = World::new(Idp::Generic);
+    let (ada, bob) = (world.user("ada"), world.user("bob"));
+    let group = world.group("crew", &[&ada]);
+    let path = format!("/Groups/{group}");
+    let members = || {
+        let body = world.get(&path).body;
+        let list = body["members"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|member| member["display"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(members(), ["ada"]);
+    let add = json!([{"op": "add", "path": "members", "value": [{"value": bob}]}]);
+    let before = world.get(&path).header("etag").to_owned();
+    let added = world.patch(&path, &add);
+    assert_eq!(added.status.as_u16(), 204);
+    assert_ne!(added.header("etag"), before);
+    assert_eq!(world.patch(&path, &add).header("etag"), added.header("etag"), "nothing changed");
+    assert_eq!(members(), ["ada", "bob"]);
+    assert_eq!(world.get(&format!("/Users/{bob}")).body["groups"][0]["value"], json!(group));
+
+    let ghost = world.patch(&path, &json!([{"op": "add", "path": "members", "value": [{"value": "ghost"}]}]));
+    assert_eq!(ghost.status.as_u16(), 400);
+    assert!(ghost.body["detail"].as_str().unwrap_or_default().contains("`ghost`"));
+
+    world.patch(&path, &json!([{"op": "remove", "path": format!("members[value eq \"{ada}\"]")}]));
+    assert_eq!(members(), ["bob"]);
+    world.request("DELETE", &format!("/Users/{bob}"), &Value::Null);
+    assert_eq!(members(), Vec::<String>::new());
+    assert_eq!(world.get(&path).body["members"], json!([]));
+}
+
+#[test]
+fn a_stale_change_is_refused() {
+    let world = World::new(Idp::Generic);
+    let path = format!("/Users/{}", world.user("ada"));
+    let tag = world.get(&path).header("etag").to_owned();
+    let body = json!({"schemas": [USER], "userName": "ada", "title": "T"});
+    assert_eq!(world.with_headers("GET", &path, &Value::Null, &[("if-none-match", &tag)]).status.as_u16(), 304);
+    assert_eq!(world.with_headers("PUT", &path, &body, &[("if-match", &tag)]).status.as_u16(), 200);
+    assert_eq!(world.with_headers("PUT", &path, &body, &[("if-match", &tag)]).status.as_u16(), 412);
+    assert_eq!(world.with_headers("DELETE", &path, &Value::Null, &[("if-match", &tag)]).status.as_u16(), 412);
+    assert_eq!(world.with_headers("GET", &path, &Value::Null, &[("if-none-match", &tag)]).status.as_u16(), 200);
+    let tag = world.get(&path).header("etag").to_owned();
+    world.group("crew", &[path.trim_start_matches("/Users/")]);
+    let again = world.with_headers("GET", &path, &Value::Null, &[("if-none-match", &tag)]);
+    assert_eq!(again.status.as_u16(), 200, "the groups are part of the answer");
+}
+
+#[test]
+fn lists_are_filtered_sorted_and_paged() {
+    let world = World::new(Idp::Generic);
+    for name in ["Dora", "ada", "Cy", "bob"] {
+        world.user(name);
+    }
+    let names = |query: &str| {
+        let answer = world.get(&format!("/Users?{query}"));
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
+        let list = answer.body["Resources"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|user| user["userName"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("sortBy=userName"), ["ada", "bob", "Cy", "Dora"]);
+    assert_eq!(names("sortBy=userName&sortOrder=descending&count=2&startIndex=2"), ["Cy", "bob"]);
+    assert_eq!(names("filter=userName+sw+%22D%22"), ["Dora"]);
+    assert_eq!(names("filter=userName%20eq%20%22nobody%22"), Vec::<String>::new());
+    assert_eq!(names("count=0"), Vec::<String>::new());
+    let none = world.get("/Users?filter=usrName+pr");
+    assert_eq!((none.status.as_u16(), none.body["scimType"].as_str()), (400, Some("invalidFilter")));
+
+    let (mut cursor, mut walked) = (String::new(), Vec::new());
+    loop {
+        let page = world.get(&format!("/Users?sortBy=userName&count=3&cursor={cursor}")).body;
+        assert_eq!(page["totalResults"], json!(4));
+        let list = page["Resources"].as_array().cloned().unwrap_or_default();
+        walked.extend(list.iter().map(|user| user["userName"].as_str().unwrap_or_default().to_owned()));
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = next.to_owned(),
+            None => break,
+        }
+        let other = world.get(&format!("/Users?count=3&cursor={cursor}"));
+        assert_eq!(other.body["scimType"], "invalidCursor", "it belongs to another query");
+        let other = world.get(&format!("/Users?sortBy=userName&count=2&cursor={cursor}"));
+        assert_eq!(other.body["scimType"], "invalidCount");
+    }
+    assert_eq!(walked, ["ada", "bob", "Cy", "Dora"]);
+    let all = world.get("/?filter=meta.resourceType+eq+%22User%22").body;
+    assert_eq!(all["totalResults"], json!(4));
+}
+
+#[test]
+fn answers_hold_what_was_asked_for() {
+    let world = World::new(Idp::Generic);
+    let path = format!("/Users/{}", world.user("ada"));
+    let keys = |query: &str| {
+        let body = world.get(&format!("{path}?{query}")).body;
+        let mut keys: Vec<String> = body.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(keys("attributes=userName"), ["id", "schemas", "userName"]);
+    assert_eq!(keys("excludedAttributes=userName,id"), ["id", "meta", "schemas"]);
+}
+
+#[test]
+fn endpoints_say_what_they_know() {
+    let world = World::with(Idp::Generic, |settings| settings.max_body = 2000);
+    let check = |method: &str, path: &str, status: u16| {
+        let answer = world.request(method, path, &Value::Null);
+        assert_eq!(answer.status.as_u16(), status, "{method} {path}: {}", answer.body);
+        answer
+    };
+    check("GET", "/Nothing", 404);
+    check("GET", "/%55sers", 404);
+    check("POST", "/Me", 501);
+    check("GET", "/Schemas?filter=name+pr", 403);
+    check("GET", "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User", 200);
+    check("GET", "/ResourceTypes/User", 200);
+    assert_eq!(check("DELETE", "/Users", 405).header("allow"), "GET, HEAD, POST");
+    assert_eq!(check("GET", "/ServiceProviderConfig", 200).body["bulk"]["maxPayloadSize"], json!(2000));
+    let large = json!({"schemas": [USER], "userName": "a".repeat(3000)});
+    assert_eq!(world.request("POST", "/Users", &large).status.as_u16(), 413);
+    let text = [("content-type", "text/plain")];
+    let request = Request::post("/t/acme/scim/v2/Users").header("authorization", format!("Bearer {}", world.token()));
+    let request = request.header(text[0].0, text[0].1).body(Full::new(Bytes::from("{}"))).expect("a request");
+    assert_eq!(world.send(request).status.as_u16(), 415);
+    let html = world.with_headers("GET", "/Users", &Value::Null, &[("accept", "text/html")]);
+    assert_eq!(html.status.as_u16(), 406);
+}
+
+#[test]
+fn a_tenant_over_its_rate_is_told_when_to_come_back() {
+    let world = World::with(Idp::Generic, |settings| {
+        settings.requests_per_second = 1;
+        settings.burst_seconds = 2;
+    });
+    assert_eq!([200, 200], [world.get("/Users").status.as_u16(), world.get("/Users").status.as_u16()]);
+    let refused = world.get("/Users");
+    assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, "1"));
+}
+
+#[test]
+fn bulk_resolves_references_in_any_order_and_in_circles() {
+    let world = World::new(Idp::Generic);
+    let group = |id: &str, name: &str, member: &str| {
+        json!({"method": "POST", "path": "/Groups", "bulkId": id,
+               "data": {"schemas": [GROUP], "displayName": name, "members": [{"value": format!("bulkId:{member}")}]}})
+    };
+    let user = json!({"method": "POST", "path": "/Users", "bulkId": "u", "data": {"schemas": [USER], "userName": "ada"}});
+    let bulk = |operations: Value, fail: u64| {
+        let urn = scim_core::message::BULK_REQUEST;
+        let body = json!({"schemas": [urn], "failOnErrors": fail, "Operations": operations});
+        let answer = world.request("POST", "/Bulk", &body);
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
+        let list = answer.body["Operations"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|entry| entry["status"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(bulk(json!([group("g", "crew", "u"), user, group("a", "A", "b"), group("b", "B", "a")]), 1), ["201"; 4]);
+    let found = world.get("/Groups?filter=displayName+eq+%22A%22").body;
+    assert_eq!(found["Resources"][0]["members"][0]["display"], "B");
+    let failing = json!([user, group("h", "H", "u"), {"method": "DELETE", "path": "/Users/ghost"}]);
+    assert_eq!(bulk(failing.clone(), 9), ["409", "400", "404"]);
+    assert_eq!(bulk(failing, 1), ["409"]);
+}
+
+#[test]
+fn entra_and_okta_are_understood() {
+    let entra = World::new(Idp::Entra);
+    let id = entra.user("sam");
+    let path = format!("/Users/{id}");
+    let answer = entra.patch(
+        &path,
+        &json!([
+            {"op": "Replace", "path": "active", "value": "False"},
+            {"op": "Add", "path": "addresses[type eq \"work\"].locality", "value": "Delft"},
+            {"op": "Add", "path": "addresses[type eq \"work\"].country", "value": "Netherlands"},
+            {"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "sam@x"},
+        ]),
+    );
+    assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
+    assert_eq!(answer.body["active"], json!(false));
+    assert_eq!(answer.body["addresses"], json!([{"type": "work", "locality": "Delft", "country": "Netherlands"}]));
+    assert_eq!(answer.body["emails"], json!([{"type": "work", "value": "sam@x"}]));
+
+    let okta = World::new(Idp::Okta);
+    let group = okta.group("was", &[&okta.user("kim")]);
+    let path = format!("/Groups/{group}");
+    let renamed = okta.patch(&path, &json!([{"op": "replace", "value": {"id": group, "displayName": "is"}}]));
+    assert_eq!(renamed.status.as_u16(), 204, "{}", renamed.body);
+    let body = okta.get(&path).body;
+    assert_eq!((body["displayName"].as_str(), body["members"].as_array().map(Vec::len)), (Some("is"), Some(1)));
+}

@@ -1,0 +1,154 @@
+//! A service with one tenant, and requests to it in one line.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use scim_core::schema::Registry;
+use scim_core::time::Timestamp;
+use scim_service::directory::{Connection, Idp};
+use scim_service::environment::Environment;
+use scim_service::{Service, Settings};
+use scim_store::{MemoryStore, Tenant};
+use serde_json::Value;
+
+/// A clock that goes on by a millisecond a look, and numbers that only look random.
+struct Clockwork {
+    clock: AtomicI64,
+    random: AtomicU64,
+}
+
+impl Environment for Clockwork {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.clock.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            let mixed = self.random.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            *byte = ((mixed ^ (mixed >> 31)).wrapping_mul(0x94D0_49BB_1331_11EB) >> 56) as u8;
+        }
+    }
+}
+
+/// A service, a tenant with a connection, and a token.
+pub(crate) struct World {
+    service: Service,
+    token: String,
+}
+
+/// An answer with its body read.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) head: http::response::Parts,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// A header's text, or nothing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The `id` of the resource in the body.
+    pub(crate) fn id(&self) -> String {
+        self.body["id"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+/// The memory store never waits, so that one poll is enough.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the store waits"),
+    }
+}
+
+impl World {
+    pub(crate) fn new(idp: Idp) -> Self {
+        Self::with(idp, |_| {})
+    }
+
+    pub(crate) fn with(idp: Idp, adjust: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = Settings::new("https://scim.example");
+        adjust(&mut settings);
+        let environment =
+            Arc::new(Clockwork { clock: AtomicI64::new(1_700_000_000_000), random: AtomicU64::new(1) });
+        let registry = Arc::new(Registry::builtin().expect("built in"));
+        let service = Service::new(Arc::new(MemoryStore::new()), registry, environment, settings);
+        let token = now(async {
+            let directory = service.directory();
+            let tenant: Tenant = directory.create_tenant("acme", "test").await?;
+            let connection = Connection { idp, idp_tenant: None, quirks: Vec::new() };
+            directory.create_connection(&tenant, connection, "test").await?;
+            directory.create_token(&tenant, None, "test").await
+        });
+        Self { service, token: token.expect("a token").token }
+    }
+
+    /// The tenant's token.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Sends a request as it is.
+    pub(crate) fn send(&self, request: Request<Full<Bytes>>) -> Answer {
+        let response: Response<Full<Bytes>> = now(self.service.handle(request));
+        let (head, body) = response.into_parts();
+        let bytes = now(body.collect()).expect("in memory").to_bytes();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
+        Answer { status: head.status, head, body }
+    }
+
+    /// Sends an authenticated request with more headers.
+    pub(crate) fn with_headers(&self, method: &str, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("/t/acme/scim/v2{path}"))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/scim+json; charset=utf-8");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let bytes = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        self.send(request.body(Full::new(bytes)).expect("a request"))
+    }
+
+    /// Sends an authenticated request.
+    pub(crate) fn request(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.with_headers(method, path, body, &[])
+    }
+
+    /// Reads.
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.request("GET", path, &Value::Null)
+    }
+
+    /// Creates a user of this name and gives its identifier.
+    pub(crate) fn user(&self, name: &str) -> String {
+        let body = serde_json::json!({"schemas": [scim_core::schema::USER], "userName": name});
+        let answer = self.request("POST", "/Users", &body);
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        answer.id()
+    }
+
+    /// Creates a group of this name with these members and gives its identifier.
+    pub(crate) fn group(&self, name: &str, members: &[&str]) -> String {
+        let members: Vec<Value> = members.iter().map(|id| serde_json::json!({"value": id})).collect();
+        let body =
+            serde_json::json!({"schemas": [scim_core::schema::GROUP], "displayName": name, "members": members});
+        let answer = self.request("POST", "/Groups", &body);
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        answer.id()
+    }
+
+    /// Sends a PATCH.
+    pub(crate) fn patch(&self, path: &str, operations: &Value) -> Answer {
+        let body = serde_json::json!({"schemas": [scim_core::patch::MESSAGE], "Operations": operations});
+        self.request("PATCH", path, &body)
+    }
+}
