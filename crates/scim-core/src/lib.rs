@@ -9,6 +9,7 @@ pub mod error;
 pub mod filter;
 pub mod json;
 pub mod key;
+pub mod message;
 pub mod patch;
 pub mod path;
 pub mod project;

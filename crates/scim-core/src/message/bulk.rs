@@ -1,0 +1,97 @@
+//! The bulk request (RFC 7644 §3.7).
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::members::{Members, invalid};
+use crate::error::Result;
+
+/// URN of the request.
+pub const BULK_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+/// URN of the response.
+pub const BULK_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
+
+/// A decoded request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BulkRequest {
+    /// After how many errors to stop.
+    pub fail_on_errors: Option<u64>,
+    /// In the order of the request.
+    pub operations: Vec<BulkOperation>,
+}
+
+/// One operation, its data still as sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BulkOperation {
+    /// `POST`, `PUT`, `PATCH` or `DELETE`.
+    pub method: String,
+    /// The name that other operations refer to it by. Every POST has one, and no two have the same.
+    pub bulk_id: Option<String>,
+    /// The path below the base URL.
+    pub path: String,
+    /// The entity tag that the resource must have.
+    pub version: Option<String>,
+    /// The body. Everything but DELETE has one.
+    pub data: Option<Value>,
+}
+
+impl BulkRequest {
+    /// Reads the message.
+    ///
+    /// # Errors
+    /// `invalidSyntax`, naming the operation and the member.
+    pub fn decode(body: &Value) -> Result<Self> {
+        let members = Members::of("a bulk request", body, &["schemas", "failOnErrors", "Operations"])?;
+        members.expect_schema(BULK_REQUEST)?;
+        let fail_on_errors = match members.integer("failOnErrors")? {
+            None => None,
+            Some(number) => Some(u64::try_from(number).ok().filter(|number| *number > 0).ok_or_else(|| {
+                invalid("`failOnErrors` must be at least 1".to_owned()).remedy("leave it out to run all operations")
+            })?),
+        };
+        let entries = members.array("Operations")?.filter(|entries| !entries.is_empty()).ok_or_else(|| {
+            invalid("a bulk request needs `Operations`".to_owned()).remedy("send at least one")
+        })?;
+        let mut operations = Vec::with_capacity(entries.len());
+        let mut bulk_ids = HashSet::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let operation =
+                operation(entry).map_err(|error| error.context(format_args!("operation {}", index + 1)))?;
+            if let Some(bulk_id) = &operation.bulk_id
+                && !bulk_ids.insert(bulk_id.clone())
+            {
+                return Err(invalid(format!("two operations have the bulkId `{}`", bulk_id.escape_debug())));
+            }
+            operations.push(operation);
+        }
+        Ok(Self { fail_on_errors, operations })
+    }
+}
+
+fn operation(entry: &Value) -> Result<BulkOperation> {
+    let members = Members::of("a bulk operation", entry, &["method", "bulkId", "path", "version", "data"])?;
+    let method = members.text("method")?.unwrap_or_default();
+    if !["POST", "PUT", "PATCH", "DELETE"].contains(&method) {
+        return Err(invalid(format!("`{}` is not a method of bulk operations", method.escape_debug()))
+            .remedy("use POST, PUT, PATCH or DELETE"));
+    }
+    let path = members.text("path")?.filter(|path| path.starts_with('/')).ok_or_else(|| {
+        invalid("`path` must begin with a slash".to_owned()).remedy("send a path such as `/Users`")
+    })?;
+    let bulk_id = members.text("bulkId")?.filter(|bulk_id| !bulk_id.is_empty());
+    if method == "POST" && bulk_id.is_none() {
+        return Err(invalid("a POST needs a `bulkId`".to_owned()).remedy("give each POST a name of its own"));
+    }
+    let data = members.value("data");
+    if method != "DELETE" && data.is_none() {
+        return Err(invalid(format!("a {method} needs `data`")));
+    }
+    Ok(BulkOperation {
+        method: method.to_owned(),
+        bulk_id: bulk_id.map(str::to_owned),
+        path: path.to_owned(),
+        version: members.text("version")?.map(str::to_owned),
+        data: data.cloned(),
+    })
+}
