@@ -26,11 +26,15 @@ pub(crate) async fn bulk(context: &Context<'_>, request: BulkRequest) -> Result<
     if request.operations.len() > maximum {
         return Err(Error::new(
             ErrorKind::TooLarge,
-            format!("the request has {} operations and at most {maximum} are allowed", request.operations.len()),
+            format!(
+                "the request has {} operations and at most {maximum} are allowed",
+                request.operations.len()
+            ),
         )
         .remedy("split it into several requests"));
     }
-    let tasks: Vec<Task> = request.operations.into_iter().map(|operation| Task::new(context, operation)).collect();
+    let tasks: Vec<Task> =
+        request.operations.into_iter().map(|operation| Task::new(context, operation)).collect();
     let mut run = Run::new(context, tasks);
     let most_errors = request.fail_on_errors.unwrap_or(u64::MAX);
     for group in run.order() {
@@ -122,8 +126,9 @@ impl<'a> Run<'a> {
         let Some(task) = self.tasks.get(index) else { return Err(lost()) };
         let context = self.context;
         let path = self.resolve_path(&task.operation.path)?;
-        let endpoint = Endpoint::of(&path, context.registry)
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no endpoint `{}`", path.escape_debug())))?;
+        let endpoint = Endpoint::of(&path, context.registry).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no endpoint `{}`", path.escape_debug()))
+        })?;
         let precondition = match &task.operation.version {
             Some(version) => Precondition::of_version(version),
             None => Precondition::None,
@@ -232,7 +237,13 @@ impl<'a> Run<'a> {
             .collect()
     }
 
-    fn done(&self, status: u16, resource_type: &Arc<ResourceType>, id: &str, version: Option<u64>) -> Outcome {
+    fn done(
+        &self,
+        status: u16,
+        resource_type: &Arc<ResourceType>,
+        id: &str,
+        version: Option<u64>,
+    ) -> Outcome {
         Outcome {
             status,
             location: Some(format!("{}{}/{id}", self.context.base, resource_type.endpoint())),
@@ -250,7 +261,12 @@ impl<'a> Run<'a> {
                 let location = self.tasks.get(index).filter(|task| task.new_id.is_none()).and_then(|task| {
                     Some(format!("{}{}", self.context.base, self.resolve_path(&task.operation.path).ok()?))
                 });
-                Outcome { status: error.kind().status(), location, version: None, error: Some(error_body(&error)) }
+                Outcome {
+                    status: error.kind().status(),
+                    location,
+                    version: None,
+                    error: Some(error_body(&error)),
+                }
             }
         };
         if let Some(task) = self.tasks.get_mut(index) {
@@ -293,7 +309,10 @@ impl<'a> Run<'a> {
         let Some(task) = creating else {
             return Err(Error::new(
                 ErrorKind::InvalidValue,
-                format!("`bulkId:{}` stands for nothing: no POST of this request has it", bulk_id.escape_debug()),
+                format!(
+                    "`bulkId:{}` stands for nothing: no POST of this request has it",
+                    bulk_id.escape_debug()
+                ),
             ));
         };
         if task.outcome.as_ref().is_some_and(|outcome| outcome.error.is_some()) {

@@ -76,13 +76,18 @@ impl Context<'_> {
     ///
     /// # Errors
     /// `tooMany` when there are more than one answer may hold.
-    pub(crate) async fn memberships(&self, resource_type: &ResourceType, ids: Vec<String>) -> Result<Vec<Edge>> {
+    pub(crate) async fn memberships(
+        &self,
+        resource_type: &ResourceType,
+        ids: Vec<String>,
+    ) -> Result<Vec<Edge>> {
         let side = match resource_type.membership() {
             Some(Membership::Group) => Side::Members,
             Some(Membership::Member) => Side::Groups,
             None => return Ok(Vec::new()),
         };
-        let mut query = EdgeQuery { side, of: ids, after: None, count: self.settings.max_members.saturating_add(1) };
+        let mut query =
+            EdgeQuery { side, of: ids, after: None, count: self.settings.max_members.saturating_add(1) };
         let mut edges: Vec<Edge> = Vec::new();
         loop {
             let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
@@ -116,8 +121,11 @@ impl Attempts {
         if self.0 > 0 {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Unavailable, "others are changing the resource all the time; nothing was changed")
-            .remedy("try again"))
+        Err(Error::new(
+            ErrorKind::Unavailable,
+            "others are changing the resource all the time; nothing was changed",
+        )
+        .remedy("try again"))
     }
 }
 
@@ -131,7 +139,9 @@ pub(crate) fn not_found(resource_type: &ResourceType) -> Error {
 pub(crate) fn store_error(error: StoreError) -> Error {
     let (kind, words) = match &error {
         StoreError::Unavailable(_) => (ErrorKind::Unavailable, "the store is not available"),
-        StoreError::Full(_) => (ErrorKind::InsufficientStorage, "the store has no room left; nothing was changed"),
+        StoreError::Full(_) => {
+            (ErrorKind::InsufficientStorage, "the store has no room left; nothing was changed")
+        }
         StoreError::Fault(_) => (ErrorKind::Internal, "the store failed"),
     };
     let failure = Error::new(kind, words).caused_by(error);
@@ -149,7 +159,9 @@ pub(crate) fn commit_error(error: CommitError, resource_type: &Arc<ResourceType>
     };
     match conflict {
         Conflict::Missing { .. } => not_found(resource_type),
-        Conflict::Exists { .. } => Error::new(ErrorKind::Conflict, "the id that was chosen is taken").remedy("try again"),
+        Conflict::Exists { .. } => {
+            Error::new(ErrorKind::Conflict, "the id that was chosen is taken").remedy("try again")
+        }
         Conflict::Version { current, .. } => crate::etag::failed(current),
         Conflict::Unique { path, holder, .. } => Error::new(
             ErrorKind::Uniqueness,
@@ -159,9 +171,12 @@ pub(crate) fn commit_error(error: CommitError, resource_type: &Arc<ResourceType>
         .remedy(format!("update that {}, delete it, or choose another `{path}`", resource_type.name())),
         Conflict::UnknownMembers { ids, .. } => {
             let names: Vec<String> = ids.iter().map(|id| format!("`{}`", id.escape_debug())).collect();
-            Error::new(ErrorKind::InvalidValue, format!("`members` names what does not exist: {}", names.join(", ")))
-                .at("members")
-                .remedy("create these users first, or leave them out")
+            Error::new(
+                ErrorKind::InvalidValue,
+                format!("`members` names what does not exist: {}", names.join(", ")),
+            )
+            .at("members")
+            .remedy("create these users first, or leave them out")
         }
     }
 }

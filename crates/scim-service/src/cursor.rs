@@ -84,8 +84,11 @@ impl Seal {
                 .remedy("start again without one, and ask for the next page sooner"));
         }
         if made_with != count as u64 {
-            return Err(Error::new(ErrorKind::InvalidCount, format!("the cursor was made with a count of {made_with}"))
-                .remedy("keep `count` the same for all pages"));
+            return Err(Error::new(
+                ErrorKind::InvalidCount,
+                format!("the cursor was made with a count of {made_with}"),
+            )
+            .remedy("keep `count` the same for all pages"));
         }
         if rest.is_empty() {
             return Ok(Cursor { part, position: None });

@@ -113,10 +113,13 @@ fn with_meta(mut document: Value, resource_type: &str, location: String) -> Valu
 fn refuse_filter(filter: Option<&str>) -> Result<()> {
     match filter {
         None => Ok(()),
-        Some(_) => Err(Error::new(ErrorKind::Forbidden, "discovery cannot be filtered").remedy("leave out `filter`")),
+        Some(_) => {
+            Err(Error::new(ErrorKind::Forbidden, "discovery cannot be filtered").remedy("leave out `filter`"))
+        }
     }
 }
 
 fn unknown(what: &str, endpoint: &str) -> Error {
-    Error::new(ErrorKind::NotFound, format!("there is no such {what}")).remedy(format!("{endpoint} lists what there is"))
+    Error::new(ErrorKind::NotFound, format!("there is no such {what}"))
+        .remedy(format!("{endpoint} lists what there is"))
 }

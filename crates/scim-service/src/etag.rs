@@ -81,8 +81,11 @@ impl Precondition {
 
 /// The refusal of a write to a resource that has moved on.
 pub(crate) fn failed(current: u64) -> Error {
-    Error::new(ErrorKind::PreconditionFailed, format!("the resource has changed: its version is now W/\"{current}\""))
-        .remedy("read it again and repeat the change on what you find")
+    Error::new(
+        ErrorKind::PreconditionFailed,
+        format!("the resource has changed: its version is now W/\"{current}\""),
+    )
+    .remedy("read it again and repeat the change on what you find")
 }
 
 /// Whether `If-None-Match` says that the client has this very answer already.

@@ -10,11 +10,16 @@ const JSON: &str = "application/json";
 
 /// Checks that the body is SCIM or JSON, in UTF-8 and not compressed.
 pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<()> {
-    if headers.get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
         return Err(unsupported("a compressed body").remedy("send the body without Content-Encoding"));
     }
     let Some(value) = headers.get(CONTENT_TYPE) else {
-        return Err(unsupported("a body without Content-Type").remedy(format!("send `Content-Type: {SCIM_JSON}`")));
+        return Err(
+            unsupported("a body without Content-Type").remedy(format!("send `Content-Type: {SCIM_JSON}`"))
+        );
     };
     let text = value.to_str().unwrap_or_default();
     let mut parts = text.split(';').map(str::trim);
@@ -29,7 +34,8 @@ pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<()> {
     if is_spoken(essence) {
         Ok(())
     } else {
-        Err(unsupported(&format!("`{}`", text.escape_debug())).remedy(format!("send `Content-Type: {SCIM_JSON}`")))
+        Err(unsupported(&format!("`{}`", text.escape_debug()))
+            .remedy(format!("send `Content-Type: {SCIM_JSON}`")))
     }
 }
 
@@ -49,7 +55,8 @@ pub(crate) fn negotiate(headers: &HeaderMap) -> Result<&'static str> {
             }
             any = true;
             let refused = parts.any(|part| {
-                part.split_once('=').is_some_and(|(name, q)| name.trim() == "q" && q.trim().parse() == Ok(0.0f32))
+                part.split_once('=')
+                    .is_some_and(|(name, q)| name.trim() == "q" && q.trim().parse() == Ok(0.0f32))
             });
             if refused {
                 continue;
@@ -63,8 +70,10 @@ pub(crate) fn negotiate(headers: &HeaderMap) -> Result<&'static str> {
     match (any, json_only) {
         (false, _) => Ok(SCIM_JSON),
         (true, true) => Ok(JSON),
-        (true, false) => Err(Error::new(ErrorKind::NotAcceptable, "the Accept header names no media type spoken here")
-            .remedy(format!("accept `{SCIM_JSON}`"))),
+        (true, false) => {
+            Err(Error::new(ErrorKind::NotAcceptable, "the Accept header names no media type spoken here")
+                .remedy(format!("accept `{SCIM_JSON}`")))
+        }
     }
 }
 

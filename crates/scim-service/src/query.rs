@@ -28,7 +28,8 @@ pub(crate) fn parse(query: Option<&str>) -> Result<SearchRequest> {
             _ => continue,
         }
         if seen.contains(&name) {
-            return Err(Error::new(ErrorKind::InvalidValue, format!("`{name}` is given twice")).remedy("give it once"));
+            return Err(Error::new(ErrorKind::InvalidValue, format!("`{name}` is given twice"))
+                .remedy("give it once"));
         }
         seen.push(name);
     }
@@ -40,9 +41,12 @@ fn names(list: &str) -> Vec<String> {
 }
 
 fn number(name: &str, text: &str) -> Result<i64> {
-    text.trim()
-        .parse()
-        .map_err(|_| Error::new(ErrorKind::InvalidValue, format!("`{name}` is not a whole number: `{}`", text.escape_debug())))
+    text.trim().parse().map_err(|_| {
+        Error::new(
+            ErrorKind::InvalidValue,
+            format!("`{name}` is not a whole number: `{}`", text.escape_debug()),
+        )
+    })
 }
 
 #[cfg(test)]
@@ -51,8 +55,10 @@ mod tests {
 
     #[test]
     fn a_query_is_a_form() {
-        let request = parse(Some("filter=userName+eq+%22a%2Bb%40x%22&&aadOptscim062020&Count=2&attributes=id,%20userName&"))
-            .expect("a query");
+        let request = parse(Some(
+            "filter=userName+eq+%22a%2Bb%40x%22&&aadOptscim062020&Count=2&attributes=id,%20userName&",
+        ))
+        .expect("a query");
         assert_eq!(request.filter.as_deref(), Some("userName eq \"a+b@x\""));
         assert_eq!(request.count, Some(2));
         assert_eq!(request.attributes, ["id", "userName"]);

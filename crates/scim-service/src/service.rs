@@ -4,6 +4,7 @@
 //! media types → body → operation → answer. Nothing of a body is read before the credential is known to be good. The
 //! service opens no socket, starts no thread and reads no clock of its own.
 
+use std::error::Error as StdError;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -85,7 +86,7 @@ impl Service {
     pub async fn handle<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes>,
-        B::Error: std::fmt::Display,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let (parts, body) = request.into_parts();
         let mut served = Served { tenant: None, route: "-" };
@@ -115,7 +116,7 @@ impl Service {
     ) -> Result<Reply>
     where
         B: Body<Data = Bytes>,
-        B::Error: std::fmt::Display,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let now = self.environment.now();
         let (name, path) = split_tenant(parts.uri.path()).ok_or_else(|| {
@@ -125,16 +126,22 @@ impl Service {
         let (entry, token) = self.authenticate(name, &parts.headers).await?;
         served.tenant = Some(name.to_owned());
         let Some(connection) = &entry.connection else {
-            return Err(Error::new(ErrorKind::Forbidden, format!("tenant `{name}` has no connection to an identity provider"))
-                .remedy("its operator creates one with `scimd connection create`"));
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                format!("tenant `{name}` has no connection to an identity provider"),
+            )
+            .remedy("its operator creates one with `scimd connection create`"));
         };
         if let Err(seconds) = self.rates.take(&entry.tenant, now) {
-            let error = Error::new(ErrorKind::TooManyRequests, "too many requests")
-                .remedy(format!("wait {seconds} s, then send at most {} a second", self.settings.requests_per_second));
+            let error = Error::new(ErrorKind::TooManyRequests, "too many requests").remedy(format!(
+                "wait {seconds} s, then send at most {} a second",
+                self.settings.requests_per_second
+            ));
             return Ok(Reply::from(&error).retry_after(seconds));
         }
-        let endpoint = Endpoint::of(path, &self.registry)
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such endpoint").remedy("see /ResourceTypes"))?;
+        let endpoint = Endpoint::of(path, &self.registry).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "there is no such endpoint").remedy("see /ResourceTypes")
+        })?;
         served.route = endpoint.name();
         if !endpoint.allows(&parts.method) {
             let error = Error::new(
@@ -173,13 +180,18 @@ impl Service {
     ) -> Result<Reply>
     where
         B: Body<Data = Bytes>,
-        B::Error: std::fmt::Display,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let query = query::parse(parts.uri.query())?;
         match (endpoint, &parts.method) {
-            (Endpoint::Me, _) => Err(Error::new(ErrorKind::NotImplemented, "/Me is not served: a provisioning client acts for an organisation, not for a person")
-                .remedy("use /Users")),
-            (Endpoint::ServiceProviderConfig, _) => discovery::service_provider_config(context, query.filter.as_deref()),
+            (Endpoint::Me, _) => Err(Error::new(
+                ErrorKind::NotImplemented,
+                "/Me is not served: a provisioning client acts for an organisation, not for a person",
+            )
+            .remedy("use /Users")),
+            (Endpoint::ServiceProviderConfig, _) => {
+                discovery::service_provider_config(context, query.filter.as_deref())
+            }
             (Endpoint::Schemas, _) => discovery::schemas(context, query.filter.as_deref()),
             (Endpoint::Schema(urn), _) => discovery::schema(context, &urn),
             (Endpoint::ResourceTypes, _) => discovery::resource_types(context, query.filter.as_deref()),
@@ -260,7 +272,11 @@ impl Service {
     }
 
     /// Finds the tenant and checks the credential. Whatever is wrong, the answer is the same.
-    async fn authenticate(&self, tenant: &str, headers: &HeaderMap) -> Result<(Arc<TenantEntry>, Arc<TokenEntry>)> {
+    async fn authenticate(
+        &self,
+        tenant: &str,
+        headers: &HeaderMap,
+    ) -> Result<(Arc<TenantEntry>, Arc<TokenEntry>)> {
         let credential = Credential::of(headers)?;
         let entry = self.directory.tenant(tenant).await?.ok_or_else(unauthenticated)?;
         let bare_allowed =
@@ -268,7 +284,8 @@ impl Service {
         if credential.bare && !bare_allowed {
             return Err(unauthenticated());
         }
-        let token = self.directory.authenticate(&entry, credential.token).await?.ok_or_else(unauthenticated)?;
+        let token =
+            self.directory.authenticate(&entry, credential.token).await?.ok_or_else(unauthenticated)?;
         Ok((entry, token))
     }
 
@@ -276,19 +293,22 @@ impl Service {
     async fn json<B>(&self, parts: &http::request::Parts, body: B) -> Result<Value>
     where
         B: Body<Data = Bytes>,
-        B::Error: std::fmt::Display,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         media::check_content_type(&parts.headers)?;
         let limit = self.settings.max_body;
-        let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let announced =
+            parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > limit) {
             return Err(too_large(limit));
         }
-        let body = std::pin::pin!(Limited::new(body, limit));
-        match body.collect().await {
+        let collected = Limited::new(body, limit).collect().await;
+        match collected {
             Ok(collected) => json::parse(&collected.to_bytes()),
             Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large(limit)),
-            Err(error) => Err(Error::new(ErrorKind::BadRequest, "the body did not arrive whole").caused_by(error.to_string())),
+            Err(error) => {
+                Err(Error::new(ErrorKind::BadRequest, "the body did not arrive whole").caused_by(error))
+            }
         }
     }
 
@@ -317,7 +337,9 @@ impl<'a> Credential<'a> {
             return Err(unauthenticated());
         }
         let (token, bare) = match value.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => (token.trim_matches(' '), false),
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                (token.trim_matches(' '), false)
+            }
             Some(_) => return Err(unauthenticated()),
             None => (value, true),
         };
@@ -331,7 +353,8 @@ fn unauthenticated() -> Error {
 }
 
 fn too_large(limit: usize) -> Error {
-    Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit} bytes")).remedy("send less at once")
+    Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit} bytes"))
+        .remedy("send less at once")
 }
 
 fn projection(query: &SearchRequest, resource_type: &ResourceType) -> Result<Projection> {

@@ -46,13 +46,17 @@ impl BulkRequest {
         members.expect_schema(BULK_REQUEST)?;
         let fail_on_errors = match members.integer("failOnErrors")? {
             None => None,
-            Some(number) => Some(u64::try_from(number).ok().filter(|number| *number > 0).ok_or_else(|| {
-                invalid("`failOnErrors` must be at least 1".to_owned()).remedy("leave it out to run all operations")
-            })?),
+            Some(number) => {
+                Some(u64::try_from(number).ok().filter(|number| *number > 0).ok_or_else(|| {
+                    invalid("`failOnErrors` must be at least 1".to_owned())
+                        .remedy("leave it out to run all operations")
+                })?)
+            }
         };
-        let entries = members.array("Operations")?.filter(|entries| !entries.is_empty()).ok_or_else(|| {
-            invalid("a bulk request needs `Operations`".to_owned()).remedy("send at least one")
-        })?;
+        let entries =
+            members.array("Operations")?.filter(|entries| !entries.is_empty()).ok_or_else(|| {
+                invalid("a bulk request needs `Operations`".to_owned()).remedy("send at least one")
+            })?;
         let mut operations = Vec::with_capacity(entries.len());
         let mut bulk_ids = HashSet::new();
         for (index, entry) in entries.iter().enumerate() {

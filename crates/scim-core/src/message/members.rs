@@ -48,7 +48,8 @@ impl<'v> Members<'v> {
         if listed {
             return Ok(());
         }
-        Err(invalid(format!("{} must say what it is", self.what)).remedy(format!("send `\"schemas\": [\"{urn}\"]`")))
+        Err(invalid(format!("{} must say what it is", self.what))
+            .remedy(format!("send `\"schemas\": [\"{urn}\"]`")))
     }
 
     pub(super) fn text(&self, name: &str) -> Result<Option<&'v str>> {

@@ -42,11 +42,15 @@ pub(crate) fn rewrite_path(text: &str, resource_type: &ResourceType, quirks: Qui
     };
     let text = qualified.as_deref().unwrap_or(text);
     let mut path = PathExpression::parse(text).ok()?;
-    path.for_each_comparison_mut(|comparison, enclosing| rewrite(comparison, enclosing, resource_type, quirks));
+    path.for_each_comparison_mut(|comparison, enclosing| {
+        rewrite(comparison, enclosing, resource_type, quirks)
+    });
     match path.resolve(resource_type).ok()? {
         ResolvedPath::Plain(_) => qualified,
         ResolvedPath::Elements { path, filter, sub: None } => Some(format!("{path}[{filter}]")),
-        ResolvedPath::Elements { path, filter, sub: Some(sub) } => Some(format!("{path}[{filter}].{}", sub.name())),
+        ResolvedPath::Elements { path, filter, sub: Some(sub) } => {
+            Some(format!("{path}[{filter}].{}", sub.name()))
+        }
     }
 }
 
@@ -77,7 +81,8 @@ fn rewrite(
 fn qualify(name: &str, resource_type: &ResourceType) -> Option<String> {
     let (first, _) = name.split_once('.').unwrap_or((name, ""));
     let with_value = |attribute: &Attribute, path: String| {
-        let complex = attribute.kind() == Type::Complex && !attribute.is_multi_valued() && !name.contains('.');
+        let complex =
+            attribute.kind() == Type::Complex && !attribute.is_multi_valued() && !name.contains('.');
         if complex && attribute.sub_attribute("value").is_some() { format!("{path}.value") } else { path }
     };
     if let Some(attribute) = resource_type.attribute(first) {

@@ -106,7 +106,8 @@ impl Quirk {
         if let Some(quirk) = Self::ALL.iter().find(|quirk| quirk.name() == name) {
             return Ok(*quirk);
         }
-        let error = Error::new(ErrorKind::InvalidValue, format!("there is no quirk `{}`", name.escape_debug()));
+        let error =
+            Error::new(ErrorKind::InvalidValue, format!("there is no quirk `{}`", name.escape_debug()));
         let names: Vec<&str> = Self::ALL.iter().map(|quirk| quirk.name()).collect();
         Err(match nearest(name, names.iter().copied()) {
             Some(near) => error.remedy(format!("did you mean `{near}`?")),
@@ -125,7 +126,10 @@ impl Quirks {
 
     /// The quirks of a kind of identity provider.
     pub fn of(idp: Idp) -> Self {
-        Quirk::ALL.iter().filter(|quirk| quirk.idps().contains(&idp)).fold(Self::NONE, |set, quirk| set.with(*quirk))
+        Quirk::ALL
+            .iter()
+            .filter(|quirk| quirk.idps().contains(&idp))
+            .fold(Self::NONE, |set, quirk| set.with(*quirk))
     }
 
     /// The set with one more.

@@ -8,8 +8,8 @@
 //! ```
 
 use percent_encoding::percent_decode_str;
-use scim_core::path::{AttributePath, Named};
 use scim_core::filter::{PathExpression, ResolvedPath};
+use scim_core::path::{AttributePath, Named};
 use scim_core::schema::{ResourceType, Type};
 use serde_json::{Map, Value, json};
 
@@ -92,7 +92,8 @@ impl Rewriter<'_> {
         let Some(value) = members.remove("value").filter(|value| !value.is_null()) else {
             return out.push(Value::Object(members));
         };
-        let multi_valued = match PathExpression::parse(path).and_then(|path| path.resolve(self.resource_type)) {
+        let multi_valued = match PathExpression::parse(path).and_then(|path| path.resolve(self.resource_type))
+        {
             Ok(ResolvedPath::Plain(Named::Attribute(found))) => {
                 found.sub().is_none() && found.attribute().is_multi_valued()
             }
@@ -163,7 +164,8 @@ impl Rewriter<'_> {
     /// too.
     fn attributes(&self, attributes: Map<String, Value>, op: &str, urn: Option<&str>, out: &mut Vec<Value>) {
         for (name, value) in attributes {
-            let corrected = correct_urn(&name, self.resource_type).filter(|_| self.quirks.has(Quirk::MisspeltUrns));
+            let corrected =
+                correct_urn(&name, self.resource_type).filter(|_| self.quirks.has(Quirk::MisspeltUrns));
             let name = corrected.map_or(name, str::to_owned);
             let own_id = urn.is_none() && name.eq_ignore_ascii_case("id") && value.as_str() == Some(self.id);
             if own_id && self.quirks.has(Quirk::EchoedId) {
@@ -172,7 +174,8 @@ impl Rewriter<'_> {
             if urn.is_none() && name.eq_ignore_ascii_case("schemas") {
                 continue;
             }
-            let dotted = name.contains(['.', '[']) || (name.contains(':') && self.resource_type.extension(&name).is_none());
+            let dotted = name.contains(['.', '['])
+                || (name.contains(':') && self.resource_type.extension(&name).is_none());
             let path = match urn {
                 Some(urn) => format!("{urn}:{name}"),
                 None => name,

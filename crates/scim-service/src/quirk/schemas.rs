@@ -38,7 +38,9 @@ pub(crate) fn correct_urn<'a>(urn: &str, resource_type: &'a ResourceType) -> Opt
     let enterprise = || resource_type.extension(ENTERPRISE_USER).map(|extension| extension.schema().id());
     match urn.to_ascii_lowercase().as_str() {
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0user" => enterprise(),
-        "urn:scim:schemas:extension:enterprise:2.0" | "urn:scim:schemas:extension:enterprise:1.0" => enterprise(),
+        "urn:scim:schemas:extension:enterprise:2.0" | "urn:scim:schemas:extension:enterprise:1.0" => {
+            enterprise()
+        }
         "urn:scim:schemas:core:2.0" | "urn:scim:schemas:core:1.0" => Some(resource_type.schema().id()),
         _ => None,
     }
@@ -67,8 +69,9 @@ fn declare(members: &mut Map<String, Value>, resource_type: &ResourceType) {
     for extension in resource_type.extensions() {
         let urn = extension.schema().id();
         let present = members.iter().any(|(name, value)| name.eq_ignore_ascii_case(urn) && !value.is_null());
-        let listed = schemas_of(members)
-            .is_some_and(|urns| urns.iter().any(|known| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(urn))));
+        let listed = schemas_of(members).is_some_and(|urns| {
+            urns.iter().any(|known| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(urn)))
+        });
         if present || listed {
             declared.push(urn.to_owned());
         }

@@ -35,7 +35,10 @@ pub(crate) fn rewrite_element(attribute: &Attribute, value: &mut Value, quirks: 
     match attribute.kind() {
         Type::Complex => {
             let has_value = attribute.sub_attribute("value").is_some();
-            if quirks.has(Quirk::BareValues) && has_value && matches!(value, Value::String(_) | Value::Number(_)) {
+            if quirks.has(Quirk::BareValues)
+                && has_value
+                && matches!(value, Value::String(_) | Value::Number(_))
+            {
                 *value = json!({ "value": value.take() });
             }
             if let Value::Object(members) = value {

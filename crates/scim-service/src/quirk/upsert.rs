@@ -21,7 +21,9 @@ pub(crate) fn rewrite_step(operation: Operation, document: &Document, quirks: Qu
         return operation;
     }
     let Target::Elements { path, filter, sub } = &operation.target else { return operation };
-    let (Verb::Add | Verb::Replace, Some(value)) = (operation.verb, &operation.value) else { return operation };
+    let (Verb::Add | Verb::Replace, Some(value)) = (operation.verb, &operation.value) else {
+        return operation;
+    };
     let mut element = Map::new();
     if path.attribute().kind() != Type::Complex || !implied(filter, &mut element) {
         return operation;
@@ -45,9 +47,13 @@ pub(crate) fn rewrite_step(operation: Operation, document: &Document, quirks: Qu
 fn implied(filter: &Filter, element: &mut Map<String, Value>) -> bool {
     match filter {
         Filter::And(all) => all.iter().all(|part| implied(part, element)),
-        Filter::Compare(Comparison { subject: Subject::Attribute(path), operator: Operator::Eq, operand }) => {
+        Filter::Compare(Comparison {
+            subject: Subject::Attribute(path),
+            operator: Operator::Eq,
+            operand,
+        }) => {
             let value = match operand {
-                Operand::Text(text) => Value::String(text.as_ref().to_owned()),
+                Operand::Text(text) => Value::String(text.sent().to_owned()),
                 Operand::Boolean(boolean) => Value::Bool(*boolean),
                 Operand::Integer(number) => Value::from(*number),
                 Operand::Decimal(number) => Value::from(*number),

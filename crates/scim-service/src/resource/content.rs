@@ -16,11 +16,21 @@ use serde_json::{Map, Value};
 use crate::quirk::{Quirk, Quirks};
 
 /// Derives the content from a canonical document that is stored `now`.
-pub(crate) fn content(document: &Document, resource_type: &ResourceType, quirks: Quirks, now: Timestamp) -> Content {
+pub(crate) fn content(
+    document: &Document,
+    resource_type: &ResourceType,
+    quirks: Quirks,
+    now: Timestamp,
+) -> Content {
     let map = document.as_map();
-    let mut unique: Vec<UniqueKey> = resource_type.unique().iter().flat_map(|path| claims(path, map)).collect();
-    if quirks.has(Quirk::UniqueGroupNames) && resource_type.membership() == Some(scim_core::schema::Membership::Group) {
-        unique.extend(AttributePath::parse("displayName", resource_type).iter().flat_map(|path| claims(path, map)));
+    let mut unique: Vec<UniqueKey> =
+        resource_type.unique().iter().flat_map(|path| claims(path, map)).collect();
+    if quirks.has(Quirk::UniqueGroupNames)
+        && resource_type.membership() == Some(scim_core::schema::Membership::Group)
+    {
+        unique.extend(
+            AttributePath::parse("displayName", resource_type).iter().flat_map(|path| claims(path, map)),
+        );
     }
     Content {
         label: label(map),

@@ -47,15 +47,23 @@ struct Found {
 }
 
 /// Answers a query.
-pub(crate) async fn search(context: &Context<'_>, seal: &Seal, scope: &Scope, request: &SearchRequest) -> Result<Reply> {
+pub(crate) async fn search(
+    context: &Context<'_>,
+    seal: &Seal,
+    scope: &Scope,
+    request: &SearchRequest,
+) -> Result<Reply> {
     let parts = parts(context, scope, request)?;
     let count = page_size(context, request)?;
     let mut list = ListWriter::new();
     let found = match &request.cursor {
         Some(text) => {
             if request.start_index.is_some() {
-                return Err(Error::new(ErrorKind::InvalidValue, "`cursor` and `startIndex` exclude each other")
-                    .remedy("use one of them"));
+                return Err(Error::new(
+                    ErrorKind::InvalidValue,
+                    "`cursor` and `startIndex` exclude each other",
+                )
+                .remedy("use one of them"));
             }
             let binding = binding(context, scope, request);
             let start = match text.as_str() {
@@ -133,7 +141,11 @@ fn check_filter(filter: &Filter, resource_type: &ResourceType) -> Result<()> {
         Some(parent) => is_derived(&format!("{parent}.{path}")),
         None => is_derived(path),
     };
-    fn visit(filter: &Filter, parent: Option<&str>, derived: &dyn Fn(Option<&str>, &str) -> bool) -> Option<String> {
+    fn visit(
+        filter: &Filter,
+        parent: Option<&str>,
+        derived: &dyn Fn(Option<&str>, &str) -> bool,
+    ) -> Option<String> {
         match filter {
             Filter::And(branches) | Filter::Or(branches) => {
                 branches.iter().find_map(|branch| visit(branch, parent, derived))
@@ -263,8 +275,11 @@ async fn merge(context: &Context<'_>, parts: &[Part], offset: u64, count: usize)
     let offset = usize::try_from(offset).unwrap_or(usize::MAX);
     let depth = offset.saturating_add(count);
     if depth > MERGE_LIMIT {
-        return Err(Error::new(ErrorKind::TooMany, format!("a sorted query over all types ends at {MERGE_LIMIT} resources"))
-            .remedy("query one type, or leave out `sortBy`"));
+        return Err(Error::new(
+            ErrorKind::TooMany,
+            format!("a sorted query over all types ends at {MERGE_LIMIT} resources"),
+        )
+        .remedy("query one type, or leave out `sortBy`"));
     }
     let descending = parts.iter().find_map(|part| part.sort.as_ref()).is_some_and(|sort| sort.descending);
     let mut keyed = Vec::new();
@@ -280,8 +295,10 @@ async fn merge(context: &Context<'_>, parts: &[Part], offset: u64, count: usize)
             keyed.push((key, index, record));
         }
     }
-    keyed.sort_by(|(a, _, left), (b, _, right)| a.compare(b, descending).then_with(|| left.id.cmp(&right.id)));
-    let records = keyed.into_iter().skip(offset).take(count).map(|(_, index, record)| (index, record)).collect();
+    keyed
+        .sort_by(|(a, _, left), (b, _, right)| a.compare(b, descending).then_with(|| left.id.cmp(&right.id)));
+    let records =
+        keyed.into_iter().skip(offset).take(count).map(|(_, index, record)| (index, record)).collect();
     Ok(Found { records, total, next: None })
 }
 
@@ -292,7 +309,9 @@ async fn write(context: &Context<'_>, parts: &[Part], found: &Found, list: &mut 
         let shown = match part.resource_type.membership() {
             Some(Membership::Group) => part.projection.includes("members"),
             // Part of the entity tag, which `meta` shows.
-            Some(Membership::Member) => part.projection.includes("groups") || part.projection.includes("meta"),
+            Some(Membership::Member) => {
+                part.projection.includes("groups") || part.projection.includes("meta")
+            }
             None => false,
         };
         let of = |(part, record): &(usize, Record)| (*part == index).then(|| record.id.clone());

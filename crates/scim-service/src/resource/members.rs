@@ -136,10 +136,12 @@ impl<'a> Selection<'a> {
     fn of(filter: &'a Filter) -> Self {
         fn collect(filter: &Filter, ids: &mut Vec<String>) -> bool {
             match filter {
-                Filter::Compare(Comparison { subject, operator: Operator::Eq, operand: Operand::Text(id) })
-                    if subject.path().leaf().name() == "value" =>
-                {
-                    ids.push(id.as_ref().to_owned());
+                Filter::Compare(Comparison {
+                    subject,
+                    operator: Operator::Eq,
+                    operand: Operand::Text(id),
+                }) if subject.path().leaf().name() == "value" => {
+                    ids.push(id.sent().to_owned());
                     true
                 }
                 Filter::Or(branches) => branches.iter().all(|branch| collect(branch, ids)),

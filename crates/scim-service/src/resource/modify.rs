@@ -9,13 +9,13 @@ use scim_core::document::Document;
 use scim_core::filter::Filter;
 use scim_core::patch::{Operation as Step, Patch, Target, Verb};
 use scim_core::path::AttributePath;
-use scim_core::schema::{Returned, ResourceType};
+use scim_core::schema::{ResourceType, Returned};
 use scim_core::{Error, Result, decode};
 use scim_store::{ChangeKind, CommitError, Conflict, EdgeQuery, Operation, Record, Side};
 use serde_json::{Map, Value, json};
 
 use super::members::MemberChange;
-use super::replace::{change_kind, keep_active};
+use super::replace::change_kind;
 use super::{content, render};
 use crate::context::{Attempts, Context, commit_error, store_error};
 use crate::etag::Precondition;
@@ -83,7 +83,9 @@ impl Context<'_> {
         }
         let mut change = MemberChange::default();
         for step in &patch.operations {
-            if !MemberChange::concerns(step, resource_type) || change.apply(step).map_err(in_step(step))?.is_some() {
+            if !MemberChange::concerns(step, resource_type)
+                || change.apply(step).map_err(in_step(step))?.is_some()
+            {
                 return Ok(None);
             }
         }
@@ -137,7 +139,7 @@ impl Context<'_> {
             }
         }
         decode::complete(&mut new, resource_type)?;
-        keep_active(&old, &mut new)?;
+        new.keep("active", &old);
         let hidden = self.hide(hidden.into_iter()).await?;
         let members = members.into_delta(self.settings.unknown_members);
         if new == old && members.is_empty() && hidden.is_empty() {
@@ -152,8 +154,14 @@ impl Context<'_> {
     }
 
     /// The members that match a filter which only the members themselves can answer, as the change so far has them.
-    async fn matching_members(&self, group: &str, filter: &Filter, change: &MemberChange) -> Result<Vec<String>> {
-        let mut query = EdgeQuery { side: Side::Members, of: vec![group.to_owned()], after: None, count: 10_000 };
+    async fn matching_members(
+        &self,
+        group: &str,
+        filter: &Filter,
+        change: &MemberChange,
+    ) -> Result<Vec<String>> {
+        let mut query =
+            EdgeQuery { side: Side::Members, of: vec![group.to_owned()], after: None, count: 10_000 };
         let mut matching = Vec::new();
         loop {
             let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
@@ -221,7 +229,10 @@ fn in_step(step: &Step) -> impl Fn(Error) -> Error {
 
 fn is_empty(body: &Value) -> bool {
     let operations = body.as_object().and_then(|message| {
-        message.iter().find(|(name, _)| name.eq_ignore_ascii_case("Operations")).map(|(_, operations)| operations)
+        message
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("Operations"))
+            .map(|(_, operations)| operations)
     });
     operations.and_then(Value::as_array).is_some_and(Vec::is_empty)
 }

@@ -47,16 +47,23 @@ impl Answer<'_> {
         }
         projection.apply(&mut map);
         if serde_json::to_writer(&mut *out, &map).is_err() {
-            return Err(scim_core::Error::new(scim_core::ErrorKind::Internal, "the resource could not be written"));
+            return Err(scim_core::Error::new(
+                scim_core::ErrorKind::Internal,
+                "the resource could not be written",
+            ));
         }
         Ok(())
     }
 
     fn memberships(&self, projection: &Projection) -> Option<(&'static str, Value)> {
         let (name, list): (_, Vec<Value>) = match self.resource_type.membership()? {
-            Membership::Group => ("members", self.edges.iter().map(|edge| Value::Object(self.member(edge))).collect()),
+            Membership::Group => {
+                ("members", self.edges.iter().map(|edge| Value::Object(self.member(edge))).collect())
+            }
             Membership::Member if self.edges.is_empty() => return None,
-            Membership::Member => ("groups", self.edges.iter().map(|edge| Value::Object(self.group(edge))).collect()),
+            Membership::Member => {
+                ("groups", self.edges.iter().map(|edge| Value::Object(self.group(edge))).collect())
+            }
         };
         projection.includes(name).then_some((name, Value::Array(list)))
     }
@@ -74,7 +81,9 @@ impl Answer<'_> {
         out.extend_from_slice(rest);
         match self.resource_type.membership() {
             Some(Membership::Group) => self.write_edges(out, "members", Self::member),
-            Some(Membership::Member) if !self.edges.is_empty() => self.write_edges(out, "groups", Self::group),
+            Some(Membership::Member) if !self.edges.is_empty() => {
+                self.write_edges(out, "groups", Self::group)
+            }
             Some(Membership::Member) | None => {}
         }
         out.extend_from_slice(b",\"meta\":{\"resourceType\":");

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use scim_core::document::Document;
 use scim_core::schema::ResourceType;
 use scim_core::{Result, decode};
-use scim_store::{Applied, ChangeKind, CommitError, Conflict, Content, Guard, MemberDelta, Operation, Record};
+use scim_store::{
+    Applied, ChangeKind, CommitError, Conflict, Content, Guard, MemberDelta, Operation, Record,
+};
 use serde_json::Value;
 
 use super::{MemberChange, content};
@@ -35,7 +37,7 @@ impl Context<'_> {
             let old = Document::from_stored(&current.body)?;
             decode::check_immutable(&old, &document, resource_type)?;
             let mut new = document.clone();
-            keep_active(&old, &mut new)?;
+            new.keep("active", &old);
             let mut content = content(&new, resource_type, self.quirks, self.now);
             content.hidden.clone_from(&hidden);
             let kind = change_kind(&old, &new);
@@ -86,19 +88,6 @@ impl Context<'_> {
             label,
             body,
         })
-    }
-}
-
-/// Keeps `active` where the new document says nothing of it.
-pub(super) fn keep_active(old: &Document, new: &mut Document) -> Result<()> {
-    match old.as_map().get("active") {
-        Some(active) if !new.as_map().contains_key("active") => {
-            let mut map = std::mem::take(new).into_map();
-            map.insert("active".to_owned(), active.clone());
-            *new = Document::from_canonical(map);
-            Ok(())
-        }
-        _ => Ok(()),
     }
 }
 
