@@ -59,6 +59,13 @@ impl Document {
     pub fn take(&mut self, attribute_name: &str) -> Option<Value> {
         self.0.shift_remove(attribute_name)
     }
+
+    /// Keeps an attribute of the core schema as it was in an older document, if this one says nothing of it.
+    pub fn keep(&mut self, attribute_name: &str, old: &Self) {
+        if let Some(value) = old.0.get(attribute_name).filter(|_| !self.0.contains_key(attribute_name)) {
+            self.0.insert(attribute_name.to_owned(), value.clone());
+        }
+    }
 }
 
 #[cfg(test)]

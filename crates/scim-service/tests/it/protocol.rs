@@ -12,7 +12,8 @@ use crate::world::World;
 #[test]
 fn a_user_lives_from_post_to_delete() {
     let world = World::new(Idp::Generic);
-    let body = json!({"schemas": [USER], "id": "mine", "userName": "Ada", "password": "s3cret", "title": "T"});
+    let body =
+        json!({"schemas": [USER], "id": "mine", "userName": "Ada", "password": "s3cret", "title": "T"});
     let created = world.request("POST", "/Users", &body);
     assert_eq!((created.status.as_u16(), created.body["userName"].as_str()), (201, Some("Ada")));
     assert_ne!(created.id(), "mine");
@@ -83,7 +84,9 @@ fn groups_and_their_members_stay_right() {
     let members = || {
         let body = world.get(&path).body;
         let list = body["members"].as_array().cloned().unwrap_or_default();
-        list.iter().map(|member| member["display"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+        list.iter()
+            .map(|member| member["display"].as_str().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(members(), ["ada"]);
     let add = json!([{"op": "add", "path": "members", "value": [{"value": bob}]}]);
@@ -112,11 +115,17 @@ fn a_stale_change_is_refused() {
     let path = format!("/Users/{}", world.user("ada"));
     let tag = world.get(&path).header("etag").to_owned();
     let body = json!({"schemas": [USER], "userName": "ada", "title": "T"});
-    assert_eq!(world.with_headers("GET", &path, &Value::Null, &[("if-none-match", &tag)]).status.as_u16(), 304);
+    assert_eq!(
+        world.with_headers("GET", &path, &Value::Null, &[("if-none-match", &tag)]).status.as_u16(),
+        304
+    );
     assert_eq!(world.with_headers("PUT", &path, &body, &[("if-match", &tag)]).status.as_u16(), 200);
     assert_eq!(world.with_headers("PUT", &path, &body, &[("if-match", &tag)]).status.as_u16(), 412);
     assert_eq!(world.with_headers("DELETE", &path, &Value::Null, &[("if-match", &tag)]).status.as_u16(), 412);
-    assert_eq!(world.with_headers("GET", &path, &Value::Null, &[("if-none-match", &tag)]).status.as_u16(), 200);
+    assert_eq!(
+        world.with_headers("GET", &path, &Value::Null, &[("if-none-match", &tag)]).status.as_u16(),
+        200
+    );
     let tag = world.get(&path).header("etag").to_owned();
     world.group("crew", &[path.trim_start_matches("/Users/")]);
     let again = world.with_headers("GET", &path, &Value::Null, &[("if-none-match", &tag)]);
@@ -169,7 +178,8 @@ fn answers_hold_what_was_asked_for() {
     let path = format!("/Users/{}", world.user("ada"));
     let keys = |query: &str| {
         let body = world.get(&format!("{path}?{query}")).body;
-        let mut keys: Vec<String> = body.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
+        let mut keys: Vec<String> =
+            body.as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
         keys.sort();
         keys
     };
@@ -196,7 +206,8 @@ fn endpoints_say_what_they_know() {
     let large = json!({"schemas": [USER], "userName": "a".repeat(3000)});
     assert_eq!(world.request("POST", "/Users", &large).status.as_u16(), 413);
     let text = [("content-type", "text/plain")];
-    let request = Request::post("/t/acme/scim/v2/Users").header("authorization", format!("Bearer {}", world.token()));
+    let request =
+        Request::post("/t/acme/scim/v2/Users").header("authorization", format!("Bearer {}", world.token()));
     let request = request.header(text[0].0, text[0].1).body(Full::new(Bytes::from("{}"))).expect("a request");
     assert_eq!(world.send(request).status.as_u16(), 415);
     let html = world.with_headers("GET", "/Users", &Value::Null, &[("accept", "text/html")]);
@@ -230,7 +241,10 @@ fn bulk_resolves_references_in_any_order_and_in_circles() {
         let list = answer.body["Operations"].as_array().cloned().unwrap_or_default();
         list.iter().map(|entry| entry["status"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(bulk(json!([group("g", "crew", "u"), user, group("a", "A", "b"), group("b", "B", "a")]), 1), ["201"; 4]);
+    assert_eq!(
+        bulk(json!([group("g", "crew", "u"), user, group("a", "A", "b"), group("b", "B", "a")]), 1),
+        ["201"; 4]
+    );
     let found = world.get("/Groups?filter=displayName+eq+%22A%22").body;
     assert_eq!(found["Resources"][0]["members"][0]["display"], "B");
     let failing = json!([user, group("h", "H", "u"), {"method": "DELETE", "path": "/Users/ghost"}]);
@@ -254,7 +268,10 @@ fn entra_and_okta_are_understood() {
     );
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
     assert_eq!(answer.body["active"], json!(false));
-    assert_eq!(answer.body["addresses"], json!([{"type": "work", "locality": "Delft", "country": "Netherlands"}]));
+    assert_eq!(
+        answer.body["addresses"],
+        json!([{"type": "work", "locality": "Delft", "country": "Netherlands"}])
+    );
     assert_eq!(answer.body["emails"], json!([{"type": "work", "value": "sam@x"}]));
 
     let okta = World::new(Idp::Okta);
@@ -263,5 +280,8 @@ fn entra_and_okta_are_understood() {
     let renamed = okta.patch(&path, &json!([{"op": "replace", "value": {"id": group, "displayName": "is"}}]));
     assert_eq!(renamed.status.as_u16(), 204, "{}", renamed.body);
     let body = okta.get(&path).body;
-    assert_eq!((body["displayName"].as_str(), body["members"].as_array().map(Vec::len)), (Some("is"), Some(1)));
+    assert_eq!(
+        (body["displayName"].as_str(), body["members"].as_array().map(Vec::len)),
+        (Some("is"), Some(1))
+    );
 }

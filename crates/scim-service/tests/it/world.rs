@@ -105,7 +105,13 @@ impl World {
     }
 
     /// Sends an authenticated request with more headers.
-    pub(crate) fn with_headers(&self, method: &str, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) fn with_headers(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/t/acme/scim/v2{path}"))
@@ -139,8 +145,7 @@ impl World {
     /// Creates a group of this name with these members and gives its identifier.
     pub(crate) fn group(&self, name: &str, members: &[&str]) -> String {
         let members: Vec<Value> = members.iter().map(|id| serde_json::json!({"value": id})).collect();
-        let body =
-            serde_json::json!({"schemas": [scim_core::schema::GROUP], "displayName": name, "members": members});
+        let body = serde_json::json!({"schemas": [scim_core::schema::GROUP], "displayName": name, "members": members});
         let answer = self.request("POST", "/Groups", &body);
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
         answer.id()
