@@ -26,6 +26,8 @@ mod apply;
 mod decode;
 mod elements;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod tests;
 mod write;
 

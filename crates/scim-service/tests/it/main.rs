@@ -1,4 +1,6 @@
 //! The protocol from request to answer, over the in-memory store. No sockets: a test sees what a client would.
 
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 mod protocol;
 mod world;
