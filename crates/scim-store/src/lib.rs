@@ -8,6 +8,7 @@
 mod changeset;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod draft;
 mod memory;
 pub mod plan;
 mod query;

@@ -1,17 +1,16 @@
 //! A store in memory: the reference for what every store answers, for tests, and for trying things out.
 //!
-//! One lock guards everything. A changeset is first worked out against the state without touching it ([`draft`]), then
+//! One lock guards everything. A changeset is first worked out against the state without touching it ([`Draft`]), then
 //! applied in steps that cannot fail. Nothing survives the process.
 
-mod draft;
 mod search;
 mod state;
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
-use self::draft::Draft;
 use self::state::State;
+use crate::draft::Draft;
 use crate::{
     Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, Query, Record,
     Store, Tenant,
@@ -58,7 +57,7 @@ impl Store for MemoryStore {
         Box::pin(async move {
             let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
             let state = tenants.entry(tenant.clone()).or_default();
-            let draft = Draft::of(state, changeset)?;
+            let draft = Draft::new(state, state.sequence, changeset)?;
             Ok(state.apply(draft))
         })
     }

@@ -5,24 +5,25 @@ use std::sync::Arc;
 
 use scim_core::key::Key;
 
-use super::draft::Draft;
-use crate::{Audited, Change, Committed, Edge, EdgePage, EdgeQuery, IndexEntry, Record, Side, UniqueKey};
+use crate::draft::{Claim, Draft, Existing, Stored};
+use crate::{Audited, Change, Committed, Edge, EdgePage, EdgeQuery, Record, Side, StoreError};
 
 /// One tenant.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) sequence: u64,
-    pub(super) resources: BTreeMap<String, Stored>,
+    resources: BTreeMap<String, Stored>,
+    hidden: BTreeMap<(String, Arc<str>), String>,
     /// Identifiers of each resource type.
     pub(super) types: BTreeMap<Arc<str>, BTreeSet<String>>,
     /// Who has a unique value, by resource type.
-    pub(super) unique: BTreeMap<Claim, String>,
+    unique: BTreeMap<Claim, String>,
     /// By resource type and path; whether an entry is leading.
     pub(super) index: BTreeMap<(Arc<str>, Arc<str>), Entries>,
     /// Group, member.
-    pub(super) members: BTreeSet<(String, String)>,
+    members: BTreeSet<(String, String)>,
     /// Member, group.
-    pub(super) groups: BTreeSet<(String, String)>,
+    groups: BTreeSet<(String, String)>,
     changes: Vec<Change>,
     audit: Vec<Audited>,
 }
@@ -30,32 +31,13 @@ pub(super) struct State {
 /// The entries of one index.
 pub(super) type Entries = BTreeMap<(Key, String), bool>;
 
-/// Resource type, path and value.
-pub(super) type Claim = (Arc<str>, Arc<str>, String);
-
-/// One resource.
-#[derive(Debug, Clone)]
-pub(super) struct Stored {
-    pub(super) record: Record,
-    pub(super) unique: Vec<UniqueKey>,
-    pub(super) index: Vec<IndexEntry>,
-    pub(super) hidden: BTreeMap<Arc<str>, String>,
-}
-
-impl Stored {
-    pub(super) fn claims(&self) -> impl Iterator<Item = Claim> + '_ {
-        let kind = &self.record.resource_type;
-        self.unique.iter().map(|key| (Arc::clone(kind), Arc::clone(&key.path), key.value.clone()))
-    }
-}
-
 impl State {
     pub(super) fn record(&self, id: &str) -> Option<&Record> {
         self.resources.get(id).map(|stored| &stored.record)
     }
 
     /// The other sides of a resource's memberships, ascending.
-    pub(super) fn linked<'a>(&'a self, side: Side, of: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn others<'a>(&'a self, side: Side, of: &'a str) -> impl Iterator<Item = &'a str> {
         let pairs = match side {
             Side::Members => &self.members,
             Side::Groups => &self.groups,
@@ -66,7 +48,7 @@ impl State {
 
     pub(super) fn edges(&self, query: &EdgeQuery) -> EdgePage {
         let known: BTreeSet<&str> = query.of.iter().map(String::as_str).collect();
-        let all = known.into_iter().flat_map(|of| self.linked(query.side, of).map(move |id| (of, id)));
+        let all = known.into_iter().flat_map(|of| self.others(query.side, of).map(move |id| (of, id)));
         let after = query.after.as_ref().map(|(of, id)| (of.as_str(), id.as_str()));
         let mut rest = all.filter(|pair| after.is_none_or(|after| *pair > after));
         let edge = |(of, id): (&str, &str)| {
@@ -92,18 +74,32 @@ impl State {
 
     /// Makes a draft true. It cannot fail.
     pub(super) fn apply(&mut self, draft: Draft) -> Committed {
-        let Draft { sequence, resources, links, changes, applied, at, audit } = draft;
+        let Draft { at, sequence, resources, hidden, links, changes, applied, audit } = draft;
         // The old claims of all go first, so that resources can swap values.
-        for id in resources.keys() {
+        for (id, drafted) in &resources {
             if let Some(old) = self.resources.remove(id) {
                 self.forget(id, &old);
             }
+            if drafted.anew {
+                let values = self.hidden.range((id.clone(), "".into())..);
+                let keys: Vec<_> =
+                    values.map(|(key, _)| key.clone()).take_while(|(of, _)| of == id).collect();
+                for key in keys {
+                    self.hidden.remove(&key);
+                }
+            }
         }
-        for (id, stored) in resources {
-            if let Some(new) = stored {
+        for (id, drafted) in resources {
+            if let Some(new) = drafted.new {
                 self.learn(&id, &new);
                 self.resources.insert(id, new);
             }
+        }
+        for (key, value) in hidden {
+            match value {
+                Some(value) => self.hidden.insert(key, value),
+                None => self.hidden.remove(&key),
+            };
         }
         for ((group, member), is_linked) in links {
             let reverse = (member.clone(), group.clone());
@@ -147,5 +143,31 @@ impl State {
             *index.entry((entry.key.clone(), id.to_owned())).or_default() |= entry.leading;
         }
         self.types.entry(Arc::clone(kind)).or_default().insert(id.to_owned());
+    }
+}
+
+impl Existing for State {
+    fn resource(&self, id: &str) -> Result<Option<Stored>, StoreError> {
+        Ok(self.resources.get(id).cloned())
+    }
+
+    fn exists(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.resources.contains_key(id))
+    }
+
+    fn hidden(&self, id: &str, path: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.hidden.get(&(id.to_owned(), path.into())).cloned())
+    }
+
+    fn is_linked(&self, group: &str, member: &str) -> Result<bool, StoreError> {
+        Ok(self.members.contains(&(group.to_owned(), member.to_owned())))
+    }
+
+    fn linked(&self, side: Side, of: &str) -> Result<Vec<String>, StoreError> {
+        Ok(self.others(side, of).map(str::to_owned).collect())
+    }
+
+    fn holder(&self, claim: &Claim) -> Result<Option<String>, StoreError> {
+        Ok(self.unique.get(claim).cloned())
     }
 }
