@@ -1,0 +1,152 @@
+//! The tables, and how older files become today's.
+//!
+//! Resource types and attribute paths are small integers (`name`), tenants too. Identifiers stay text, because results
+//! are ordered by them. Every key starts with the tenant.
+//!
+//! * `resource` has the document as it is, and in `entries` the keys of its rows in `entry` and `claim`, so that they
+//!   can be removed without an index the other way round.
+//! * `entry` is the index of attributes: one leading row for each indexed path, and one for each further value. A sort
+//!   is a walk over it, a filter a range of it.
+//! * `claim` has the unique values, whole. `hidden` is read by no query.
+//! * `edge` has memberships, and is walked from either side.
+//! * `total` counts the resources of each type.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::error::OpenError;
+
+/// `SCIM`, so that `file` and we ourselves know the file.
+pub(crate) const APPLICATION_ID: i64 = 0x5343_494D;
+
+/// What leads from each version to the next. A step that was released never changes.
+pub(crate) const MIGRATIONS: &[&str] = &["
+CREATE TABLE tenant (
+    num INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    sequence INTEGER NOT NULL,
+    audited INTEGER NOT NULL
+) STRICT;
+CREATE TABLE name (
+    num INTEGER PRIMARY KEY,
+    text TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE total (
+    tenant INTEGER NOT NULL,
+    type INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (tenant, type)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE resource (
+    num INTEGER PRIMARY KEY,
+    tenant INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    type INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    created INTEGER NOT NULL,
+    modified INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    body BLOB NOT NULL,
+    entries BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX resource_by_id ON resource (tenant, id);
+CREATE INDEX resource_by_type ON resource (tenant, type, id);
+CREATE TABLE entry (
+    tenant INTEGER NOT NULL,
+    type INTEGER NOT NULL,
+    path INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    id TEXT NOT NULL,
+    leading INTEGER NOT NULL,
+    PRIMARY KEY (tenant, type, path, key, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE claim (
+    tenant INTEGER NOT NULL,
+    type INTEGER NOT NULL,
+    path INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (tenant, type, path, value)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE edge (
+    tenant INTEGER NOT NULL,
+    grp TEXT NOT NULL,
+    member TEXT NOT NULL,
+    PRIMARY KEY (tenant, grp, member)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX edge_by_member ON edge (tenant, member, grp);
+CREATE TABLE hidden (
+    tenant INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    path INTEGER NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (tenant, id, path)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE change (
+    tenant INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    type INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    added TEXT NOT NULL,
+    removed TEXT NOT NULL,
+    PRIMARY KEY (tenant, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE audit (
+    tenant INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    request TEXT NOT NULL,
+    action TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (tenant, number)
+) STRICT, WITHOUT ROWID;
+"];
+
+/// Sets what every connection needs.
+pub(crate) fn prepare(connection: &Connection, wait: Duration, cache_kib: u32) -> rusqlite::Result<()> {
+    connection.busy_timeout(wait)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    connection.pragma_update(None, "temp_store", "FILE")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+/// Makes a new file ours, and an older one current.
+pub(crate) fn migrate(connection: &mut Connection, steps: &[&str]) -> Result<(), OpenError> {
+    let known = steps.len() as i64;
+    if version(connection, known)? == known {
+        return Ok(());
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    let found = version(&transaction, known)?;
+    for step in steps.iter().skip(found as usize) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", known)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The version of the file's schema; 0 for an empty file.
+fn version(connection: &Connection, known: i64) -> Result<i64, OpenError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let (application, found) = (pragma("application_id")?, pragma("user_version")?);
+    let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+    match application {
+        APPLICATION_ID if found > known => Err(OpenError::Newer { found, known }),
+        APPLICATION_ID => Ok(found),
+        0 if objects == 0 && found == 0 => Ok(0),
+        _ => Err(OpenError::Foreign),
+    }
+}

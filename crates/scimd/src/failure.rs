@@ -1,0 +1,56 @@
+//! Why a command did not succeed, and the exit code that says so.
+
+use std::error::Error as StdError;
+use std::fmt::{self, Write};
+
+use scim_core::{Error, ErrorKind};
+
+/// A command that did not succeed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line or the configuration is wrong; nothing was done. Exit code 2.
+    Usage(String),
+    /// It could not be done. Exit code 1.
+    Run(String),
+}
+
+impl Failure {
+    /// The process's exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Run(_) => 1,
+            Self::Usage(_) => 2,
+        }
+    }
+
+    /// A failure of the operating system, with what was attempted.
+    pub fn io(doing: impl fmt::Display, error: &std::io::Error) -> Self {
+        Self::Run(format!("{doing}: {error}"))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(message) | Self::Run(message) => f.write_str(message),
+        }
+    }
+}
+
+impl StdError for Failure {}
+
+impl From<Error> for Failure {
+    /// An operator may read the causes that a client never sees.
+    fn from(error: Error) -> Self {
+        let mut message = error.to_string();
+        let mut cause = error.source();
+        while let Some(source) = cause {
+            let _ = write!(message, "\n  caused by: {source}");
+            cause = source.source();
+        }
+        match error.kind() {
+            ErrorKind::InvalidValue => Self::Usage(message),
+            _ => Self::Run(message),
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Logs: for people on a terminal, JSON otherwise, always on the standard error output.
+//!
+//! Only this workspace's own events are logged below `warn`, whatever the level, since libraries could print what
+//! passes through them. Terminal escapes and line breaks in values are escaped.
+
+use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{Log, LogFormat, LogLevel};
+
+/// The crates that log.
+const OURS: [&str; 5] = ["scim_core", "scim_store", "scim_store_sqlite", "scim_service", "scimd"];
+
+/// Starts logging. The first call counts.
+pub fn start(log: Log) {
+    let level = match log.level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    };
+    let targets = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_targets(OURS.map(|target| (target, level)));
+    let terminal = std::io::stderr().is_terminal();
+    let human = match log.format {
+        LogFormat::Auto => terminal,
+        LogFormat::Human => true,
+        LogFormat::Json => false,
+    };
+    let output: Box<dyn Layer<Registry> + Send + Sync> = if human {
+        layer().with_writer(std::io::stderr).with_ansi(terminal).with_target(false).boxed()
+    } else {
+        layer().with_writer(std::io::stderr).json().flatten_event(true).with_current_span(false).boxed()
+    };
+    // A test or an embedder may have started its own.
+    let _ = tracing_subscriber::registry().with(output.with_filter(targets)).try_init();
+    std::panic::set_hook(Box::new(panicked));
+}
+
+/// Where it happened, but never the message: it may quote what was being handled.
+fn panicked(info: &PanicHookInfo<'_>) {
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, "panic");
+}

@@ -1,0 +1,245 @@
+//! Counters, in the text format of Prometheus. They name no tenant, no person and no credential.
+
+use std::fmt::{self, Write};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "other"];
+/// The endpoints as the service calls them; `-` is whatever was refused before it was known.
+const ROUTES: [&str; 9] =
+    ["root", "search", "collection", "resource", "bulk", "me", "discovery", "-", "other"];
+const STATUSES: [u16; 23] = [
+    200, 201, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 415, 429, 431, 500, 501, 503, 507, 504, 0,
+];
+/// Upper bounds in microseconds.
+const BUCKETS: [u64; 13] =
+    [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
+
+/// Everything that is counted.
+pub struct Metrics {
+    requests: Vec<AtomicU64>,
+    durations: [Histogram; ROUTES.len()],
+    in_flight: AtomicI64,
+    connections: AtomicI64,
+    commits: [AtomicU64; 3],
+    panics: AtomicU64,
+}
+
+#[derive(Default)]
+struct Histogram {
+    buckets: [AtomicU64; BUCKETS.len()],
+    count: AtomicU64,
+    micros: AtomicU64,
+}
+
+/// How a commit went.
+#[derive(Debug, Clone, Copy)]
+pub enum Commit {
+    /// It took effect.
+    Done,
+    /// A guard did not hold.
+    Conflict,
+    /// The store could not do it.
+    Failed,
+}
+
+/// One request that is being handled.
+pub(super) struct InFlight<'a>(&'a AtomicI64);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let cells = METHODS.len() * ROUTES.len() * STATUSES.len();
+        Self {
+            requests: std::iter::repeat_with(AtomicU64::default).take(cells).collect(),
+            durations: Default::default(),
+            in_flight: AtomicI64::default(),
+            connections: AtomicI64::default(),
+            commits: Default::default(),
+            panics: AtomicU64::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// A request begins.
+    pub(super) fn begin(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(&self.in_flight)
+    }
+
+    /// A connection begins.
+    pub(super) fn connect(&self) -> InFlight<'_> {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        InFlight(&self.connections)
+    }
+
+    /// A request was answered.
+    pub(super) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let method = index_or_last(&METHODS, |name| *name == method);
+        let route = index_or_last(&ROUTES, |name| *name == route);
+        let status = index_or_last(&STATUSES, |code| *code == status);
+        let cell = (method * ROUTES.len() + route) * STATUSES.len() + status;
+        if let Some(counter) = self.requests.get(cell) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        if let Some(histogram) = self.durations.get(route) {
+            histogram.count.fetch_add(1, Ordering::Relaxed);
+            histogram.micros.fetch_add(micros, Ordering::Relaxed);
+            let bucket = BUCKETS.iter().position(|bound| micros <= *bound);
+            if let Some(bucket) = bucket.and_then(|index| histogram.buckets.get(index)) {
+                bucket.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A commit ended.
+    pub fn committed(&self, outcome: Commit) {
+        let [done, conflict, failed] = &self.commits;
+        let counter = match outcome {
+            Commit::Done => done,
+            Commit::Conflict => conflict,
+            Commit::Failed => failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request panicked.
+    pub(super) fn panicked(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// All of it, in the text format of Prometheus.
+    pub fn render(&self) -> String {
+        let mut text = String::with_capacity(8192);
+        // Writing to a string cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        let mut refused = 0;
+        head(out, "scimd_requests_total", "counter", "Requests by method, endpoint and status.")?;
+        let mut cells = self.requests.iter().map(|counter| counter.load(Ordering::Relaxed));
+        for method in METHODS {
+            for route in ROUTES {
+                for status in STATUSES {
+                    let count = cells.next().unwrap_or_default();
+                    if status == 401 {
+                        refused += count;
+                    }
+                    if count > 0 {
+                        let status = if status == 0 { "other".to_owned() } else { status.to_string() };
+                        writeln!(
+                            out,
+                            "scimd_requests_total{{method=\"{method}\",endpoint=\"{route}\",status=\"{status}\"}} {count}"
+                        )?;
+                    }
+                }
+            }
+        }
+        head(out, "scimd_authentication_refused_total", "counter", "Requests without a valid credential.")?;
+        writeln!(out, "scimd_authentication_refused_total {refused}")?;
+        head(out, "scimd_request_duration_seconds", "histogram", "Time to answer, by endpoint.")?;
+        for (route, histogram) in ROUTES.iter().zip(&self.durations) {
+            histogram.write(out, route)?;
+        }
+        head(out, "scimd_commits_total", "counter", "Changesets by outcome.")?;
+        for (outcome, counter) in ["done", "conflict", "failed"].iter().zip(&self.commits) {
+            writeln!(out, "scimd_commits_total{{outcome=\"{outcome}\"}} {}", counter.load(Ordering::Relaxed))?;
+        }
+        for (name, kind, help, value) in [
+            ("scimd_requests_in_flight", "gauge", "Requests being handled.", self.in_flight.load(Ordering::Relaxed)),
+            ("scimd_connections", "gauge", "Open connections.", self.connections.load(Ordering::Relaxed)),
+            ("scimd_panics_total", "counter", "Requests that failed by a bug.", signed(&self.panics)),
+            ("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes().unwrap_or(0)),
+        ] {
+            head(out, name, kind, help)?;
+            writeln!(out, "{name} {value}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Histogram {
+    fn write(&self, out: &mut String, route: &str) -> fmt::Result {
+        let count = self.count.load(Ordering::Relaxed);
+        if count == 0 {
+            return Ok(());
+        }
+        let name = "scimd_request_duration_seconds";
+        let mut sum = 0;
+        for (bound, bucket) in BUCKETS.iter().zip(&self.buckets) {
+            sum += bucket.load(Ordering::Relaxed);
+            writeln!(out, "{name}_bucket{{endpoint=\"{route}\",le=\"{}\"}} {sum}", seconds(*bound))?;
+        }
+        writeln!(out, "{name}_bucket{{endpoint=\"{route}\",le=\"+Inf\"}} {count}")?;
+        writeln!(out, "{name}_sum{{endpoint=\"{route}\"}} {}", seconds(self.micros.load(Ordering::Relaxed)))?;
+        writeln!(out, "{name}_count{{endpoint=\"{route}\"}} {count}")
+    }
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) -> fmt::Result {
+    writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}")
+}
+
+fn seconds(micros: u64) -> f64 {
+    Duration::from_micros(micros).as_secs_f64()
+}
+
+fn signed(counter: &AtomicU64) -> i64 {
+    i64::try_from(counter.load(Ordering::Relaxed)).unwrap_or(i64::MAX)
+}
+
+fn index_or_last<T>(list: &[T], is_it: impl FnMut(&T) -> bool) -> usize {
+    list.iter().position(is_it).unwrap_or(list.len().saturating_sub(1))
+}
+
+/// Resident memory, where the kernel tells.
+fn resident_bytes() -> Option<i64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<i64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_counted_and_what_did_not_is_left_out() {
+        let metrics = Metrics::default();
+        metrics.answered("GET", "resource", 200, Duration::from_micros(300));
+        metrics.answered("GET", "resource", 200, Duration::from_micros(100));
+        metrics.answered("BREW", "-", 401, Duration::from_secs(9));
+        metrics.answered("GET", "teapot", 418, Duration::ZERO);
+        metrics.committed(Commit::Conflict);
+        let (_request, connection) = (metrics.begin(), metrics.connect());
+        drop(connection);
+        let text = metrics.render();
+        for line in [
+            r#"scimd_requests_total{method="GET",endpoint="resource",status="200"} 2"#,
+            r#"scimd_requests_total{method="other",endpoint="-",status="401"} 1"#,
+            r#"scimd_requests_total{method="GET",endpoint="other",status="other"} 1"#,
+            "scimd_authentication_refused_total 1",
+            r#"scimd_request_duration_seconds_bucket{endpoint="resource",le="0.0001"} 1"#,
+            r#"scimd_request_duration_seconds_bucket{endpoint="resource",le="0.0005"} 2"#,
+            r#"scimd_request_duration_seconds_bucket{endpoint="-",le="5"} 0"#,
+            r#"scimd_request_duration_seconds_bucket{endpoint="-",le="+Inf"} 1"#,
+            r#"scimd_request_duration_seconds_sum{endpoint="resource"} 0.0004"#,
+            r#"scimd_commits_total{outcome="conflict"} 1"#,
+            "scimd_requests_in_flight 1",
+            "scimd_connections 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert!(!text.contains("PATCH"), "{text}");
+        assert!(resident_bytes().is_some_and(|bytes| bytes > 100_000));
+    }
+}

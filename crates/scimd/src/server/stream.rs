@@ -1,0 +1,107 @@
+//! A connection's bytes before HTTP: which version is spoken, and for HTTP/1.1 whether the framing is beyond doubt.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+use super::framing::Framing;
+
+/// What an HTTP/2 client sends first (RFC 9113 §3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A byte stream of which the beginning has been looked at.
+pub(super) struct Stream<S> {
+    inner: S,
+    /// Bytes that were read and not yet passed on.
+    begun: Vec<u8>,
+    passed: usize,
+    /// For HTTP/1.1.
+    framing: Option<Framing>,
+    refused: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
+    /// Reads until it is clear whether the client speaks HTTP/2, and says so.
+    ///
+    /// # Errors
+    /// When the client goes away.
+    pub(super) async fn open(mut inner: S) -> io::Result<(Self, bool)> {
+        let mut begun = Vec::with_capacity(PREFACE.len());
+        let is_http2 = loop {
+            if !PREFACE.starts_with(&begun) {
+                break false;
+            }
+            if begun.len() == PREFACE.len() {
+                break true;
+            }
+            let left = PREFACE.len() - begun.len();
+            if (&mut inner).take(left as u64).read_buf(&mut begun).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        };
+        let framing = (!is_http2).then(Framing::new);
+        Ok((Self { inner, begun, passed: 0, framing, refused: false }, is_http2))
+    }
+
+    /// Reads on, without a judgement.
+    fn poll_more(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let rest = self.begun.get(self.passed..).unwrap_or_default();
+        if rest.is_empty() {
+            return Pin::new(&mut self.inner).poll_read(cx, buf);
+        }
+        let count = rest.len().min(buf.remaining());
+        buf.put_slice(rest.get(..count).unwrap_or_default());
+        self.passed += count;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.refused {
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        ready!(this.poll_more(cx, buf))?;
+        let Some(framing) = &mut this.framing else { return Poll::Ready(Ok(())) };
+        if let Err(at) = framing.follow(buf.filled().get(before..).unwrap_or_default()) {
+            // A NUL is wrong wherever it stands in a head or a chunk's frame, so that hyper answers 400 and closes.
+            this.refused = true;
+            let end = before + at;
+            if let Some(byte) = buf.filled_mut().get_mut(end) {
+                *byte = 0;
+            }
+            buf.set_filled(end + 1);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}

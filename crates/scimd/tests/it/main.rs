@@ -1,0 +1,4 @@
+//! End-to-end tests: the real `scimd`, over real sockets, on a real disk.
+
+mod http;
+mod transcript;
