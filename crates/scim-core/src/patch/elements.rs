@@ -8,7 +8,7 @@ use super::write::{Written, check_one, each, put};
 use super::{Hidden, Target, Verb};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::AttributePath;
-use crate::schema::{Attribute, Returned};
+use crate::schema::Attribute;
 
 /// An operation on elements of a list.
 pub(super) struct Elements<'o> {
@@ -67,7 +67,7 @@ impl Elements<'_> {
                 // What is removed is unassigned, as null would make it.
                 let verb = if verb == Verb::Remove { Verb::Replace } else { verb };
                 let written = Written::whole(verb, &path.with_sub(Arc::clone(sub)), value, hidden)?;
-                if sub.returned() == Returned::Never { Edit::Keep } else { Edit::Sub(sub, written) }
+                Edit::Sub(sub, written)
             }
             (Verb::Add, None) => Edit::Merge(Written::element(verb, path, value, hidden)?),
             (Verb::Replace, None) => Edit::Replace(Written::element(verb, path, value, hidden)?),
@@ -87,7 +87,6 @@ pub(super) fn settle_added(elements: &mut [Value], start: usize) {
 }
 
 enum Edit<'o> {
-    Keep,
     Remove,
     Replace(Written<'o>),
     Merge(Written<'o>),
@@ -98,7 +97,6 @@ impl Edit<'_> {
     /// The element afterwards, or `None` when nothing is left of it.
     fn of(&self, path: &AttributePath, element: &Value) -> Result<Option<Value>> {
         let edited = match self {
-            Self::Keep => return Ok(Some(element.clone())),
             Self::Remove => return Ok(None),
             Self::Replace(written) => return Ok(written.decoded().cloned()),
             Self::Merge(written) => written.over_one(path.attribute(), Some(element)),

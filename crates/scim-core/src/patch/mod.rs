@@ -26,6 +26,8 @@ mod apply;
 mod decode;
 mod elements;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use crate::schema::{ENTERPRISE_USER, USER};
 #[test]
 fn what_is_read_only_required_or_immutable_stays() {
     let before = || {
-        json!({"serial": "1", "origin": {"country": "NL", "city": "Delft"}, "seals": ["a"],
+        json!({"serial": "1", "origin": {"country": "NL", "city": "Delft"}, "seals": ["a"], "lease": {"term": "1"},
             "ports": [{"number": 1, "kind": "k"}, {"number": 2}], "urn:x:More": {"once": "1", "must": "m"}})
     };
     let read_only = |path: &str| format!("`{path}` is read-only; leave it out: only the server sets it");
@@ -27,7 +27,10 @@ fn what_is_read_only_required_or_immutable_stays() {
         (json!([{"op": "add", "value": {"ID": "1"}}]), read_only("id")),
         (op("add", "schemas", json!(["urn:x:More"])), read_only("schemas")),
         (op("add", "origin.stamp", json!("x")), read_only("origin.stamp")),
+        (op("add", "system.name", json!("x")), read_only("system.name")),
+        (op("add", "ports[number eq 1].state", json!("x")), read_only("ports.state")),
         (remove("owner"), required("owner")),
+        (remove("lease.term"), required("lease.term")),
         (op("replace", "owner", Value::Null), required("owner")),
         (json!([{"op": "replace", "value": {"owner": null}}]), required("owner")),
         (remove("ports[number eq 2].number"), required("ports.number")),

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::ErrorKind;
 use crate::decode;
 use crate::schema::{ENTERPRISE_USER, GROUP, Registry, ResourceType, USER};
 
-pub(super) fn registry() -> Registry {
+fn registry() -> Registry {
     let builder = Registry::builder().expect("built in");
     let device = json!({"id": "urn:x:Device", "attributes": [
         {"name": "serial", "mutability": "immutable"},
@@ -19,12 +19,15 @@ pub(super) fn registry() -> Registry {
             {"name": "marks", "multiValued": true}, {"name": "stamp", "mutability": "readOnly"}]},
         {"name": "ports", "multiValued": true, "subAttributes": [
             {"name": "number", "type": "integer", "required": true}, {"name": "label"},
-            {"name": "kind", "mutability": "immutable"}, {"name": "primary", "type": "boolean"}]},
+            {"name": "kind", "mutability": "immutable"}, {"name": "state", "mutability": "readOnly"},
+            {"name": "primary", "type": "boolean"}]},
         {"name": "seals", "multiValued": true, "mutability": "immutable"},
         {"name": "keys", "multiValued": true, "subAttributes": [
             {"name": "name"}, {"name": "secret", "mutability": "writeOnly"}]},
         {"name": "vault", "subAttributes": [
             {"name": "hint"}, {"name": "code", "mutability": "writeOnly"}]},
+        {"name": "lease", "subAttributes": [{"name": "term", "required": true}]},
+        {"name": "system", "mutability": "readOnly", "subAttributes": [{"name": "name"}]},
         {"name": "pin", "mutability": "writeOnly", "required": true}]});
     let more = json!({"id": "urn:x:More", "attributes": [
         {"name": "once", "mutability": "immutable"}, {"name": "often"}, {"name": "must", "required": true},
@@ -43,7 +46,8 @@ pub(super) fn registry() -> Registry {
 }
 
 pub(super) fn resource_type(name: &str) -> Arc<ResourceType> {
-    Arc::clone(registry().resource_type(name).expect(name))
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(registry);
+    Arc::clone(REGISTRY.resource_type(name).expect(name))
 }
 
 /// A document of `name` with these members besides `schemas` and what is required.
@@ -532,6 +536,14 @@ fn steps_can_be_applied_one_by_one() {
         panic!("an attribute")
     };
     assert_eq!(path.to_string(), "name");
+    // A caller may also build what decoding refuses: brackets after an attribute with one value.
+    document.map_mut().insert("name".to_owned(), json!({"givenName": "Ada"}));
+    let target =
+        Target::Elements { path: path.clone(), filter: Filter::Not(Box::new(Filter::Never)), sub: None };
+    let write = Operation { index: 0, verb: Verb::Add, target, value: Some(json!({"familyName": "King"})) };
+    write.apply(&mut document, &user).expect("applied");
+    assert_eq!(document.as_map()["name"], json!({"givenName": "Ada", "familyName": "King"}));
+    let before = document.clone();
     // A caller may build an operation on a whole extension.
     let Target::Extension(schema) = Patch::decode(&message(&remove(ENTERPRISE_USER)), &user)
         .expect("a patch")
@@ -553,6 +565,10 @@ fn steps_can_be_applied_one_by_one() {
     let write = Operation { value: Some(json!({"division": "x"})), ..write };
     write.apply(&mut document, &user).expect("applied");
     assert_eq!(document.as_map()[ENTERPRISE_USER], json!({"division": "x"}));
+    let path = format!("{ENTERPRISE_USER}:division");
+    let last = Patch::decode(&message(&remove(&path)), &user).expect("a patch").operations.remove(0);
+    last.apply(&mut document, &user).expect("applied");
+    assert!(!document.as_map().contains_key(ENTERPRISE_USER));
 }
 
 #[test]

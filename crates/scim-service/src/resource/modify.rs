@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use scim_core::document::Document;
 use scim_core::filter::Filter;
-use scim_core::patch::{Operation as Step, Patch, Target, Verb};
+use scim_core::patch::{Operation as Step, Patch};
 use scim_core::path::AttributePath;
-use scim_core::schema::{ResourceType, Returned};
+use scim_core::schema::ResourceType;
 use scim_core::{Error, Result, decode};
 use scim_store::{ChangeKind, CommitError, Conflict, EdgeQuery, Operation, Record, Side};
 use serde_json::{Map, Value, json};
@@ -132,10 +132,9 @@ impl Context<'_> {
                     let matching = self.matching_members(&current.id, filter, &members).await?;
                     members.remove_all(matching);
                 }
-            } else if let Some(path) = hidden_target(step) {
-                hidden.push((path.clone(), hidden_value(step, path).map_err(in_step(step))?));
             } else {
-                rewrite_step(step.clone(), &new, self.quirks).apply(&mut new, resource_type)?;
+                let step = rewrite_step(step.clone(), &new, self.quirks);
+                hidden.extend(step.apply(&mut new, resource_type)?);
             }
         }
         decode::complete(&mut new, resource_type)?;
@@ -204,21 +203,6 @@ fn element(base: &str, edge: &scim_store::Edge) -> Map<String, Value> {
     match element {
         Value::Object(members) => members,
         _ => Map::new(),
-    }
-}
-
-/// The attribute that a step writes, if it is one that is never returned.
-fn hidden_target(step: &Step) -> Option<&AttributePath> {
-    match &step.target {
-        Target::Attribute(path) if path.attribute().returned() == Returned::Never => Some(path),
-        Target::Attribute(_) | Target::Elements { .. } | Target::Extension(_) => None,
-    }
-}
-
-fn hidden_value(step: &Step, path: &AttributePath) -> Result<Option<Value>> {
-    match (step.verb, &step.value) {
-        (Verb::Remove, _) | (Verb::Add | Verb::Replace, None) => Ok(None),
-        (Verb::Add | Verb::Replace, Some(value)) => decode::value(path.leaf(), value, path),
     }
 }
 
