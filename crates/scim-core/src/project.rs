@@ -28,9 +28,9 @@ pub struct Projection {
 /// What to keep of one attribute. Attributes to leave out have none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Kept {
-    name: Box<str>,
+    attribute: Arc<Attribute>,
     /// The sub-attributes to keep, or `None` for all that there are.
-    subs: Option<Box<[Box<str>]>>,
+    subs: Option<Vec<Arc<Attribute>>>,
 }
 
 impl Projection {
@@ -63,35 +63,22 @@ impl Projection {
     }
 
     fn new(request: &Request, resource_type: &ResourceType) -> Self {
-        let keep = |attribute: &Arc<Attribute>| request.keep(attribute, None);
-        let extensions = resource_type.extensions().iter().map(|extension| {
+        let mut keeps_documents = true;
+        let mut keep = |attribute: &Arc<Attribute>, schema: Option<&Arc<Schema>>| {
+            let kept = request.keep(attribute, schema);
+            if schema.is_some() || is_stored(attribute, resource_type) {
+                keeps_documents &= keeps_whole(attribute, kept.as_ref());
+            }
+            kept
+        };
+        let attributes = resource_type.attributes().filter_map(|attribute| keep(attribute, None)).collect();
+        let mut extensions = Vec::with_capacity(resource_type.extensions().len());
+        for extension in resource_type.extensions() {
             let schema = extension.schema();
-            let keep = |attribute: &Arc<Attribute>| request.keep(attribute, Some(schema));
-            (Arc::clone(schema.shared_id()), schema.attributes().iter().filter_map(keep).collect())
-        });
-        let mut projection = Self {
-            is_default: matches!(request, Request::Default),
-            keeps_documents: false,
-            attributes: resource_type.attributes().filter_map(keep).collect(),
-            extensions: extensions.collect(),
-        };
-        projection.keeps_documents = projection.is_identity(resource_type);
-        projection
-    }
-
-    /// Whether everything stays that a stored document of the type can hold.
-    fn is_identity(&self, resource_type: &ResourceType) -> bool {
-        let apart = match resource_type.membership() {
-            Some(Membership::Group) => "members",
-            Some(Membership::Member) => "groups",
-            None => "meta",
-        };
-        let mut stored =
-            resource_type.attributes().filter(|attribute| ![apart, "id", "meta"].contains(&attribute.name()));
-        stored.all(|attribute| keeps_whole(&self.attributes, attribute))
-            && resource_type.extensions().iter().zip(&self.extensions).all(|(extension, (_, kept))| {
-                extension.schema().attributes().iter().all(|attribute| keeps_whole(kept, attribute))
-            })
+            let kept = schema.attributes().iter().filter_map(|attribute| keep(attribute, Some(schema)));
+            extensions.push((Arc::clone(schema.shared_id()), kept.collect()));
+        }
+        Self { is_default: matches!(request, Request::Default), keeps_documents, attributes, extensions }
     }
 
     /// Whether the request named no attributes.
@@ -133,10 +120,16 @@ impl Projection {
     }
 }
 
-/// Whether even a request that names no attributes gets less than the stored documents of the type hold, because the
-/// type has attributes with `returned: request`. If not, stored bytes can be sent as they are.
+/// Whether the type has attributes with `returned: request`, so that even a request that names no attributes gets less
+/// than stored documents hold. If not, stored bytes can be sent as they are.
 pub fn needs_projection(resource_type: &ResourceType) -> bool {
-    !Projection::default_of(resource_type).keeps_documents()
+    let is_hidden = |attribute: &Attribute| attribute.returned() == Returned::Request;
+    let has_hidden = |attribute: &Arc<Attribute>| {
+        is_hidden(attribute) || attribute.sub_attributes().iter().any(|sub| is_hidden(sub))
+    };
+    let extensions = resource_type.extensions().iter();
+    resource_type.attributes().any(has_hidden)
+        || extensions.flat_map(|extension| extension.schema().attributes()).any(has_hidden)
 }
 
 impl Kept {
@@ -145,7 +138,7 @@ impl Kept {
         let Some(subs) = &self.subs else { return true };
         let keep = |element: &mut Value| {
             let Value::Object(members) = element else { return true };
-            members.retain(|name, _| subs.iter().any(|sub| **sub == **name));
+            members.retain(|name, _| subs.iter().any(|sub| sub.name() == name));
             !members.is_empty()
         };
         match value {
@@ -161,20 +154,29 @@ impl Kept {
 }
 
 fn find<'a>(kept: &'a [Kept], name: &str) -> Option<&'a Kept> {
-    kept.iter().find(|kept| *kept.name == *name)
+    kept.iter().find(|kept| kept.attribute.name() == name)
+}
+
+/// Whether documents hold the attribute of the core schema. What they do not hold, the service adds to answers.
+fn is_stored(attribute: &Attribute, resource_type: &ResourceType) -> bool {
+    let membership = match resource_type.membership() {
+        Some(Membership::Group) => "members",
+        Some(Membership::Member) => "groups",
+        None => "",
+    };
+    !["id", "meta", membership].contains(&attribute.name())
 }
 
 /// Whether all that a document can hold of the attribute stays.
-fn keeps_whole(kept: &[Kept], attribute: &Attribute) -> bool {
+fn keeps_whole(attribute: &Attribute, kept: Option<&Kept>) -> bool {
     let is_readable = |attribute: &Attribute| attribute.returned() != Returned::Never;
-    let keeps = |kept: &Kept| match &kept.subs {
-        None => true,
-        Some(subs) => {
-            let mut readable = attribute.sub_attributes().iter().filter(|sub| is_readable(sub));
-            readable.all(|sub| subs.iter().any(|name| **name == *sub.name()))
+    match kept {
+        None => !is_readable(attribute),
+        Some(Kept { subs: None, .. }) => true,
+        Some(Kept { subs: Some(subs), .. }) => {
+            subs.len() == attribute.sub_attributes().iter().filter(|sub| is_readable(sub)).count()
         }
-    };
-    !is_readable(attribute) || find(kept, attribute.name()).is_some_and(keeps)
+    }
 }
 
 enum Request {
@@ -196,7 +198,7 @@ struct Mentions {
 
 impl Request {
     /// What an answer holds of the attribute, `None` for nothing.
-    fn keep(&self, attribute: &Attribute, schema: Option<&Arc<Schema>>) -> Option<Kept> {
+    fn keep(&self, attribute: &Arc<Attribute>, schema: Option<&Arc<Schema>>) -> Option<Kept> {
         // RFC 7643 §3, §3.1: whatever else a schema says of these two.
         let is_fixed = schema.is_none() && matches!(attribute.name(), "schemas" | "id");
         let returned = if is_fixed { Returned::Always } else { attribute.returned() };
@@ -210,13 +212,17 @@ impl Request {
             (Self::Only(_), Returned::Request) => named.whole || named.part,
             (Self::Except(_), Returned::Default) => !named.whole && !named.extension,
         };
+        if !stays {
+            return None;
+        }
+        let keeps = |sub: &&Arc<Attribute>| self.keeps_sub(attribute, schema, sub, &named);
         let all = attribute.sub_attributes();
-        let kept: Vec<&Arc<Attribute>> =
-            all.iter().filter(|sub| self.keeps_sub(attribute, schema, sub, &named)).collect();
-        stays.then(|| Kept {
-            name: attribute.name().into(),
-            subs: (kept.len() < all.len()).then(|| kept.iter().map(|sub| sub.name().into()).collect()),
-        })
+        let subs = if all.iter().all(|sub| keeps(&sub)) {
+            None
+        } else {
+            Some(all.iter().filter(keeps).cloned().collect())
+        };
+        Some(Kept { attribute: Arc::clone(attribute), subs })
     }
 
     /// Whether the sub-attribute stays in an attribute that stays.

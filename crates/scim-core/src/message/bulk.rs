@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::members::{Members, invalid};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::text::excerpt;
 
 /// URN of the request.
 pub const BULK_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
@@ -60,12 +61,15 @@ impl BulkRequest {
         let mut operations = Vec::with_capacity(entries.len());
         let mut bulk_ids = HashSet::new();
         for (index, entry) in entries.iter().enumerate() {
-            let operation =
-                operation(entry).map_err(|error| error.context(format_args!("operation {}", index + 1)))?;
+            let in_operation = |error: Error| error.context(format_args!("operation {}", index + 1));
+            let operation = operation(entry).map_err(in_operation)?;
             if let Some(bulk_id) = &operation.bulk_id
                 && !bulk_ids.insert(bulk_id.clone())
             {
-                return Err(invalid(format!("two operations have the bulkId `{}`", bulk_id.escape_debug())));
+                let explanation = format!("an earlier operation has the bulkId `{}`", excerpt(bulk_id));
+                return Err(in_operation(
+                    invalid(explanation).remedy("give each operation a name of its own"),
+                ));
             }
             operations.push(operation);
         }
@@ -77,7 +81,7 @@ fn operation(entry: &Value) -> Result<BulkOperation> {
     let members = Members::of("a bulk operation", entry, &["method", "bulkId", "path", "version", "data"])?;
     let method = members.text("method")?.unwrap_or_default();
     if !["POST", "PUT", "PATCH", "DELETE"].contains(&method) {
-        return Err(invalid(format!("`{}` is not a method of bulk operations", method.escape_debug()))
+        return Err(invalid(format!("`{}` is not a method of bulk operations", excerpt(method)))
             .remedy("use POST, PUT, PATCH or DELETE"));
     }
     let path = members.text("path")?.filter(|path| path.starts_with('/')).ok_or_else(|| {

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::decode::article;
 use crate::error::{Error, ErrorKind, Result};
-use crate::text::nearest;
+use crate::text::{excerpt, nearest};
 
 /// The members of an object whose names are known.
 pub(super) struct Members<'v> {
@@ -15,12 +16,12 @@ impl<'v> Members<'v> {
     /// Checks that `value` is an object with no other members than `known`, each once.
     pub(super) fn of(what: &'static str, value: &'v Value, known: &[&str]) -> Result<Self> {
         let Value::Object(object) = value else {
-            return Err(invalid(format!("{what} must be a JSON object")));
+            return Err(invalid(format!("{what} must be an object, not {}", article(value))));
         };
         let mut seen: Vec<&str> = Vec::new();
         for name in object.keys() {
             let Some(canonical) = known.iter().find(|known| known.eq_ignore_ascii_case(name)) else {
-                let error = invalid(format!("{what} has no member `{}`", name.escape_debug()));
+                let error = invalid(format!("{what} has no member `{}`", excerpt(name)));
                 return Err(match nearest(name, known.iter().copied()) {
                     Some(near) => error.remedy(format!("did you mean `{near}`?")),
                     None => error.remedy(format!("it has {}", known.join(", "))),
@@ -53,15 +54,15 @@ impl<'v> Members<'v> {
     }
 
     pub(super) fn text(&self, name: &str) -> Result<Option<&'v str>> {
-        self.typed(name, "text", Value::as_str)
+        self.typed(name, "a string", Value::as_str)
     }
 
     pub(super) fn integer(&self, name: &str) -> Result<Option<i64>> {
-        self.typed(name, "a whole number", Value::as_i64)
+        self.typed(name, "an integer of 64 bits", Value::as_i64)
     }
 
     pub(super) fn array(&self, name: &str) -> Result<Option<&'v Vec<Value>>> {
-        self.typed(name, "a list", Value::as_array)
+        self.typed(name, "an array", Value::as_array)
     }
 
     /// A list of names.
@@ -70,7 +71,11 @@ impl<'v> Members<'v> {
         list.iter()
             .map(|entry| match entry.as_str() {
                 Some(text) => Ok(text.trim().to_owned()),
-                None => Err(invalid(format!("`{name}` of {} must be a list of text", self.what))),
+                None => Err(invalid(format!(
+                    "`{name}` of {} must hold strings, not {}",
+                    self.what,
+                    article(entry)
+                ))),
             })
             .collect()
     }
@@ -78,9 +83,10 @@ impl<'v> Members<'v> {
     fn typed<T>(&self, name: &str, wanted: &str, read: impl Fn(&'v Value) -> Option<T>) -> Result<Option<T>> {
         match self.value(name) {
             None => Ok(None),
-            Some(value) => read(value)
-                .map(Some)
-                .ok_or_else(|| invalid(format!("`{name}` of {} must be {wanted}", self.what))),
+            Some(value) => read(value).map(Some).ok_or_else(|| {
+                let found = article(value);
+                invalid(format!("`{name}` of {} must be {wanted}, not {found}", self.what))
+            }),
         }
     }
 }

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
@@ -21,7 +22,7 @@ fn searches() {
     assert_eq!((request.count, request.cursor.as_deref(), request.sort_by), (Some(5), Some(""), None));
     assert_eq!(request.attributes, ["id", "userName"]);
     for (body, expected) in [
-        (json!([]), "a search request must be a JSON object"),
+        (json!([]), "a search request must be an object, not an array"),
         (
             json!({}),
             "a search request must say what it is; send `\"schemas\": [\"urn:ietf:params:scim:api:messages:2.0:SearchRequest\"]`",
@@ -30,11 +31,11 @@ fn searches() {
         (json!({"count": 1, "Count": 2}), "a search request has `count` twice; send it once"),
         (
             json!({"schemas": [SEARCH_REQUEST], "count": "5"}),
-            "`count` of a search request must be a whole number",
+            "`count` of a search request must be an integer of 64 bits, not a string",
         ),
         (
             json!({"schemas": [SEARCH_REQUEST], "attributes": [1]}),
-            "`attributes` of a search request must be a list of text",
+            "`attributes` of a search request must hold strings, not a number",
         ),
     ] {
         assert_eq!(SearchRequest::decode(&body).expect_err("refused").to_string(), expected);
@@ -53,7 +54,10 @@ fn bulk_requests() {
     );
     for (operations, expected) in [
         (json!([]), "a bulk request needs `Operations`; send at least one"),
-        (json!([user, user]), "two operations have the bulkId `a`"),
+        (
+            json!([user, user]),
+            "operation 2: an earlier operation has the bulkId `a`; give each operation a name of its own",
+        ),
         (
             json!([{"method": "post"}]),
             "operation 1: `post` is not a method of bulk operations; use POST, PUT, PATCH or DELETE",
@@ -87,4 +91,49 @@ fn lists() {
         json!({"schemas": [LIST_RESPONSE], "totalResults": 9, "itemsPerPage": 2, "startIndex": 3, "nextCursor": "abc",
                "Resources": [{"a": 1}, {"a": 2}]})
     );
+}
+
+/// JSON that is often near to a message.
+fn any_message() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        prop::sample::select(vec!["POST", "DELETE", "/Users", "a", "", BULK_REQUEST]).prop_map(Value::from),
+    ];
+    let name = prop::sample::select(vec!["method", "path", "bulkId", "BULKID", "data", "version", "x"]);
+    let object = prop::collection::vec((name.prop_map(str::to_owned), leaf.clone()), 0..6)
+        .prop_map(|members| Value::Object(members.into_iter().collect()));
+    let any = prop_oneof![leaf, object, Just(json!([[]]))].boxed();
+    (prop::collection::vec(any.clone(), 0..4), any.clone(), any).prop_map(|(list, left, right)| {
+        json!({"schemas": [BULK_REQUEST, SEARCH_REQUEST], "Operations": list, "attributes": list,
+            "failOnErrors": left, "count": right, "filter": left})
+    })
+}
+
+fn without(message: &Value, names: &[&str]) -> Value {
+    let members = message.as_object().expect("an object").iter();
+    let kept = members.filter(|(name, _)| !names.contains(&name.as_str()));
+    Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+}
+
+proptest! {
+    #[test]
+    fn any_json_gets_an_answer(message in any_message()) {
+        if let Ok(request) = BulkRequest::decode(&without(&message, &["attributes", "count", "filter"])) {
+            for operation in &request.operations {
+                prop_assert!(operation.path.starts_with('/'));
+                prop_assert!(operation.method == "DELETE" || operation.data.is_some());
+            }
+        }
+        let _ = SearchRequest::decode(&without(&message, &["Operations", "failOnErrors"]));
+    }
+}
+
+#[test]
+fn a_long_name_is_not_repeated_whole() {
+    let long = "x".repeat(1_000_000);
+    let detail = |body: Value| BulkRequest::decode(&body).expect_err("refused").detail();
+    assert!(detail(json!({&long: 1})).len() < 400);
+    assert!(detail(json!({"schemas": [BULK_REQUEST], "Operations": [{"method": long}]})).len() < 400);
 }

@@ -202,7 +202,7 @@ fn both_lists_are_one_too_many() {
 fn documents_are_sent_as_stored_where_that_is_right() {
     let (users, groups) = (builtin("Users"), builtin("Groups"));
     assert!(!needs_projection(&users) && !needs_projection(&groups));
-    assert!(needs_projection(&gadgets()));
+    assert!(needs_projection(&gadgets()) && !Projection::default_of(&gadgets()).keeps_documents());
     let check = |attributes: &[&str], excluded: &[&str], resource_type, keeps, includes: [bool; 3]| {
         let projection = Projection::parse(attributes, excluded, resource_type).expect("a projection");
         assert_eq!(projection.keeps_documents(), keeps, "{attributes:?} {excluded:?}");
@@ -223,6 +223,27 @@ fn documents_are_sent_as_stored_where_that_is_right() {
     let group = json!({"schemas": [GROUP], "id": "1", "displayName": "G", "members": []});
     assert_eq!(project(&group, &[], &[], &groups), group, "an empty list still says so");
     assert_eq!(project(&group, &["members.value"], &[], &groups)["members"], json!([]));
+}
+
+#[test]
+fn only_attributes_on_request_make_stored_documents_differ() {
+    let check = |attribute: Value, expected: bool| {
+        let thing = json!({"id": "urn:acme:Thing", "attributes": [attribute]});
+        let things = json!({"name": "Thing", "endpoint": "/Things", "schema": "urn:acme:Thing"});
+        let registry = Registry::builder()
+            .and_then(|builder| builder.schema(&thing)?.resource_type(&things)?.build())
+            .expect("documents");
+        let things = registry.endpoint("Things").expect("Thing");
+        assert_eq!(needs_projection(things), expected, "{attribute}");
+        assert_eq!(Projection::default_of(things).keeps_documents(), !expected, "{attribute}");
+    };
+    let with = |returned: &str| json!({"name": "a", "subAttributes": [{"name": "b", "returned": returned}, {"name": "c"}]});
+    check(json!({"name": "a", "returned": "request"}), true);
+    check(json!({"name": "a", "returned": "never"}), false);
+    check(json!({"name": "a", "returned": "always"}), false);
+    check(with("request"), true);
+    check(with("never"), false);
+    check(with("default"), false);
 }
 
 /// A resource of the type with every attribute there is.
