@@ -137,7 +137,10 @@ impl Database {
 }
 
 /// Binds the parameters that a statement has.
-pub(crate) fn bind(statement: &mut CachedStatement<'_>, parameters: &Parameters<'_>) -> Result<(), StoreError> {
+pub(crate) fn bind(
+    statement: &mut CachedStatement<'_>,
+    parameters: &Parameters<'_>,
+) -> Result<(), StoreError> {
     for (name, value) in parameters {
         if let Some(index) = statement.parameter_index(name).map_err(store_error)? {
             statement.raw_bind_parameter(index, value).map_err(store_error)?;

@@ -48,9 +48,7 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Item>, StoreError> {
         let path = i64::from(path);
         items.push(match *tag {
             LEADING | FURTHER => Item::Entry { path, key: value.to_vec(), leading: *tag == LEADING },
-            CLAIM => {
-                Item::Claim { path, value: String::from_utf8(value.to_vec()).map_err(|_| broken())? }
-            }
+            CLAIM => Item::Claim { path, value: String::from_utf8(value.to_vec()).map_err(|_| broken())? },
             _ => return Err(broken()),
         });
         rest = after;
@@ -79,7 +77,10 @@ mod tests {
         assert_eq!(decode(&[]).unwrap(), []);
         for length in (1..bytes.len()).filter(|length| ![12, 21].contains(length)) {
             let error = decode(&bytes[..length]).expect_err("cut");
-            assert_eq!(error.to_string(), "the store failed: the list of a resource's index rows cannot be read");
+            assert_eq!(
+                error.to_string(),
+                "the store failed: the list of a resource's index rows cannot be read"
+            );
         }
         assert!(decode(&[9, 0, 0, 0, 0, 0, 0, 0, 0]).is_err());
     }

@@ -27,8 +27,12 @@ pub enum OpenError {
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAFile => f.write_str("a store needs the path of a file; in memory nothing would be durable"),
-            Self::Foreign => f.write_str("the file is a database, but not one of this software; choose another path"),
+            Self::NotAFile => {
+                f.write_str("a store needs the path of a file; in memory nothing would be durable")
+            }
+            Self::Foreign => {
+                f.write_str("the file is a database, but not one of this software; choose another path")
+            }
             Self::Newer { found, known } => write!(
                 f,
                 "the file has schema version {found}, and this software knows up to {known}; run the version that wrote it, or a later one"

@@ -11,6 +11,7 @@
 //! and [`scim_store::draft`]. SQL text is made of constants; what clients send is only ever bound.
 
 mod apply;
+mod check;
 mod database;
 mod entries;
 mod error;

@@ -8,12 +8,18 @@ use scim_core::time::Timestamp;
 use scim_store::{
     AuditEntry, Audited, Change, ChangeKind, Edge, EdgePage, EdgeQuery, Record, Side, StoreError, Tenant,
 };
+use serde_json::Value;
 
 use crate::database::Database;
 use crate::error::corrupt;
 
 /// The columns of a record, of `resource` under the name `r`.
-pub(crate) const RECORD: &str = "r.id, r.type, r.version, r.created, r.modified, r.label, r.body";
+macro_rules! record_columns {
+    () => {
+        "r.id, r.type, r.version, r.created, r.modified, r.label, r.body"
+    };
+}
+pub(crate) use record_columns;
 
 /// A record whose type is still a number.
 pub(crate) struct RawRecord {
@@ -22,7 +28,7 @@ pub(crate) struct RawRecord {
 }
 
 impl RawRecord {
-    /// Reads [`RECORD`] from a column on.
+    /// Reads `record_columns!()` from a column on.
     pub(crate) fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
         let record = Record {
             id: row.get(first)?,
@@ -41,9 +47,9 @@ impl RawRecord {
     }
 }
 
-/// A list of texts or numbers as one parameter.
-pub(crate) fn json<T: Into<serde_json::Value>>(items: impl IntoIterator<Item = T>) -> String {
-    serde_json::Value::Array(items.into_iter().map(Into::into).collect()).to_string()
+/// A list as one parameter.
+pub(crate) fn json<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> String {
+    Value::Array(items.into_iter().map(Into::into).collect()).to_string()
 }
 
 /// Numbers beyond what SQLite counts to are beyond all rows too.
@@ -51,18 +57,149 @@ pub(crate) fn clamp(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-pub(crate) fn records(
+pub(crate) fn records<S: AsRef<str>>(
     database: &Database,
     tenant: &Tenant,
-    ids: &[impl AsRef<str>],
+    ids: &[S],
 ) -> Result<Vec<Option<Record>>, StoreError> {
     let mut found: Vec<Option<Record>> = ids.iter().map(|_| None).collect();
     let Some(tenant) = database.tenant(tenant)? else { return Ok(found) };
     if let ([id], [slot]) = (ids, found.as_mut_slice()) {
-        let sql = const_format!("SELECT ", RECORD_COLUMNS!(), " FROM resource r WHERE r.tenant = ?1 AND r.id = ?2");
+        let sql = concat!("SELECT ", record_columns!(), " FROM resource r WHERE r.tenant = ?1 AND r.id = ?2");
         let raw = database.first(sql, &[&tenant, &id.as_ref()], |row| RawRecord::read(row, 0))?;
         *slot = raw.map(|raw| raw.finish(database)).transpose()?;
         return Ok(found);
     }
+    let sql = concat!(
+        "SELECT j.key, ",
+        record_columns!(),
+        " FROM json_each(?2) j CROSS JOIN resource r ON r.tenant = ?1 AND r.id = j.value"
+    );
+    let list = json(ids.iter().map(AsRef::as_ref));
+    let rows = database
+        .all(sql, &[&tenant, &list], |row| Ok((row.get::<_, i64>(0)? as usize, RawRecord::read(row, 1)?)))?;
+    for (index, raw) in rows {
+        if let Some(slot) = found.get_mut(index) {
+            *slot = Some(raw.finish(database)?);
+        }
+    }
     Ok(found)
+}
+
+macro_rules! edges_sql {
+    ($known:literal, $other:literal) => {
+        concat!(
+            "SELECT j.value, r.id, r.type, r.label FROM json_each(:of) j",
+            " CROSS JOIN edge e ON e.tenant = :tenant AND e.",
+            $known,
+            " = j.value AND e.",
+            $other,
+            " > iif(j.value = :after_of, :after_id, '')",
+            " CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.",
+            $other,
+            " LIMIT :limit"
+        )
+    };
+}
+
+/// A page of edges. The outer loop is over the known identifiers in order, the inner one over an index.
+pub(crate) fn edges(database: &Database, tenant: &Tenant, query: &EdgeQuery) -> Result<EdgePage, StoreError> {
+    let nothing = EdgePage { edges: Vec::new(), more: false };
+    let Some(tenant) = database.tenant(tenant)? else { return Ok(nothing) };
+    let (after_of, after_id) = match &query.after {
+        Some((of, id)) => (of.as_str(), id.as_str()),
+        None => ("", ""),
+    };
+    let mut known: Vec<&str> = query.of.iter().map(String::as_str).filter(|of| *of >= after_of).collect();
+    known.sort_unstable();
+    known.dedup();
+    let sql = match query.side {
+        Side::Members => edges_sql!("grp", "member"),
+        Side::Groups => edges_sql!("member", "grp"),
+    };
+    let limit = clamp(query.count as u64).saturating_add(1);
+    let of = json(known);
+    let mut statement = database.prepare(sql)?;
+    crate::database::bind(
+        &mut statement,
+        &[
+            (":of", &of),
+            (":tenant", &tenant),
+            (":after_of", &after_of),
+            (":after_id", &after_id),
+            (":limit", &limit),
+        ],
+    )?;
+    let mut rows = statement.raw_query();
+    let mut edges: Vec<Edge> = Vec::new();
+    while let Some(row) = rows.next().map_err(crate::error::store_error)? {
+        let read = || -> rusqlite::Result<_> { Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)) };
+        let (of, id, kind, label) = read().map_err(crate::error::store_error)?;
+        let edge = Edge { of, id, resource_type: database.text(kind)?, label };
+        // What the loops promise, checked: pages would lose edges otherwise.
+        if edges.last().is_some_and(|last| (&last.of, &last.id) >= (&edge.of, &edge.id)) {
+            return Err(corrupt("edges come out of order"));
+        }
+        edges.push(edge);
+    }
+    let more = edges.len() > query.count;
+    edges.truncate(query.count);
+    Ok(EdgePage { edges, more })
+}
+
+pub(crate) fn changes(
+    database: &Database,
+    tenant: &Tenant,
+    after: u64,
+    count: usize,
+) -> Result<Vec<Change>, StoreError> {
+    let Some(tenant) = database.tenant(tenant)? else { return Ok(Vec::new()) };
+    let sql = "SELECT sequence, at, kind, type, id, added, removed FROM change
+        WHERE tenant = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
+    let rows = database.all(sql, &[&tenant, &clamp(after), &clamp(count as u64)], |row| {
+        let lists: (String, String) = (row.get(5)?, row.get(6)?);
+        let names: (String, i64) = (row.get(2)?, row.get(3)?);
+        Ok((row.get::<_, i64>(0)?, row.get(1)?, names, row.get(4)?, lists))
+    })?;
+    let change = |(sequence, at, (kind, type_number), id, (added, removed))| {
+        let kind: String = kind;
+        let list = |text: String| -> Result<Vec<String>, StoreError> {
+            serde_json::from_str(&text).map_err(|_| corrupt("a change's list of members cannot be read"))
+        };
+        Ok(Change {
+            sequence: sequence as u64,
+            at: Timestamp(at),
+            kind: ChangeKind::from_name(&kind).ok_or_else(|| corrupt("a change has an unknown kind"))?,
+            resource_type: database.text(type_number)?,
+            id,
+            added: list(added)?,
+            removed: list(removed)?,
+        })
+    };
+    rows.into_iter().map(change).collect()
+}
+
+pub(crate) fn audit(
+    database: &Database,
+    tenant: &Tenant,
+    after: u64,
+    count: usize,
+) -> Result<Vec<Audited>, StoreError> {
+    let Some(tenant) = database.tenant(tenant)? else { return Ok(Vec::new()) };
+    let sql = "SELECT number, sequence, at, actor, request, action, status, detail FROM audit
+        WHERE tenant = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+    database.all(sql, &[&tenant, &clamp(after), &clamp(count as u64)], |row| {
+        Ok(Audited {
+            number: row.get::<_, i64>(0)? as u64,
+            sequence: row.get::<_, i64>(1)? as u64,
+            at: Timestamp(row.get(2)?),
+            entry: AuditEntry {
+                actor: row.get(3)?,
+                request: row.get(4)?,
+                action: row.get(5)?,
+                status: row.get(6)?,
+                detail: row.get(7)?,
+            },
+        })
+    })
 }

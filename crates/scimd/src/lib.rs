@@ -1,1 +1,19 @@
-//! Placeholder.
+//! `scimd`, a SCIM 2.0 server: what `scim-service` answers, over real sockets.
+//!
+//! Here are the configuration, the command line, TLS, the accept loop, logs, metrics and the end of the process, as
+//! parts that a test or another program can put together. Here is nothing about SCIM.
+
+pub mod cli;
+mod command;
+pub mod config;
+pub mod environment;
+mod failure;
+pub mod log;
+pub mod password;
+pub mod server;
+pub mod signal;
+pub mod store;
+mod table;
+
+pub use command::run;
+pub use failure::Failure;

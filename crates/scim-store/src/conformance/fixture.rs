@@ -225,8 +225,12 @@ pub(super) fn after(position: Position) -> Start {
     Start::After(position)
 }
 
-/// What a service would derive from a document.
-pub(super) fn content(kind: &ResourceType, map: &Map<String, Value>) -> Content {
+/// What a service would derive from a stored document: label, unique values and index entries. For tests and
+/// measurements that write to a store without a service.
+///
+/// # Panics
+/// Never for a document that was decoded.
+pub fn content(kind: &ResourceType, map: &Map<String, Value>) -> Content {
     let label = map.get("displayName").and_then(Value::as_str).unwrap_or_default();
     let unique = kind.unique().iter().flat_map(|path| {
         let name: Arc<str> = path.to_string().into();

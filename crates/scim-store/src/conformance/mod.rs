@@ -31,6 +31,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use self::fixture::Fixture;
+pub use self::fixture::content;
 use crate::Store;
 
 /// One thing that a store must do.

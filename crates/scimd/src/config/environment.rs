@@ -35,7 +35,9 @@ pub(super) fn read(variables: impl Iterator<Item = (String, String)>) -> Result<
         .collect();
     let mut file = File::default();
     for (name, value) in variables {
-        let Some(suffix) = name.strip_prefix(PREFIX).filter(|suffix| !OTHERS.contains(suffix)) else { continue };
+        let Some(suffix) = name.strip_prefix(PREFIX).filter(|suffix| !OTHERS.contains(suffix)) else {
+            continue;
+        };
         match known.iter().find(|(known, _, _)| known == suffix) {
             Some((_, section, key)) => {
                 let layer = parse(section, key, &value)

@@ -228,7 +228,9 @@ pub(super) fn explain(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let (words, what) = match quoted.next() {
         Some(name) if message.starts_with("unknown field") => (format!("there is no key `{name}`"), name),
-        Some(name) if message.starts_with("unknown variant") => (format!("`{name}` is not a value of this key"), name),
+        Some(name) if message.starts_with("unknown variant") => {
+            (format!("`{name}` is not a value of this key"), name)
+        }
         _ => return message.replace('\n', ", "),
     };
     let known: Vec<&str> = quoted.collect();

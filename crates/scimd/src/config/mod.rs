@@ -139,7 +139,12 @@ impl Config {
         let flags = File {
             store: flags.store.clone(),
             listen: flags.listen,
-            base_url: flags.base_url.as_deref().map(file::BaseUrl::parse).transpose().map_err(Failure::Usage)?,
+            base_url: flags
+                .base_url
+                .as_deref()
+                .map(file::BaseUrl::parse)
+                .transpose()
+                .map_err(Failure::Usage)?,
             ..File::default()
         };
         Self::check(flags.or(overlay).or(file))
@@ -242,8 +247,12 @@ impl Config {
         let tls = match (file.tls.certificate, file.tls.key) {
             (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
             (None, None) => None,
-            (Some(_), None) => return Err(Failure::Usage("`tls.certificate` needs `tls.key` beside it".into())),
-            (None, Some(_)) => return Err(Failure::Usage("`tls.key` needs `tls.certificate` beside it".into())),
+            (Some(_), None) => {
+                return Err(Failure::Usage("`tls.certificate` needs `tls.key` beside it".into()));
+            }
+            (None, Some(_)) => {
+                return Err(Failure::Usage("`tls.key` needs `tls.certificate` beside it".into()));
+            }
         };
         Ok(Self {
             listen: file.listen.unwrap_or(DEFAULT_LISTEN),
@@ -257,7 +266,10 @@ impl Config {
             tls,
             schemas: file.schemas.into_iter().flatten().map(SchemaFile::into).collect(),
             resource_types: file.resource_types.into_iter().flatten().map(|document| document.file).collect(),
-            log: Log { format: file.log.format.unwrap_or_default(), level: file.log.level.unwrap_or_default() },
+            log: Log {
+                format: file.log.format.unwrap_or_default(),
+                level: file.log.level.unwrap_or_default(),
+            },
         })
     }
 }

@@ -32,8 +32,12 @@ impl FromStr for StoreUrl {
         let complaint = |remedy: &str| Err(format!("`{}` is not a store; {remedy}", text.escape_debug()));
         match text.split_once(':') {
             Some(("sqlite", "")) => complaint("name its file, as in `sqlite:/var/lib/scimd/scimd.db`"),
-            Some(("sqlite", path)) => Ok(Self::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))),
-            Some(("postgres" | "postgresql", _)) => complaint("Postgres is not supported yet; use `sqlite:PATH`"),
+            Some(("sqlite", path)) => {
+                Ok(Self::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path))))
+            }
+            Some(("postgres" | "postgresql", _)) => {
+                complaint("Postgres is not supported yet; use `sqlite:PATH`")
+            }
             scheme => match nearest(scheme.map_or(text, |(scheme, _)| scheme), ["sqlite", "memory"]) {
                 Some("sqlite") => complaint("did you mean `sqlite:PATH`?"),
                 Some(near) => complaint(&format!("did you mean `{near}`?")),

@@ -186,7 +186,8 @@ impl<'a> Field<'a> {
             return Err(Ambiguous);
         }
         let Some(colon) = memchr(b':', text) else { return Ok(Self::Other) };
-        let (name, value) = (text.get(..colon).unwrap_or_default(), text.get(colon + 1..).unwrap_or_default());
+        let (name, value) =
+            (text.get(..colon).unwrap_or_default(), text.get(colon + 1..).unwrap_or_default());
         let value = value.trim_ascii();
         // White space before the colon is refused by hyper; trimming makes sure that it is never what matters.
         match name.trim_ascii() {
@@ -205,7 +206,9 @@ fn decimal(text: &[u8]) -> Option<u64> {
 /// The size of a chunk, without extensions: nobody sends any, and they have been used for smuggling.
 fn chunk_size(text: &[u8]) -> Option<u64> {
     let plain = !text.is_empty() && text.len() <= 15 && text.iter().all(u8::is_ascii_hexdigit);
-    plain.then(|| std::str::from_utf8(text).ok().and_then(|text| u64::from_str_radix(text, 16).ok())).flatten()
+    plain
+        .then(|| std::str::from_utf8(text).ok().and_then(|text| u64::from_str_radix(text, 16).ok()))
+        .flatten()
 }
 
 #[cfg(test)]
@@ -225,7 +228,9 @@ mod tests {
             let actual = match result {
                 Ok(()) if framing.state == State::Start => "complete".to_owned(),
                 Ok(()) => "open".to_owned(),
-                Err(at) => format!("refused after {}", text[..at].rsplit('\n').next().unwrap_or_default().trim_end()),
+                Err(at) => {
+                    format!("refused after {}", text[..at].rsplit('\n').next().unwrap_or_default().trim_end())
+                }
             };
             assert_eq!(actual, expected, "{text:?} by {size}");
         }
@@ -238,9 +243,15 @@ mod tests {
         check("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nabcd", "open");
         check("POST / HTTP/1.1\r\ncontent-length:5 \r\n\r\nab\n\rd\r\nGET / HTTP/1.1\r\n\r\n", "complete");
         check("POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "complete");
-        check("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n", "complete");
+        check(
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n",
+            "complete",
+        );
         check("POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n1\r\nx\r\n0\r\nX: y\r\n\r\nGET", "open");
-        check("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n", "complete");
+        check(
+            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+            "complete",
+        );
         let long = "x".repeat(10_000);
         check(&format!("GET /{long} HTTP/1.1\r\nCookie: {long}\r\n\r\n"), "complete");
     }

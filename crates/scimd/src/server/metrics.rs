@@ -9,7 +9,8 @@ const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "other"];
 const ROUTES: [&str; 9] =
     ["root", "search", "collection", "resource", "bulk", "me", "discovery", "-", "other"];
 const STATUSES: [u16; 23] = [
-    200, 201, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 415, 429, 431, 500, 501, 503, 507, 504, 0,
+    200, 201, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 415, 429, 431, 500, 501, 503, 507,
+    504, 0,
 ];
 /// Upper bounds in microseconds.
 const BUCKETS: [u64; 13] =
@@ -152,10 +153,19 @@ impl Metrics {
         }
         head(out, "scimd_commits_total", "counter", "Changesets by outcome.")?;
         for (outcome, counter) in ["done", "conflict", "failed"].iter().zip(&self.commits) {
-            writeln!(out, "scimd_commits_total{{outcome=\"{outcome}\"}} {}", counter.load(Ordering::Relaxed))?;
+            writeln!(
+                out,
+                "scimd_commits_total{{outcome=\"{outcome}\"}} {}",
+                counter.load(Ordering::Relaxed)
+            )?;
         }
         for (name, kind, help, value) in [
-            ("scimd_requests_in_flight", "gauge", "Requests being handled.", self.in_flight.load(Ordering::Relaxed)),
+            (
+                "scimd_requests_in_flight",
+                "gauge",
+                "Requests being handled.",
+                self.in_flight.load(Ordering::Relaxed),
+            ),
             ("scimd_connections", "gauge", "Open connections.", self.connections.load(Ordering::Relaxed)),
             ("scimd_panics_total", "counter", "Requests that failed by a bug.", signed(&self.panics)),
             ("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes().unwrap_or(0)),

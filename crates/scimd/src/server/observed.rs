@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use scim_store::{
-    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, Query, Record, Store,
-    Tenant,
+    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, Query, Record,
+    Store, Tenant,
 };
 
 use super::metrics::{Commit, Metrics};

@@ -119,7 +119,7 @@ impl Place {
         let mut arguments = vec!["connection", "create", name, "--idp", idp];
         match idp {
             "entra" => arguments.extend(["--idp-tenant", "8f0e2d4c-5b6a-4978-8695-a4b3c2d1e0f9"]),
-            "okta" => arguments.extend(["--idp-tenant", "acme.okta.example"]),
+            "okta" => arguments.extend(["--idp-tenant", "https://example.okta.com"]),
             _ => {}
         }
         self.command(&arguments);
@@ -243,7 +243,7 @@ impl Process {
         let readers = vec![follow(out, false, &printed), follow(err, true, &printed)];
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut process = Self { child, address: anywhere, printed, readers };
-        process.address = process.wait_for("that it listens", |out, err| out.lines().chain(err.lines()).find_map(address_of));
+        process.address = process.wait_for("that it serves", |_, err| err.lines().find_map(address_of));
         process
     }
 
@@ -329,10 +329,8 @@ fn follow(stream: impl Read + Send + 'static, is_error: bool, printed: &Arc<Prin
     })
 }
 
-/// The address in a line that says that the server listens.
+/// The address in the line of the log that says that the server serves.
 fn address_of(line: &str) -> Option<SocketAddr> {
-    let rest = line.to_ascii_lowercase().contains("listening").then(|| line.split_once("127.0.0.1:"))??.1;
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    let port: u16 = rest[..digits].parse().ok()?;
-    (port != 0).then(|| SocketAddr::from(([127, 0, 0, 1], port)))
+    let event: serde_json::Value = serde_json::from_str(line).ok()?;
+    (event["message"] == "serving").then(|| event["address"].as_str()?.parse().ok())?
 }

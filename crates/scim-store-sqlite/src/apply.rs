@@ -1,0 +1,379 @@
+//! What exists, as the working out of a changeset asks for it, and a finished draft made true.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rusqlite::Row;
+use scim_core::key::Key;
+use scim_store::draft::{Claim, Draft, Drafted, Existing, Stored};
+use scim_store::{Committed, IndexEntry, Side, StoreError, Tenant, UniqueKey};
+
+use crate::database::Database;
+use crate::entries::{self, Item};
+use crate::rows::{RawRecord, clamp, json, record_columns};
+
+/// One tenant inside a write transaction.
+struct Present<'a> {
+    database: &'a Database,
+    tenant: i64,
+}
+
+/// What a transaction has counted so far and not written yet.
+#[derive(Default)]
+pub(crate) struct Counters {
+    tenants: HashMap<Tenant, TenantRow>,
+    totals: HashMap<(i64, i64), i64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct TenantRow {
+    num: i64,
+    sequence: u64,
+    audited: u64,
+}
+
+impl Counters {
+    /// Works a changeset out. Writes nothing.
+    pub(crate) fn draft(
+        &mut self,
+        database: &Database,
+        tenant: &Tenant,
+        changeset: scim_store::Changeset,
+    ) -> Result<Draft, scim_store::CommitError> {
+        let (num, sequence) = match self.tenant(database, tenant)? {
+            Some(row) => (row.num, row.sequence),
+            None => (NOBODY, 0),
+        };
+        Draft::new(&Present { database, tenant: num }, sequence, changeset)
+    }
+
+    /// Writes a draft. After an error the transaction cannot go on.
+    pub(crate) fn apply(
+        &mut self,
+        database: &Database,
+        tenant: &Tenant,
+        draft: Draft,
+    ) -> Result<Committed, StoreError> {
+        let mut row = match self.tenant(database, tenant)? {
+            Some(row) => row,
+            None => {
+                let sql = "INSERT INTO tenant (name, sequence, audited) VALUES (?1, 0, 0)";
+                database.run(sql, &[&tenant.as_str()])?;
+                TenantRow { num: database.connection.last_insert_rowid(), sequence: 0, audited: 0 }
+            }
+        };
+        let writing = Writing { database, tenant: row.num, totals: &mut self.totals };
+        row.sequence = draft.sequence;
+        row.audited += u64::from(draft.audit.is_some());
+        let committed = writing.write(draft, row.audited)?;
+        self.tenants.insert(tenant.clone(), row);
+        Ok(committed)
+    }
+
+    /// Writes what was counted.
+    pub(crate) fn finish(self, database: &Database) -> Result<(), StoreError> {
+        for row in self.tenants.values() {
+            let sql = "UPDATE tenant SET sequence = ?2, audited = ?3 WHERE num = ?1";
+            database.run(sql, &[&row.num, &clamp(row.sequence), &clamp(row.audited)])?;
+        }
+        for ((tenant, kind), count) in self.totals.iter().filter(|(_, count)| **count != 0) {
+            let sql = "INSERT INTO total VALUES (?1, ?2, ?3)
+                ON CONFLICT DO UPDATE SET count = count + excluded.count";
+            database.run(sql, &[tenant, kind, count])?;
+        }
+        Ok(())
+    }
+
+    fn tenant(&self, database: &Database, tenant: &Tenant) -> Result<Option<TenantRow>, StoreError> {
+        if let Some(row) = self.tenants.get(tenant) {
+            return Ok(Some(*row));
+        }
+        let sql = "SELECT num, sequence, audited FROM tenant WHERE name = ?1";
+        database.first(sql, &[&tenant.as_str()], |row| {
+            let (sequence, audited) = (row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64);
+            Ok(TenantRow { num: row.get(0)?, sequence, audited })
+        })
+    }
+}
+
+/// The number of no tenant.
+const NOBODY: i64 = -1;
+
+impl Existing for Present<'_> {
+    fn resource(&self, id: &str) -> Result<Option<Stored>, StoreError> {
+        let sql = concat!(
+            "SELECT r.entries, ",
+            record_columns!(),
+            " FROM resource r WHERE r.tenant = ?1 AND r.id = ?2"
+        );
+        let read = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, RawRecord::read(row, 1)?));
+        let Some((bytes, raw)) = self.database.first(sql, &[&self.tenant, &id], read)? else {
+            return Ok(None);
+        };
+        let record = raw.finish(self.database)?;
+        let mut stored = Stored { record, unique: Vec::new(), index: Vec::new() };
+        for item in entries::decode(&bytes)? {
+            match item {
+                Item::Entry { path, key, leading } => {
+                    let path = self.database.text(path)?;
+                    stored.index.push(IndexEntry { path, key: Key::from_bytes(key), leading });
+                }
+                Item::Claim { path, value } => {
+                    stored.unique.push(UniqueKey { path: self.database.text(path)?, value });
+                }
+            }
+        }
+        Ok(Some(stored))
+    }
+
+    fn exists(&self, id: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2";
+        Ok(self.database.first(sql, &[&self.tenant, &id], |_| Ok(()))?.is_some())
+    }
+
+    fn hidden(&self, id: &str, path: &str) -> Result<Option<String>, StoreError> {
+        let Some(path) = self.database.number(path)? else { return Ok(None) };
+        let sql = "SELECT value FROM hidden WHERE tenant = ?1 AND id = ?2 AND path = ?3";
+        self.database.first(sql, &[&self.tenant, &id, &path], |row| row.get(0))
+    }
+
+    fn is_linked(&self, group: &str, member: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM edge WHERE tenant = ?1 AND grp = ?2 AND member = ?3";
+        Ok(self.database.first(sql, &[&self.tenant, &group, &member], |_| Ok(()))?.is_some())
+    }
+
+    fn linked(&self, side: Side, of: &str) -> Result<Vec<String>, StoreError> {
+        let sql = match side {
+            Side::Members => "SELECT member FROM edge WHERE tenant = ?1 AND grp = ?2",
+            Side::Groups => "SELECT grp FROM edge WHERE tenant = ?1 AND member = ?2",
+        };
+        self.database.all(sql, &[&self.tenant, &of], |row| row.get(0))
+    }
+
+    fn holder(&self, claim: &Claim) -> Result<Option<String>, StoreError> {
+        let Claim { resource_type, path, value } = claim;
+        let (Some(kind), Some(path)) = (self.database.number(resource_type)?, self.database.number(path)?)
+        else {
+            return Ok(None);
+        };
+        let sql = "SELECT id FROM claim WHERE tenant = ?1 AND type = ?2 AND path = ?3 AND value = ?4";
+        self.database.first(sql, &[&self.tenant, &kind, &path, value], |row| row.get(0))
+    }
+}
+
+struct Writing<'a> {
+    database: &'a Database,
+    tenant: i64,
+    totals: &'a mut HashMap<(i64, i64), i64>,
+}
+
+/// A resource's rows before and after.
+struct Rows {
+    kind: i64,
+    items: BTreeSet<Item>,
+}
+
+impl Writing<'_> {
+    fn write(mut self, draft: Draft, audit_number: u64) -> Result<Committed, StoreError> {
+        let Draft { at, sequence, resources, hidden, links, changes, applied, audit } = draft;
+        let mut pairs = Vec::with_capacity(resources.len());
+        for drafted in resources.into_values().filter(is_changed) {
+            let old = drafted.old.as_ref().map(|stored| self.rows(stored)).transpose()?;
+            let new = drafted.new.as_ref().map(|stored| self.rows(stored)).transpose()?;
+            pairs.push((drafted, old, new));
+        }
+        // All that goes makes room before anything comes, so that resources can swap unique values.
+        for (drafted, old, new) in &pairs {
+            self.remove_rows(drafted, old.as_ref(), new.as_ref())?;
+        }
+        for (drafted, old, new) in &pairs {
+            self.write_resource(drafted, old.as_ref(), new.as_ref())?;
+        }
+        for ((id, path), value) in &hidden {
+            let path = self.number(path)?;
+            match value {
+                Some(value) => {
+                    let sql = "INSERT OR REPLACE INTO hidden VALUES (?1, ?2, ?3, ?4)";
+                    self.database.run(sql, &[&self.tenant, id, &path, value])?
+                }
+                None => {
+                    let sql = "DELETE FROM hidden WHERE tenant = ?1 AND id = ?2 AND path = ?3";
+                    self.database.run(sql, &[&self.tenant, id, &path])?
+                }
+            };
+        }
+        for ((group, member), is_linked) in &links {
+            let sql = match is_linked {
+                true => "INSERT OR IGNORE INTO edge VALUES (?1, ?2, ?3)",
+                false => "DELETE FROM edge WHERE tenant = ?1 AND grp = ?2 AND member = ?3",
+            };
+            self.database.run(sql, &[&self.tenant, group, member])?;
+        }
+        for change in changes {
+            let kind = self.number(&change.resource_type)?;
+            self.database.run(
+                "INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                &[
+                    &self.tenant,
+                    &clamp(change.sequence),
+                    &change.at.0,
+                    &change.kind.name(),
+                    &kind,
+                    &change.id,
+                    &json(change.added),
+                    &json(change.removed),
+                ],
+            )?;
+        }
+        if let Some(entry) = audit {
+            self.database.run(
+                "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                &[
+                    &self.tenant,
+                    &clamp(audit_number),
+                    &clamp(sequence),
+                    &at.0,
+                    &entry.actor,
+                    &entry.request,
+                    &entry.action,
+                    &entry.status,
+                    &entry.detail,
+                ],
+            )?;
+        }
+        Ok(Committed { sequence, applied })
+    }
+
+    fn remove_rows(
+        &mut self,
+        drafted: &Drafted,
+        old: Option<&Rows>,
+        new: Option<&Rows>,
+    ) -> Result<(), StoreError> {
+        let (Some(stored), Some(old)) = (&drafted.old, old) else { return Ok(()) };
+        let id = &stored.record.id;
+        let stays = |item: &Item| new.is_some_and(|new| new.kind == old.kind && new.items.contains(item));
+        for item in old.items.iter().filter(|item| !stays(item)) {
+            match item {
+                Item::Entry { path, key, .. } => self.database.run(
+                    "DELETE FROM entry WHERE tenant = ?1 AND type = ?2 AND path = ?3 AND key = ?4 AND id = ?5",
+                    &[&self.tenant, &old.kind, path, key, id],
+                )?,
+                Item::Claim { path, value } => self.database.run(
+                    "DELETE FROM claim WHERE tenant = ?1 AND type = ?2 AND path = ?3 AND value = ?4",
+                    &[&self.tenant, &old.kind, path, value],
+                )?,
+            };
+        }
+        if drafted.anew {
+            self.database.run("DELETE FROM hidden WHERE tenant = ?1 AND id = ?2", &[&self.tenant, id])?;
+        }
+        if new.is_none() {
+            self.database.run("DELETE FROM resource WHERE tenant = ?1 AND id = ?2", &[&self.tenant, id])?;
+        }
+        *self.totals.entry((self.tenant, old.kind)).or_default() -= 1;
+        Ok(())
+    }
+
+    fn write_resource(
+        &mut self,
+        drafted: &Drafted,
+        old: Option<&Rows>,
+        new: Option<&Rows>,
+    ) -> Result<(), StoreError> {
+        let (Some(stored), Some(new)) = (&drafted.new, new) else { return Ok(()) };
+        let record = &stored.record;
+        let items: Vec<Item> = new.items.iter().cloned().collect();
+        let (version, bytes) = (clamp(record.version), entries::encode(&items));
+        let body: &[u8] = &record.body;
+        match &drafted.old {
+            None => self.database.run(
+                "INSERT INTO resource (tenant, id, type, version, created, modified, label, body, entries)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                &[
+                    &self.tenant,
+                    &record.id,
+                    &new.kind,
+                    &version,
+                    &record.created.0,
+                    &record.modified.0,
+                    &record.label,
+                    &body,
+                    &bytes,
+                ],
+            )?,
+            Some(old) if !drafted.anew && old.record.body == record.body && old.record.label == record.label => {
+                self.database.run(
+                    "UPDATE resource SET version = ?3, modified = ?4, entries = ?5 WHERE tenant = ?1 AND id = ?2",
+                    &[&self.tenant, &record.id, &version, &record.modified.0, &bytes],
+                )?
+            }
+            Some(_) => self.database.run(
+                "UPDATE resource SET type = ?3, version = ?4, created = ?5, modified = ?6, label = ?7, body = ?8,
+                 entries = ?9 WHERE tenant = ?1 AND id = ?2",
+                &[
+                    &self.tenant,
+                    &record.id,
+                    &new.kind,
+                    &version,
+                    &record.created.0,
+                    &record.modified.0,
+                    &record.label,
+                    &body,
+                    &bytes,
+                ],
+            )?,
+        };
+        let is_there = |item: &Item| old.is_some_and(|old| old.kind == new.kind && old.items.contains(item));
+        for item in new.items.iter().filter(|item| !is_there(item)) {
+            match item {
+                Item::Entry { path, key, leading } => self.database.run(
+                    "INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    &[&self.tenant, &new.kind, path, key, &record.id, leading],
+                )?,
+                Item::Claim { path, value } => self.database.run(
+                    "INSERT INTO claim VALUES (?1, ?2, ?3, ?4, ?5)",
+                    &[&self.tenant, &new.kind, path, value, &record.id],
+                )?,
+            };
+        }
+        *self.totals.entry((self.tenant, new.kind)).or_default() += 1;
+        Ok(())
+    }
+
+    /// The rows of a resource, each once; of two entries with one key the leading one.
+    fn rows(&self, stored: &Stored) -> Result<Rows, StoreError> {
+        let mut items = BTreeSet::new();
+        for IndexEntry { path, key, leading } in &stored.index {
+            let path = self.number(path)?;
+            let entry = |leading| Item::Entry { path, key: key.as_bytes().to_vec(), leading };
+            if *leading {
+                items.remove(&entry(false));
+                items.insert(entry(true));
+            } else if !items.contains(&entry(true)) {
+                items.insert(entry(false));
+            }
+        }
+        for UniqueKey { path, value } in &stored.unique {
+            items.insert(Item::Claim { path: self.number(path)?, value: value.clone() });
+        }
+        Ok(Rows { kind: self.number(&stored.record.resource_type)?, items })
+    }
+
+    /// The number of a resource type or path, a new one if need be.
+    fn number(&self, text: &str) -> Result<i64, StoreError> {
+        if let Some(num) = self.database.number(text)? {
+            return Ok(num);
+        }
+        self.database.run("INSERT INTO name (text) VALUES (?1)", &[&text])?;
+        Ok(self.database.connection.last_insert_rowid())
+    }
+}
+
+/// Whether a resource that was looked at is to be written.
+fn is_changed(drafted: &Drafted) -> bool {
+    match (&drafted.old, &drafted.new) {
+        (Some(old), Some(new)) => old.record.version != new.record.version,
+        (Some(_), None) | (None, Some(_)) => true,
+        (None, None) => false,
+    }
+}

@@ -1,0 +1,506 @@
+//! Queries: from a plan to statements that walk an index.
+//!
+//! A source becomes [`Stretch`]es, each walked by one statement in the order of an index. Where the plan is exact and
+//! in order, the statements give the page itself; otherwise candidates are streamed past the evaluator into a
+//! [`Window`]. Either way the number of statements does not depend on the size of the page.
+
+use std::collections::HashSet;
+use std::ops::Bound;
+
+use rusqlite::types::Value;
+use rusqlite::{CachedStatement, Row, ToSql};
+use scim_core::key::Key;
+use scim_store::plan::{IndexRange, Memberships, Plan, Source};
+use scim_store::window::Window;
+use scim_store::{Page, Position, Query, Record, Side, Start, StoreError, Tenant};
+
+use crate::database::{Database, bind};
+use crate::error::{corrupt, store_error};
+use crate::rows::{RawRecord, clamp, json, record_columns};
+use crate::store::FEW;
+
+/// A query and its plan.
+pub(crate) struct Search<'a> {
+    tenant: &'a Tenant,
+    query: &'a Query,
+    plan: Plan,
+}
+
+/// A search once tenant and type are numbers.
+struct Numbered<'a> {
+    search: &'a Search<'a>,
+    database: &'a Database,
+    tenant: i64,
+    kind: i64,
+}
+
+/// What one statement walks, in order.
+struct Stretch {
+    /// The tables that have the rows.
+    rows: &'static str,
+    /// The tables that are enough to count them.
+    counted: &'static str,
+    condition: &'static str,
+    order: &'static str,
+    parameters: Vec<(&'static str, Value)>,
+}
+
+const BY_ENTRY: &str = "entry x CROSS JOIN resource r ON r.tenant = x.tenant AND r.id = x.id";
+
+impl<'a> Search<'a> {
+    pub(crate) fn new(tenant: &'a Tenant, query: &'a Query) -> Self {
+        Self { tenant, query, plan: Plan::new(query) }
+    }
+
+    /// Whether it is worth a look if there is little to look at.
+    pub(crate) fn may_be_short(&self) -> bool {
+        match &self.plan.source {
+            Source::Nothing | Source::Id(_) | Source::Linked { .. } => true,
+            Source::Index(range) => range.point().is_some_and(|key| !key.is_absent()),
+            Source::Type { .. } | Source::Union(_) => false,
+        }
+    }
+
+    /// Answers if there is little to look at.
+    pub(crate) fn run_if_short(&self, database: &Database) -> Result<Option<Page>, StoreError> {
+        let Some(numbered) = self.numbered(database)? else { return Ok(Some(self.nothing())) };
+        match numbered.is_short()? {
+            true => Ok(Some(numbered.page()?)),
+            false => Ok(None),
+        }
+    }
+
+    /// Answers.
+    pub(crate) fn run(&self, database: &Database) -> Result<Page, StoreError> {
+        match self.numbered(database)? {
+            Some(numbered) => database.snapshot(|| numbered.page()),
+            None => Ok(self.nothing()),
+        }
+    }
+
+    fn numbered<'s>(&'s self, database: &'s Database) -> Result<Option<Numbered<'s>>, StoreError> {
+        let tenant = database.tenant(self.tenant)?;
+        let kind = database.number(self.query.resource_type.name())?;
+        Ok(tenant.zip(kind).map(|(tenant, kind)| Numbered { search: self, database, tenant, kind }))
+    }
+
+    fn nothing(&self) -> Page {
+        Page { records: Vec::new(), total: self.query.total.then_some(0), next: None }
+    }
+}
+
+impl Numbered<'_> {
+    fn page(&self) -> Result<Page, StoreError> {
+        let Search { query, plan, .. } = self.search;
+        let in_pages = plan.exact && plan.ordered && !matches!(plan.source, Source::Nothing | Source::Id(_));
+        if in_pages {
+            let (records, next) = self.exact_page()?;
+            let total = if query.total { Some(self.exact_total()?) } else { None };
+            return Ok(Page { records, total, next });
+        }
+        let known_total = match query.filter {
+            None if query.total => Some(self.exact_total()?),
+            None | Some(_) => None,
+        };
+        let window = self.stream(query.total && known_total.is_none())?;
+        let total = query.total.then(|| known_total.unwrap_or(window.matches()));
+        let (nums, next) = window.finish();
+        Ok(Page { records: self.records(&nums)?, total, next })
+    }
+
+    /// The page of a source in which everything matches, in its order.
+    fn exact_page(&self) -> Result<(Vec<Record>, Option<Position>), StoreError> {
+        let Query { sort, start, count, .. } = self.search.query;
+        let (mut offset, after) = match start {
+            Start::Offset(offset) => (clamp(*offset), None),
+            Start::After(position) => (0, Some(position)),
+        };
+        let mut rows: Vec<(Option<Key>, RawRecord)> = Vec::new();
+        if *count == 0 {
+            return Ok((Vec::new(), None));
+        }
+        for stretch in self.stretches(&self.search.plan.source, after)? {
+            if offset > 0 {
+                let length = self.count(&stretch, "count(*)")?;
+                if offset >= length {
+                    offset -= length;
+                    continue;
+                }
+            }
+            let columns = match (sort, stretch.has_key()) {
+                (Some(_), true) => concat!("x.key, ", record_columns!()),
+                (Some(_), false) | (None, _) => concat!("NULL, ", record_columns!()),
+            };
+            let sql = stretch.sql(columns, " LIMIT :limit OFFSET :offset");
+            let limit = clamp((*count - rows.len().min(*count)) as u64 + 1);
+            let mut statement = self.bound(&sql, &stretch, &[(":limit", &limit), (":offset", &offset)])?;
+            let mut found = statement.raw_query();
+            while let Some(row) = found.next().map_err(store_error)? {
+                rows.push(keyed(row).map_err(store_error)?);
+            }
+            offset = 0;
+            if rows.len() > *count {
+                break;
+            }
+        }
+        let more = rows.len() > *count;
+        rows.truncate(*count);
+        let last_key = rows.last_mut().and_then(|(key, _)| key.take());
+        let records: Result<Vec<Record>, StoreError> =
+            rows.into_iter().map(|(_, raw)| raw.finish(self.database)).collect();
+        let records = records?;
+        let next = records.last().filter(|_| more).map(|record| {
+            // Only an order by `id` has no key in an index.
+            let key = sort.as_ref().map(|_| last_key.unwrap_or_else(|| Key::text(&record.id)));
+            Position { key, id: record.id.clone() }
+        });
+        Ok((records, next))
+    }
+
+    /// How many resources a source holds, where everything in it matches.
+    fn exact_total(&self) -> Result<u64, StoreError> {
+        let Search { query, plan, .. } = self.search;
+        if query.filter.is_none() {
+            let sql = "SELECT count FROM total WHERE tenant = ?1 AND type = ?2";
+            let count = self.database.first(sql, &[&self.tenant, &self.kind], |row| row.get::<_, i64>(0))?;
+            return Ok(count.unwrap_or(0) as u64);
+        }
+        let what = match &plan.source {
+            Source::Index(range) if !range.distinct => "count(DISTINCT x.id)",
+            Source::Nothing | Source::Id(_) | Source::Type { .. } | Source::Index(_) => "count(*)",
+            Source::Linked { .. } | Source::Union(_) => "count(*)",
+        };
+        let mut total = 0;
+        for stretch in self.stretches(&plan.source, None)? {
+            total += self.count(&stretch, what)?;
+        }
+        Ok(total as u64)
+    }
+
+    /// Shows all candidates to the evaluator, until nothing can change any more.
+    fn stream(&self, counts: bool) -> Result<Window<i64>, StoreError> {
+        let Search { query, plan, .. } = self.search;
+        let mut window = Window::new(query, plan.ordered);
+        let after = match &query.start {
+            Start::After(position) if plan.ordered && !counts => Some(position),
+            Start::After(_) | Start::Offset(_) => None,
+        };
+        let is_distinct = match &plan.source {
+            Source::Nothing | Source::Id(_) | Source::Type { .. } | Source::Linked { .. } => true,
+            Source::Index(range) => range.distinct || range.leading,
+            Source::Union(_) => false,
+        };
+        let mut seen: HashSet<i64> = HashSet::new();
+        let columns = format!(concat!("r.num, {}, ", record_columns!()), memberships_column(plan));
+        let only = plan.memberships.as_ref().and_then(|needed| needed.only.as_ref());
+        let only = json(only.into_iter().flatten().map(String::as_str));
+        for stretch in self.stretches(&plan.source, after)? {
+            let sql = stretch.sql(&columns, "");
+            let mut statement = self.bound(&sql, &stretch, &[(":only", &only)])?;
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next().map_err(store_error)? {
+                if window.is_full() && !counts {
+                    return Ok(window);
+                }
+                let num: i64 = row.get(0).map_err(store_error)?;
+                if is_distinct || seen.insert(num) {
+                    self.show(row, num, &mut window)?;
+                }
+            }
+        }
+        Ok(window)
+    }
+
+    /// Shows the window a candidate, if it matches.
+    fn show(&self, row: &Row<'_>, num: i64, window: &mut Window<i64>) -> Result<(), StoreError> {
+        let Search { query, plan, .. } = self.search;
+        let raw = RawRecord::read(row, 2).map_err(store_error)?;
+        let record = raw.finish(self.database)?;
+        let filter = query.filter.as_ref().filter(|_| !plan.exact);
+        if filter.is_none() && query.sort.is_none() {
+            window.push(None, &record.id, || num);
+            return Ok(());
+        }
+        let mut document = record.document().map_err(|error| StoreError::Fault(error.into()))?;
+        let key = query.sort.as_ref().map(|sort| sort.key(&document));
+        if let Some(needed) = &plan.memberships {
+            let text: String = row.get(1).map_err(store_error)?;
+            let found: Vec<(String, String)> =
+                serde_json::from_str(&text).map_err(|_| corrupt("memberships cannot be read"))?;
+            needed.insert(&mut document, found.iter().map(|(id, kind)| (id.as_str(), kind.as_str())));
+        }
+        if filter.is_none_or(|filter| filter.matches(&document)) {
+            window.push(key, &record.id, || num);
+        }
+        Ok(())
+    }
+
+    fn records(&self, nums: &[i64]) -> Result<Vec<Record>, StoreError> {
+        if nums.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = concat!(
+            "SELECT j.key, ",
+            record_columns!(),
+            " FROM json_each(?1) j CROSS JOIN resource r ON r.num = j.value"
+        );
+        let list = json(nums.iter().copied());
+        let mut rows =
+            self.database.all(sql, &[&list], |row| Ok((row.get::<_, i64>(0)?, RawRecord::read(row, 1)?)))?;
+        rows.sort_unstable_by_key(|(index, _)| *index);
+        rows.into_iter().map(|(_, raw)| raw.finish(self.database)).collect()
+    }
+
+    fn count(&self, stretch: &Stretch, what: &'static str) -> Result<i64, StoreError> {
+        let sql = format!("SELECT {what} FROM {} WHERE {}", stretch.counted, stretch.condition);
+        let mut statement = self.bound(&sql, stretch, &[])?;
+        let mut rows = statement.raw_query();
+        match rows.next().map_err(store_error)? {
+            Some(row) => row.get(0).map_err(store_error),
+            None => Ok(0),
+        }
+    }
+
+    /// Whether the source holds no more than a few.
+    fn is_short(&self) -> Result<bool, StoreError> {
+        for stretch in self.stretches(&self.search.plan.source, None)? {
+            let Stretch { counted, condition, .. } = stretch;
+            let sql = format!("SELECT 1 FROM {counted} WHERE {condition} LIMIT 1 OFFSET :few");
+            let mut statement = self.bound(&sql, &stretch, &[(":few", &(FEW as i64))])?;
+            if statement.raw_query().next().map_err(store_error)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn bound(
+        &self,
+        sql: &str,
+        stretch: &Stretch,
+        more: &[(&'static str, &dyn ToSql)],
+    ) -> Result<CachedStatement<'_>, StoreError> {
+        let mut statement = self.database.prepare(sql)?;
+        bind(&mut statement, &[(":tenant", &self.tenant), (":type", &self.kind)])?;
+        for (name, value) in &stretch.parameters {
+            bind(&mut statement, &[(*name, value)])?;
+        }
+        bind(&mut statement, more)?;
+        Ok(statement)
+    }
+
+    /// The statements that walk a source, after a position if it is walked in the order of the result.
+    fn stretches(&self, source: &Source, after: Option<&Position>) -> Result<Vec<Stretch>, StoreError> {
+        let id_after = |nothing: Value| after.map_or(nothing, |position| position.id.clone().into());
+        let text = |text: &str| Value::Text(text.to_owned());
+        Ok(match source {
+            Source::Nothing => Vec::new(),
+            Source::Id(id) => vec![Stretch {
+                rows: "resource r",
+                counted: "resource r",
+                condition: "r.tenant = :tenant AND r.id = :of AND r.type = :type",
+                order: "",
+                parameters: vec![(":of", text(id))],
+            }],
+            Source::Type { descending } => vec![Stretch {
+                rows: "resource r",
+                counted: "resource r",
+                condition: match descending {
+                    false => "r.tenant = :tenant AND r.type = :type AND r.id > :id",
+                    true => "r.tenant = :tenant AND r.type = :type AND r.id < :id",
+                },
+                order: if *descending { " ORDER BY r.id DESC" } else { " ORDER BY r.id" },
+                // A blob comes after every text.
+                parameters: vec![(
+                    ":id",
+                    id_after(if *descending { Value::Blob(Vec::new()) } else { text("") }),
+                )],
+            }],
+            Source::Linked { side, of } => {
+                let (rows, condition, order) = match side {
+                    Side::Members => (
+                        "edge e CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.member",
+                        "e.tenant = :tenant AND e.grp = :of AND e.member > :id AND r.type = :type",
+                        " ORDER BY e.member",
+                    ),
+                    Side::Groups => (
+                        "edge e CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.grp",
+                        "e.tenant = :tenant AND e.member = :of AND e.grp > :id AND r.type = :type",
+                        " ORDER BY e.grp",
+                    ),
+                };
+                let parameters = vec![(":of", text(of)), (":id", id_after(text("")))];
+                vec![Stretch { rows, counted: rows, condition, order, parameters }]
+            }
+            Source::Index(range) => self.index_stretches(range, after)?,
+            Source::Union(sources) => {
+                let mut all = Vec::new();
+                for source in sources {
+                    all.extend(self.stretches(source, None)?);
+                }
+                all
+            }
+        })
+    }
+
+    fn index_stretches(
+        &self,
+        range: &IndexRange,
+        after: Option<&Position>,
+    ) -> Result<Vec<Stretch>, StoreError> {
+        // A path that nothing is stored under has no entries.
+        let Some(path) = self.database.number(&range.path)? else { return Ok(Vec::new()) };
+        let walk = IndexWalk { path, leading: range.leading };
+        let (from, to) = (first_of(&range.from), end_of(&range.to));
+        let is_inside = |key: &[u8]| from.as_slice() <= key && key < to.as_slice();
+        if let (Some(key), None) = (range.point(), &self.search.query.sort) {
+            return Ok(vec![walk.point(key.as_bytes(), after.map_or("", |position| &position.id))]);
+        }
+        let mut stretches = Vec::new();
+        let (mut from, mut to) = (from.clone(), to.clone());
+        if let Some(Position { key: Some(key), id }) = after {
+            if is_inside(key.as_bytes()) {
+                stretches.push(walk.point(key.as_bytes(), id));
+            }
+            match range.descending {
+                false => from = from.max(successor(key)),
+                true => to = to.min(key.as_bytes().to_vec()),
+            }
+        }
+        let absent = Key::absent();
+        let absent = absent.as_bytes();
+        // Going down, absent values come first; they can be many, and have one key.
+        if range.descending && from.as_slice() <= absent && absent < to.as_slice() {
+            stretches.push(walk.point(absent, ""));
+            to = absent.to_vec();
+        }
+        if from < to {
+            stretches.push(walk.range(from, to, range.descending));
+        }
+        Ok(stretches)
+    }
+}
+
+/// How an index is walked.
+struct IndexWalk {
+    path: i64,
+    leading: bool,
+}
+
+impl IndexWalk {
+    /// The entries of one key, after an identifier.
+    fn point(&self, key: &[u8], id: &str) -> Stretch {
+        Stretch {
+            rows: BY_ENTRY,
+            counted: "entry x",
+            condition: "x.tenant = :tenant AND x.type = :type AND x.path = :path AND x.key = :key AND x.id > :id AND x.leading >= :leading",
+            order: " ORDER BY x.id",
+            parameters: vec![
+                (":path", self.path.into()),
+                (":key", key.to_vec().into()),
+                (":id", id.to_owned().into()),
+                (":leading", self.leading.into()),
+            ],
+        }
+    }
+
+    /// The entries from one key to before another.
+    fn range(&self, from: Vec<u8>, to: Vec<u8>, descending: bool) -> Stretch {
+        Stretch {
+            rows: BY_ENTRY,
+            counted: "entry x",
+            condition: "x.tenant = :tenant AND x.type = :type AND x.path = :path AND x.key >= :from AND x.key < :to AND x.leading >= :leading",
+            order: if descending { " ORDER BY x.key DESC, x.id" } else { " ORDER BY x.key, x.id" },
+            parameters: vec![
+                (":path", self.path.into()),
+                (":from", from.into()),
+                (":to", to.into()),
+                (":leading", self.leading.into()),
+            ],
+        }
+    }
+}
+
+impl Stretch {
+    fn sql(&self, columns: &str, limit: &str) -> String {
+        format!("SELECT {columns} FROM {} WHERE {}{}{limit}", self.rows, self.condition, self.order)
+    }
+
+    fn has_key(&self) -> bool {
+        self.counted == "entry x"
+    }
+}
+
+fn keyed(row: &Row<'_>) -> rusqlite::Result<(Option<Key>, RawRecord)> {
+    let key: Option<Vec<u8>> = row.get(0)?;
+    Ok((key.map(Key::from_bytes), RawRecord::read(row, 1)?))
+}
+
+/// The memberships of a candidate as a list of identifier and type, as far as the filter looks at them.
+fn memberships_column(plan: &Plan) -> &'static str {
+    macro_rules! column {
+        ($known:literal, $other:literal, only) => {
+            concat!(
+                "(SELECT json_group_array(json_array(m.id, n.text)) FROM json_each(:only) j CROSS JOIN edge g ON",
+                " g.tenant = r.tenant AND g.",
+                $known,
+                " = r.id AND g.",
+                $other,
+                " = j.value",
+                column!($other)
+            )
+        };
+        ($known:literal, $other:literal, all) => {
+            concat!(
+                "(SELECT json_group_array(json_array(m.id, n.text)) FROM edge g",
+                column!($other),
+                " WHERE g.tenant = r.tenant AND g.",
+                $known,
+                " = r.id"
+            )
+        };
+        ($other:literal) => {
+            concat!(
+                " CROSS JOIN resource m ON m.tenant = g.tenant AND m.id = g.",
+                $other,
+                " CROSS JOIN name n ON n.num = m.type"
+            )
+        };
+    }
+    match &plan.memberships {
+        None => "NULL",
+        Some(Memberships { side: Side::Members, only: Some(_) }) => {
+            concat!(column!("grp", "member", only), ")")
+        }
+        Some(Memberships { side: Side::Members, only: None }) => concat!(column!("grp", "member", all), ")"),
+        Some(Memberships { side: Side::Groups, only: Some(_) }) => {
+            concat!(column!("member", "grp", only), ")")
+        }
+        Some(Memberships { side: Side::Groups, only: None }) => concat!(column!("member", "grp", all), ")"),
+    }
+}
+
+/// The smallest key greater than this one: bytes are compared, so nothing fits between.
+fn successor(key: &Key) -> Vec<u8> {
+    let mut bytes = key.as_bytes().to_vec();
+    bytes.push(0);
+    bytes
+}
+
+/// The first key of a range.
+fn first_of(bound: &Bound<Key>) -> Vec<u8> {
+    match bound {
+        Bound::Included(key) => key.as_bytes().to_vec(),
+        Bound::Excluded(key) => successor(key),
+        Bound::Unbounded => Vec::new(),
+    }
+}
+
+/// The first key after a range.
+fn end_of(bound: &Bound<Key>) -> Vec<u8> {
+    match bound {
+        Bound::Included(key) => successor(key),
+        Bound::Excluded(key) => key.as_bytes().to_vec(),
+        Bound::Unbounded => vec![u8::MAX],
+    }
+}

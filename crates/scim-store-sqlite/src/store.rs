@@ -1,0 +1,172 @@
+//! The store itself: opening, checking, and which reads run where.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use scim_store::{
+    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, Query, Record,
+    Store, StoreError, Tenant,
+};
+
+use crate::database::Database;
+use crate::error::OpenError;
+use crate::readers::Readers;
+use crate::schema::{MIGRATIONS, migrate};
+use crate::search::Search;
+use crate::writer::Writer;
+use crate::{check, rows};
+
+/// Is shown the text of every statement before it runs, with placeholders instead of values.
+pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// How a store uses its file.
+#[derive(Clone)]
+pub struct Options {
+    /// How long to wait for another process that writes, before giving up.
+    pub wait: Duration,
+    /// Most changesets, and most queries, that may wait.
+    pub queue: usize,
+    /// Most changesets that share a transaction.
+    pub batch: usize,
+    /// Connections for short reads, which run on the calling thread.
+    pub readers: usize,
+    /// Threads for reads that may take longer.
+    pub walkers: usize,
+    /// Memory for pages of the file, in KiB for each connection.
+    pub cache: u32,
+    /// Shown every statement.
+    pub trace: Option<Trace>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            wait: Duration::from_secs(5),
+            queue: 1024,
+            batch: 256,
+            readers: cores.clamp(2, 8),
+            walkers: cores.clamp(2, 4),
+            cache: 2048,
+            trace: None,
+        }
+    }
+}
+
+/// A [`Store`] in one SQLite file.
+pub struct SqliteStore {
+    readers: Readers,
+    writer: Writer,
+    path: PathBuf,
+    options: Options,
+}
+
+/// Most resources that a query looks at on the calling thread.
+pub(crate) const FEW: usize = 32;
+
+impl SqliteStore {
+    /// Opens the file, creates it if there is none, and brings an older one up to date.
+    ///
+    /// # Errors
+    /// When the path names no file, or one that is not ours, or newer, or cannot be opened.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let text = path.to_string_lossy();
+        if text.is_empty() || text.starts_with(":memory:") || text.starts_with("file:") {
+            return Err(OpenError::NotAFile);
+        }
+        create_private(path).map_err(|error| OpenError::Refused(error.into()))?;
+        let open = |cache| Database::open(path, options.wait, cache, options.trace.clone());
+        let mut database = open(options.cache.saturating_mul(4))?;
+        migrate(&mut database.connection, MIGRATIONS)?;
+        database.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+        database.connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        let several = |count: usize| -> rusqlite::Result<Vec<Database>> {
+            (0..count.max(1)).map(|_| open(options.cache)).collect()
+        };
+        let (points, walkers) = (several(options.readers)?, several(options.walkers)?);
+        let refused = |error: std::io::Error| OpenError::Refused(error.into());
+        let readers = Readers::start(points, walkers, options.queue, options.wait).map_err(refused)?;
+        let writer = Writer::start(database, options.queue, options.batch.max(1)).map_err(refused)?;
+        Ok(Self { readers, writer, path: path.to_owned(), options })
+    }
+
+    /// Checks the file and what is in it. Reads everything, on this thread.
+    ///
+    /// # Errors
+    /// When the file cannot be read at all. What is wrong with it is the answer.
+    pub fn check(&self) -> Result<Vec<String>, StoreError> {
+        let Options { wait, cache, .. } = self.options;
+        let database = Database::open(&self.path, wait, cache, None).map_err(crate::error::store_error)?;
+        check::check(&database)
+    }
+}
+
+impl Store for SqliteStore {
+    fn get<'a>(&'a self, tenant: &'a Tenant, ids: &'a [&'a str]) -> Pending<'a, Vec<Option<Record>>> {
+        Box::pin(async move {
+            if ids.len() <= FEW {
+                return self.readers.point(|database| rows::records(database, tenant, ids));
+            }
+            let (tenant, ids) = (tenant.clone(), ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>());
+            self.readers.walk(move |database| rows::records(database, &tenant, &ids)).await
+        })
+    }
+
+    fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page> {
+        Box::pin(async move {
+            let search = Search::new(tenant, query);
+            if search.may_be_short()
+                && let Some(page) = self.readers.point(|database| search.run_if_short(database))?
+            {
+                return Ok(page);
+            }
+            let (tenant, query) = (tenant.clone(), query.clone());
+            self.readers.walk(move |database| Search::new(&tenant, &query).run(database)).await
+        })
+    }
+
+    fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {
+        Box::pin(async move {
+            if query.of.len() <= FEW && query.count <= FEW {
+                return self.readers.point(|database| rows::edges(database, tenant, query));
+            }
+            let (tenant, query) = (tenant.clone(), query.clone());
+            self.readers.walk(move |database| rows::edges(database, &tenant, &query)).await
+        })
+    }
+
+    fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
+        Box::pin(self.writer.commit(tenant, changeset))
+    }
+
+    fn changes<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Change>> {
+        let tenant = tenant.clone();
+        Box::pin(self.readers.walk(move |database| rows::changes(database, &tenant, after, count)))
+    }
+
+    fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
+        let tenant = tenant.clone();
+        Box::pin(self.readers.walk(move |database| rows::audit(database, &tenant, after, count)))
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Creates a file that is not there for its owner alone: it holds personal data. SQLite gives its companions the
+/// same permissions.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,165 @@
+//! The writer: one thread, one connection, one sync for all who wait.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use scim_store::{Changeset, CommitError, Committed, Operation, StoreError, Tenant};
+use tokio::sync::oneshot;
+
+use crate::apply::Counters;
+use crate::database::Database;
+use crate::error::store_error;
+
+/// Hands changesets to the thread. Dropping it lets the thread finish what waits.
+pub(crate) struct Writer {
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Job {
+    tenant: Tenant,
+    changeset: Changeset,
+    answer: oneshot::Sender<Answer>,
+}
+
+type Answer = Result<Committed, CommitError>;
+
+/// Most identifiers in the changesets of one transaction, beyond the first, so that nobody waits long for a giant.
+const WEIGHT_LIMIT: usize = 20_000;
+
+impl Writer {
+    pub(crate) fn start(database: Database, queue: usize, batch: usize) -> std::io::Result<Self> {
+        let (jobs, waiting) = sync_channel(queue);
+        let run = move || {
+            while let Some(batch) = next_batch(&waiting, batch) {
+                commit(&database, batch);
+            }
+        };
+        let thread = thread::Builder::new().name("scim-sqlite-writer".to_owned()).spawn(run)?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+    }
+
+    /// Puts a changeset in the queue and waits for its outcome.
+    pub(crate) async fn commit(&self, tenant: &Tenant, changeset: Changeset) -> Answer {
+        let (answer, outcome) = oneshot::channel();
+        let job = Job { tenant: tenant.clone(), changeset, answer };
+        let Some(jobs) = &self.jobs else { return Err(unavailable("the writer has ended")) };
+        match jobs.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(unavailable("too many changes wait already")),
+            Err(TrySendError::Disconnected(_)) => return Err(unavailable("the writer has ended")),
+        }
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(unavailable("the writer did not answer; the outcome is unknown")))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // It ends after what waits; a panic of its own was contained before.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The first changeset to come, and what else waits by then.
+fn next_batch(waiting: &Receiver<Job>, limit: usize) -> Option<Vec<Job>> {
+    let first = waiting.recv().ok()?;
+    let mut weight = weight(&first.changeset);
+    let mut batch = vec![first];
+    while batch.len() < limit && weight < WEIGHT_LIMIT {
+        let Ok(job) = waiting.try_recv() else { break };
+        weight += self::weight(&job.changeset);
+        batch.push(job);
+    }
+    Some(batch)
+}
+
+fn weight(changeset: &Changeset) -> usize {
+    let of = |operation: &Operation| match operation {
+        Operation::Create { members, .. } | Operation::Replace { members, .. } => {
+            1 + members.add.len() + members.remove.len()
+        }
+        Operation::Delete { .. } => 1,
+    };
+    changeset.operations.iter().map(of).sum()
+}
+
+/// Commits all or tells all why not.
+fn commit(database: &Database, batch: Vec<Job>) {
+    let mut askers = Vec::with_capacity(batch.len());
+    let write = || {
+        let mut answers = Vec::with_capacity(batch.len());
+        database.run("BEGIN IMMEDIATE", &[])?;
+        let mut counters = Counters::default();
+        for Job { tenant, changeset, answer } in batch {
+            askers.push(answer);
+            answers.push(match counters.draft(database, &tenant, changeset) {
+                Ok(draft) => Ok(counters.apply(database, &tenant, draft)?),
+                Err(error) => Err(error),
+            });
+        }
+        counters.finish(database)?;
+        database.run("COMMIT", &[])?;
+        Ok(answers)
+    };
+    // Nothing of the transaction outlives a panic: it is rolled back, and names met in it are forgotten.
+    let outcome = catch_unwind(AssertUnwindSafe(write));
+    match outcome {
+        Ok(Ok(answers)) => {
+            for (asker, answer) in askers.into_iter().zip(answers) {
+                // Whoever does not listen any more does not want to know.
+                let _ = asker.send(answer);
+            }
+        }
+        Ok(Err(error)) => {
+            roll_back(database);
+            let shared = Arc::new(error);
+            for asker in askers {
+                let _ = asker.send(Err(CommitError::Store(copy(&shared))));
+            }
+        }
+        Err(_) => roll_back(database),
+    }
+}
+
+fn roll_back(database: &Database) {
+    database.forget_names();
+    if !database.connection.is_autocommit() {
+        // If even this fails, the next transaction cannot begin and says so.
+        let _ = database.connection.execute_batch("ROLLBACK").map_err(store_error);
+    }
+}
+
+/// The same error for one more.
+fn copy(error: &Arc<StoreError>) -> StoreError {
+    let source = Box::new(Shared(Arc::clone(error)));
+    match **error {
+        StoreError::Unavailable(_) => StoreError::Unavailable(source),
+        StoreError::Full(_) => StoreError::Full(source),
+        StoreError::Fault(_) => StoreError::Fault(source),
+    }
+}
+
+#[derive(Debug)]
+struct Shared(Arc<StoreError>);
+
+impl std::fmt::Display for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match std::error::Error::source(&*self.0) {
+            Some(source) => write!(f, "{source}"),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl std::error::Error for Shared {}
+
+fn unavailable(why: &'static str) -> CommitError {
+    CommitError::Store(StoreError::Unavailable(why.into()))
+}

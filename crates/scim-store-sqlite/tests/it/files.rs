@@ -1,0 +1,98 @@
+//! The file: what it keeps, who may read it, and what is refused to be opened.
+
+use scim_store::Store;
+use scim_store::conformance::wait;
+use scim_store_sqlite::{Options, SqliteStore};
+use serde_json::json;
+
+use crate::people::{Town, acme, stranger};
+
+#[test]
+fn a_store_opened_again_has_everything() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("u1")).expect("created");
+    let group = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Everyone"
+    });
+    town.commit(town.create("Group", "g1", &group, &["u1"])).expect("created");
+    let everything = |store: &SqliteStore| {
+        let ask = |kind, filter| wait(store.query(&acme(), &town.query(kind, filter, ""))).expect("a page");
+        let changes = wait(store.changes(&acme(), 0, 10)).expect("changes");
+        (ask("User", r#"groups.value eq "g1""#), ask("Group", r#"displayName eq "everyone""#), changes)
+    };
+    let before = everything(&town.store);
+    assert_eq!(before.0.total, Some(1));
+    let file = town.file();
+    let again = SqliteStore::open(&file, Options::default()).expect("opens while it is open");
+    assert_eq!(everything(&again), before);
+    assert_eq!(again.check().expect("a check"), [""; 0]);
+    wait(again.commit(&acme(), town.user("u2"))).expect("created by the second");
+    assert_eq!(wait(town.store.changes(&acme(), 2, 10)).expect("changes").len(), 1, "seen by the first");
+}
+
+#[test]
+fn what_is_not_ours_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let check = |name: &str, prepare: &dyn Fn(&std::path::Path), expected: &str| {
+        let file = directory.path().join(name);
+        prepare(&file);
+        let error = SqliteStore::open(&file, Options::default()).expect_err(name);
+        assert_eq!(error.to_string(), expected);
+    };
+    let run = |file: &std::path::Path, sql: &str| stranger(file).execute_batch(sql).expect("runs");
+    check(
+        "foreign.db",
+        &|file| run(file, "CREATE TABLE t (a)"),
+        "the file is a database, but not one of this software; choose another path",
+    );
+    check(
+        "newer.db",
+        &|file| {
+            drop(SqliteStore::open(file, Options::default()).expect("opens"));
+            run(file, "PRAGMA user_version = 99");
+        },
+        "the file has schema version 99, and this software knows up to 1; run the version that wrote it, or a later one",
+    );
+    check(
+        "text.db",
+        &|file| std::fs::write(file, "not a database, ".repeat(100)).expect("writes"),
+        "the file cannot be opened: file is not a database",
+    );
+    for name in ["", ":memory:", "file:x?mode=memory"] {
+        let error = SqliteStore::open(name, Options::default()).expect_err(name);
+        assert_eq!(error.to_string(), "a store needs the path of a file; in memory nothing would be durable");
+    }
+    let error = SqliteStore::open(directory.path().join("no/such/directory.db"), Options::default());
+    assert!(error.expect_err("no directory").to_string().starts_with("the file cannot be opened: "));
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let town = Town::new(Options::default());
+    town.commit(town.user("u1")).expect("created");
+    for entry in std::fs::read_dir(town.directory.path()).expect("a directory") {
+        let entry = entry.expect("an entry");
+        let mode = entry.metadata().expect("metadata").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", entry.file_name());
+    }
+}
+
+/// `check` sees what SQLite cannot know to be wrong.
+#[test]
+fn what_does_not_belong_together_is_found() {
+    let check = |sql: &str, expected: &str| {
+        let town = Town::new(Options::default());
+        town.commit(town.user("u1")).expect("created");
+        stranger(&town.file()).execute_batch(sql).expect("runs");
+        let found = town.store.check().expect("a check");
+        assert!(found.iter().any(|line| line == expected), "{sql}: {found:?}");
+    };
+    check("DELETE FROM resource", "7 index entries of resources that do not exist");
+    check("DELETE FROM resource", "1 unique values of resources that do not exist");
+    check("INSERT INTO edge VALUES (1, 'g', 'u1')", "1 memberships of resources that do not exist");
+    check("DELETE FROM change", "1 tenants whose log of changes has gaps");
+    check("UPDATE tenant SET audited = 3", "1 tenants whose audit trail has gaps");
+    check("UPDATE total SET count = 7", "1 totals that do not count what is there");
+}

@@ -1,0 +1,123 @@
+//! The plans that SQLite makes of our statements: what has an index is never scanned or sorted.
+
+use scim_store::conformance::wait;
+use scim_store::{EdgeQuery, Position, Side, Start, Store};
+use scim_store_sqlite::Options;
+use serde_json::json;
+
+use crate::people::{Town, acme, stranger};
+
+fn town() -> Town {
+    let town = Town::new(Options::default());
+    for n in 0..100 {
+        town.commit(town.user(&format!("u{n:03}"))).expect("created");
+    }
+    let group = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Everyone"
+    });
+    town.commit(town.create("Group", "g1", &group, &["u001", "u002"])).expect("created");
+    town
+}
+
+/// What SQLite says it does for the statements so far, as far as it is not a walk of an index from a key.
+fn complaints(town: &Town) -> Vec<String> {
+    let connection = stranger(&town.file());
+    let mut complaints = Vec::new();
+    let statements = town.statements();
+    assert!(statements.iter().any(|sql| sql.starts_with("SELECT")), "nothing was asked: {statements:?}");
+    for sql in statements.iter().filter(|sql| sql.starts_with("SELECT")) {
+        let mut explained = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("explains");
+        let mut rows = explained.raw_query();
+        while let Some(row) = rows.next().expect("a row") {
+            let step: String = row.get(3).expect("a text");
+            let walks_parameter = step == "SCAN j VIRTUAL TABLE INDEX 1:" || step == "SCAN CONSTANT ROW";
+            if (step.starts_with("SCAN") && !walks_parameter) || step.contains("TEMP B-TREE FOR ORDER BY") {
+                complaints.push(format!("{step}: {sql}"));
+            }
+        }
+    }
+    complaints
+}
+
+#[test]
+fn queries_on_indexed_attributes_never_scan() {
+    let town = town();
+    let check = |kind: &str, filter: &str, sort: &str| {
+        let query = town.query(kind, filter, sort);
+        town.statements();
+        let first = wait(town.store.query(&acme(), &query)).expect("a page");
+        let next = Position { key: None, id: "u050".to_owned() };
+        let start = Start::After(first.next.unwrap_or(next));
+        wait(town.store.query(&acme(), &scim_store::Query { start, ..query })).expect("a page");
+        assert_eq!(complaints(&town), [""; 0], "{filter} {sort}");
+    };
+    check("User", "", "");
+    check("User", r#"id eq "u001""#, "");
+    check("User", r#"userName eq "U001@example.com""#, "");
+    check("User", r#"userName sw "u00""#, "");
+    check("User", r#"userName gt "u05""#, "userName ascending");
+    check("User", r#"userName pr"#, "userName descending");
+    check("User", "", "userName ascending");
+    check("User", "", "userName descending");
+    check("User", r#"externalId eq "x-u001""#, "");
+    check("User", r#"emails.value eq "u001@example.com""#, "");
+    check("User", r#"emails[type eq "work" and value eq "u001@example.com"]"#, "");
+    check("User", r#"userName eq "a" or externalId eq "x-u002""#, "");
+    check("User", r#"meta.lastModified ge "2020-01-01T00:00:00Z""#, "");
+    check("User", r#"groups.value eq "g1""#, "");
+    check("Group", r#"displayName eq "everyone""#, "displayName ascending");
+    check("Group", r#"members.value eq "u001""#, "");
+    check("Group", r#"members[value eq "u001"]"#, "id descending");
+}
+
+#[test]
+fn plain_reads_never_scan() {
+    let town = town();
+    town.statements();
+    let ids: Vec<String> = (0..100).map(|n| format!("u{n:03}")).collect();
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    assert_eq!(wait(town.store.get(&acme(), &all)).expect("records").iter().flatten().count(), 100);
+    wait(town.store.get(&acme(), &["u001"])).expect("a record");
+    for (side, of) in [(Side::Members, "g1"), (Side::Groups, "u001")] {
+        let after = Some((of.to_owned(), "a".to_owned()));
+        let query = EdgeQuery { side, of: vec![of.to_owned()], after, count: 10 };
+        assert_eq!(
+            wait(town.store.edges(&acme(), &query)).expect("edges").edges.is_empty(),
+            side == Side::Groups && "g1" < "a"
+        );
+    }
+    wait(town.store.changes(&acme(), 5, 10)).expect("changes");
+    wait(town.store.audit(&acme(), 5, 10)).expect("entries");
+    assert_eq!(complaints(&town), [""; 0]);
+}
+
+/// The number of statements of a page does not grow with the page.
+#[test]
+fn statements_do_not_grow_with_the_page() {
+    let town = town();
+    for (filter, sort) in
+        [("", ""), ("active eq true", "userName ascending"), (r#"title pr or active pr"#, "")]
+    {
+        let count = |count: usize| {
+            let query = scim_store::Query { count, ..town.query("User", filter, sort) };
+            wait(town.store.query(&acme(), &query)).expect("warm");
+            town.statements();
+            wait(town.store.query(&acme(), &query)).expect("a page");
+            // Each connection looks a name up once.
+            let is_lookup = |sql: &String| sql.contains("FROM name") || sql.contains("FROM tenant");
+            town.statements().iter().filter(|sql| !is_lookup(sql)).count()
+        };
+        assert_eq!(count(2), count(90), "{filter}");
+    }
+}
+
+/// The rule above finds what it is there for.
+#[test]
+fn scans_are_seen() {
+    let town = town();
+    town.statements();
+    for sql in ["SELECT body FROM resource WHERE label = ?1", "SELECT id FROM entry ORDER BY key"] {
+        town.statements.lock().expect("not poisoned").push(sql.to_owned());
+        assert!(!complaints(&town).is_empty(), "{sql}");
+    }
+}

@@ -1,0 +1,97 @@
+//! Many writers: one sync for all who wait, bounded waiting for other processes, and readers that wait for nobody.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use scim_store::conformance::wait;
+use scim_store::{CommitError, Store, StoreError};
+use scim_store_sqlite::Options;
+
+use crate::people::{Town, acme, stranger};
+
+#[test]
+fn waiting_writers_share_a_sync() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("first")).expect("created");
+    town.statements();
+    // Somebody else writes; meanwhile all of ours come to wait.
+    let other = stranger(&town.file());
+    other.execute_batch("BEGIN IMMEDIATE").expect("begins");
+    let mut waiting: Vec<_> =
+        (0..64).map(|n| town.store.commit(town_tenant(), town.user(&format!("u{n}")))).collect();
+    for commit in &mut waiting {
+        let polled = Pin::new(commit).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Pending));
+    }
+    other.execute_batch("ROLLBACK").expect("ends");
+    let mut sequences: Vec<u64> =
+        waiting.into_iter().map(|commit| wait(commit).expect("created").sequence).collect();
+    sequences.sort_unstable();
+    assert_eq!(sequences, (2..=65).collect::<Vec<u64>>());
+    let commits = town.statements().iter().filter(|sql| *sql == "COMMIT").count();
+    // The first may go alone.
+    assert!((1..=2).contains(&commits), "{commits} transactions for 64 changesets");
+}
+
+fn town_tenant() -> &'static scim_store::Tenant {
+    static ACME: std::sync::OnceLock<scim_store::Tenant> = std::sync::OnceLock::new();
+    ACME.get_or_init(acme)
+}
+
+/// A conflict concerns its own changeset, not those that share its transaction.
+#[test]
+fn a_conflict_concerns_nobody_else() {
+    let town = Town::new(Options::default());
+    let other = stranger(&town.file());
+    other.execute_batch("BEGIN IMMEDIATE").expect("begins");
+    let mut waiting: Vec<_> = ["a", "b", "a", "c", "b", "a"]
+        .iter()
+        .map(|id| town.store.commit(town_tenant(), town.user(id)))
+        .collect();
+    for commit in &mut waiting {
+        assert!(Pin::new(commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    other.execute_batch("ROLLBACK").expect("ends");
+    let outcomes: Vec<bool> = waiting.into_iter().map(|commit| wait(commit).is_ok()).collect();
+    assert_eq!(outcomes, [true, true, false, true, false, false]);
+    assert_eq!(town.store.check().expect("a check"), [""; 0]);
+}
+
+#[test]
+fn another_writer_is_waited_for_so_long_and_readers_go_on() {
+    let town = Town::new(Options { wait: Duration::from_millis(50), ..Options::default() });
+    town.commit(town.user("u1")).expect("created");
+    let other = stranger(&town.file());
+    other.execute_batch("BEGIN IMMEDIATE; DELETE FROM edge").expect("begins");
+    let refused = town.commit(town.user("u2")).expect_err("the file is held");
+    assert!(matches!(refused, CommitError::Store(StoreError::Unavailable(_))), "{refused:?}");
+    let read = wait(town.store.get(&acme(), &["u1", "u2"])).expect("readers do not wait");
+    assert_eq!(read.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
+    other.execute_batch("ROLLBACK").expect("ends");
+    town.commit(town.user("u2")).expect("created at last");
+    assert_eq!(town.store.check().expect("a check"), [""; 0]);
+}
+
+/// More waiting writers than the queue holds are told so at once; the others are served.
+#[test]
+fn the_queue_is_bounded() {
+    let town = Town::new(Options { queue: 4, ..Options::default() });
+    let other = stranger(&town.file());
+    other.execute_batch("BEGIN IMMEDIATE").expect("begins");
+    let mut waiting = Vec::new();
+    let mut refused = 0;
+    for n in 0..20 {
+        let mut commit = town.store.commit(town_tenant(), town.user(&format!("u{n}")));
+        match Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => waiting.push(commit),
+            Poll::Ready(Err(CommitError::Store(StoreError::Unavailable(_)))) => refused += 1,
+            Poll::Ready(answer) => panic!("{answer:?}"),
+        }
+    }
+    assert!(refused >= 10, "{refused} of 20 refused with a queue of 4");
+    other.execute_batch("ROLLBACK").expect("ends");
+    for commit in waiting {
+        wait(commit).expect("created");
+    }
+}

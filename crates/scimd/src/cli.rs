@@ -1,0 +1,393 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use scim_core::time::{Instant, Timestamp};
+use scim_service::directory::Idp;
+
+use crate::config::{Flags, StoreUrl};
+
+const EXAMPLES: &str = "\
+Examples:
+  scimd quickstart                          try it out: a server, a tenant and a token
+  scimd serve --config /etc/scimd/scimd.toml
+  scimd tenant create acme --store sqlite:scimd.db
+  scimd connection create acme --idp entra --store sqlite:scimd.db
+  scimd token create acme --expires 180d --store sqlite:scimd.db
+
+Administration works while a server runs on the same store.
+
+Exit codes:
+  0  done
+  1  it could not be done
+  2  the command line or the configuration is wrong; nothing was done";
+
+/// A SCIM 2.0 server: identity providers push users and groups, your application reads them.
+#[derive(Debug, Parser)]
+#[command(name = "scimd", version, arg_required_else_help = true, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try it out: make a store, a tenant and a token if there are none, serve, and say what to type where
+    #[command(
+        after_help = "Examples:\n  scimd quickstart\n  scimd quickstart --idp okta --listen 127.0.0.1:9000\n  \
+        scimd quickstart --idp entra --base-url https://example.trycloudflare.com"
+    )]
+    Quickstart(Quickstart),
+    /// Serve
+    #[command(after_help = "Examples:\n  scimd serve --store sqlite:scimd.db --listen 127.0.0.1:8080\n  \
+        scimd serve --config /etc/scimd/scimd.toml\n\nSIGTERM and SIGINT end the server after the requests that were begun; \
+        SIGHUP reads certificate and key again.")]
+    Serve(Serve),
+    /// Create and list tenants, one for each customer
+    #[command(subcommand, arg_required_else_help = true)]
+    Tenant(TenantCommand),
+    /// Connect tenants to their identity providers
+    #[command(subcommand, arg_required_else_help = true)]
+    Connection(ConnectionCommand),
+    /// Create, list and revoke the tokens that identity providers present
+    #[command(subcommand, arg_required_else_help = true)]
+    Token(TokenCommand),
+    /// Check a configuration with everything that it names, and do nothing else
+    #[command(after_help = "Examples:\n  scimd check --config scimd.toml")]
+    Check(Check),
+    /// Print a commented configuration with all defaults
+    #[command(after_help = "Examples:\n  scimd config > scimd.toml")]
+    Config,
+}
+
+/// `scimd quickstart`.
+#[derive(Debug, Args)]
+pub struct Quickstart {
+    /// The identity provider that will push: entra, okta or generic
+    #[arg(long, value_parser = idp)]
+    pub idp: Option<Idp>,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8080", value_parser = address)]
+    pub listen: SocketAddr,
+    /// What clients reach the server under, if a tunnel or a proxy leads to it
+    #[arg(long, value_name = "URL")]
+    pub base_url: Option<String>,
+    /// The folder for the store and the token
+    #[arg(long, value_name = "FOLDER", default_value = "./scimd-data")]
+    pub data: PathBuf,
+}
+
+/// `scimd serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    common: Common,
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    listen: Option<SocketAddr>,
+    /// What clients reach the server under, such as https://scim.example.com
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+}
+
+/// Where the configuration and the store are.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The configuration file [environment: SCIMD_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The store: sqlite:PATH or memory [environment: SCIMD_STORE]
+    #[arg(long, value_name = "STORE")]
+    store: Option<StoreUrl>,
+}
+
+/// `scimd tenant …`.
+#[derive(Debug, Subcommand)]
+pub enum TenantCommand {
+    /// Create a tenant
+    #[command(after_help = "Examples:\n  scimd tenant create acme --store sqlite:scimd.db")]
+    Create {
+        /// Its name, which is part of its URL: lower-case letters, digits and hyphens
+        name: String,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+    },
+    /// List all tenants
+    #[command(after_help = "Examples:\n  scimd tenant list --store sqlite:scimd.db --format json")]
+    List {
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+        /// How the list is printed.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// `scimd connection …`.
+#[derive(Debug, Subcommand)]
+pub enum ConnectionCommand {
+    /// Connect a tenant to its identity provider
+    #[command(after_help = "Examples:\n  \
+        scimd connection create acme --idp entra --idp-tenant 8f14e45f-ceea-467f-a3a1-0123456789ab\n  \
+        scimd connection create acme --idp okta --idp-tenant https://example.okta.com\n  \
+        scimd connection create acme --idp generic --quirk remove-by-value")]
+    Create {
+        /// The tenant
+        tenant: String,
+        /// The kind of identity provider: entra, okta or generic
+        #[arg(long, value_parser = idp)]
+        idp: Idp,
+        /// Which tenant or organisation there: a GUID for entra, a URL or an ID for okta
+        #[arg(long, value_name = "ID")]
+        idp_tenant: Option<String>,
+        /// A deviation from the RFCs to understand besides; may be repeated
+        #[arg(long = "quirk", value_name = "NAME")]
+        quirks: Vec<String>,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show a tenant's connection
+    #[command(after_help = "Examples:\n  scimd connection show acme --store sqlite:scimd.db")]
+    Show {
+        /// The tenant
+        tenant: String,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+        /// How the list is printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Remove a tenant's connection; its users, groups and tokens stay
+    #[command(after_help = "Examples:\n  scimd connection delete acme --store sqlite:scimd.db")]
+    Delete {
+        /// The tenant
+        tenant: String,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// `scimd token …`.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Create a token and print it, once
+    #[command(after_help = "The token stands alone on the standard output:\n  \
+        scimd token create acme --expires 180d > token\n\nA tenant may have several valid tokens, so that one can be \
+        replaced without a gap.")]
+    Create {
+        /// The tenant
+        tenant: String,
+        /// When it ends: after a time such as 12h or 180d, or at a moment such as 2027-01-31T00:00:00Z [default: never]
+        #[arg(long, value_name = "WHEN", value_parser = Expiry::parse)]
+        expires: Option<Expiry>,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+    },
+    /// List a tenant's tokens, without their secrets
+    #[command(after_help = "Examples:\n  scimd token list acme --store sqlite:scimd.db")]
+    List {
+        /// The tenant
+        tenant: String,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+        /// How the list is printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Revoke a token; every server on the store refuses it within five seconds
+    #[command(after_help = "Examples:\n  scimd token revoke abcd2345 --store sqlite:scimd.db")]
+    Revoke {
+        /// The identifier: the 8 characters between the underscores of the token
+        id: String,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// `scimd check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The configuration file [environment: SCIMD_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// How a list is printed.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// How a list is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people
+    Table,
+    /// One array of objects
+    Json,
+    /// Comma-separated values with a line of names
+    Csv,
+}
+
+impl Common {
+    pub(crate) fn flags(&self) -> Flags {
+        Flags { config: self.config.clone(), store: self.store.clone(), ..Flags::default() }
+    }
+}
+
+impl Serve {
+    pub(crate) fn flags(&self) -> Flags {
+        Flags { listen: self.listen, base_url: self.base_url.clone(), ..self.common.flags() }
+    }
+}
+
+impl Check {
+    pub(crate) fn flags(&self) -> Flags {
+        Flags { config: self.config.clone(), ..Flags::default() }
+    }
+}
+
+/// When something ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// This many seconds from now.
+    After(i64),
+    /// At this moment.
+    At(Timestamp),
+}
+
+impl Expiry {
+    /// Reads `90s`, `30m`, `12h`, `180d`, `26w`, or an RFC 3339 moment.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(moment) = Instant::parse(text) {
+            return Ok(Self::At(Timestamp(moment.seconds.saturating_mul(1000))));
+        }
+        let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
+        let parsed = units.into_iter().find_map(|(unit, seconds)| {
+            let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
+            Some(i64::from(number) * seconds)
+        });
+        match parsed {
+            Some(seconds) if seconds > 0 => Ok(Self::After(seconds)),
+            _ => {
+                Err("use a time such as `12h` or `180d`, or a moment such as `2027-01-31T00:00:00Z`"
+                    .to_owned())
+            }
+        }
+    }
+
+    /// The moment, seen from `now`.
+    pub fn from(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::After(seconds) => now.plus_seconds(seconds),
+            Self::At(moment) => moment,
+        }
+    }
+}
+
+fn idp(text: &str) -> Result<Idp, String> {
+    Idp::parse(text).map_err(|error| error.detail())
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "use an IP address and a port, such as `127.0.0.1:8080` or `[::]:443`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// What the command line is understood as, or the complaint about it.
+    fn parse(line: &str) -> Result<Command, String> {
+        let arguments = std::iter::once("scimd").chain(line.split_whitespace());
+        Cli::try_parse_from(arguments).map(|cli| cli.command).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        fn walk(command: &mut clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            if !command.has_subcommands() {
+                let help = command.render_long_help().to_string();
+                assert!(help.contains("scimd "), "{path} shows no example:\n{help}");
+            }
+            for child in command.get_subcommands_mut().filter(|child| child.get_name() != "help") {
+                walk(child, &path);
+            }
+        }
+        walk(&mut Cli::command(), "");
+        assert!(Cli::command().render_help().to_string().contains("Exit codes:"));
+    }
+
+    #[test]
+    fn commands_are_understood() {
+        fn check(line: &str, expected: &str) {
+            let command = parse(line).map_or_else(|error| error, |command| format!("{command:?}"));
+            assert!(command.contains(expected), "{line}: {command}");
+        }
+        check(
+            "quickstart",
+            "Quickstart { idp: None, listen: 127.0.0.1:8080, base_url: None, data: \"./scimd-data\" }",
+        );
+        check("quickstart --idp okta --listen [::1]:1", "idp: Some(Okta), listen: [::1]:1");
+        check(
+            "serve --store memory --listen 127.0.0.1:0",
+            "store: Some(Memory) }, listen: Some(127.0.0.1:0)",
+        );
+        check("tenant create acme --store sqlite:a.db", "Create { name: \"acme\"");
+        check("tenant list --format csv", "format: Csv");
+        check("connection create acme --idp entra --quirk a --quirk b", "quirks: [\"a\", \"b\"]");
+        check("token create acme --expires 180d", "expires: Some(After(15552000))");
+        check("token create acme --expires 1970-01-01T00:01:00Z", "expires: Some(At(Timestamp(60000)))");
+        check("token revoke abcd2345", "id: \"abcd2345\"");
+        check("check --config x.toml", "config: Some(\"x.toml\")");
+    }
+
+    #[test]
+    fn mistakes_are_explained() {
+        fn check(line: &str, expected: &str) {
+            let complaint = parse(line).expect_err(line);
+            assert!(complaint.contains(expected), "{line}: {complaint}");
+        }
+        check("quikstart", "quickstart");
+        check(
+            "connection create acme --idp adfs",
+            "signs people in but does not provision them; let Entra ID",
+        );
+        check("connection create acme", "--idp <IDP>");
+        check("serve --store postgres://x", "Postgres is not supported yet; use `sqlite:PATH`");
+        check("serve --store sqlte:x", "did you mean `sqlite:PATH`?");
+        check("serve --store sqlite:", "name its file");
+        check("serve --listen 8080", "use an IP address and a port");
+        check("serve --listn 8080", "--listen");
+        check("token create acme --expires 180", "use a time such as");
+        check("token create acme --expires 0d", "use a time such as");
+        check("token create acme --expires -1d", "");
+        check("tenant list --format xml", "table, json, csv");
+    }
+}

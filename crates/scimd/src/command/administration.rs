@@ -1,0 +1,137 @@
+//! `scimd tenant`, `scimd connection` and `scimd token`.
+
+use scim_core::time::Timestamp;
+use scim_service::directory::{Connection, Directory, TenantEntry, TokenEntry};
+use scim_service::environment::Environment;
+use scim_store::Tenant;
+
+use super::{directory, print, small_runtime};
+use crate::Failure;
+use crate::cli::{ConnectionCommand, Output, TenantCommand, TokenCommand};
+use crate::environment::System;
+use crate::table::render;
+
+pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
+    match command {
+        TenantCommand::Create { name, common } => {
+            let directory = directory(&common.flags())?;
+            small_runtime()?.block_on(directory.create_tenant(&name, "cli:tenant create"))?;
+            eprintln!("created tenant {name}; next: scimd connection create {name} --idp …");
+            Ok(())
+        }
+        TenantCommand::List { common, output } => {
+            let directory = directory(&common.flags())?;
+            let tenants = small_runtime()?.block_on(directory.tenants())?;
+            list(&output, &TENANT, tenants.iter().map(tenant_row));
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn connection(command: ConnectionCommand) -> Result<(), Failure> {
+    match command {
+        ConnectionCommand::Create { tenant, idp, idp_tenant, quirks, common } => {
+            let directory = directory(&common.flags())?;
+            let name = named(&tenant)?;
+            let connection = Connection { idp, idp_tenant, quirks };
+            small_runtime()?.block_on(directory.create_connection(
+                &name,
+                connection,
+                "cli:connection create",
+            ))?;
+            eprintln!("connected tenant {tenant} to {idp}; next: scimd token create {tenant}");
+            Ok(())
+        }
+        ConnectionCommand::Show { tenant, common, output } => {
+            let directory = directory(&common.flags())?;
+            let entry = small_runtime()?.block_on(find(&directory, &tenant))?;
+            if entry.connection.is_none() {
+                let words = format!("tenant `{tenant}` has no connection; see `scimd connection create`");
+                return Err(Failure::Run(words));
+            }
+            list(&output, &TENANT, std::iter::once(tenant_row(&entry)));
+            Ok(())
+        }
+        ConnectionCommand::Delete { tenant, common } => {
+            let directory = directory(&common.flags())?;
+            let name = named(&tenant)?;
+            small_runtime()?.block_on(directory.delete_connection(&name, "cli:connection delete"))?;
+            eprintln!(
+                "removed the connection of tenant {tenant}; its requests are refused until it has another"
+            );
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn token(command: TokenCommand) -> Result<(), Failure> {
+    match command {
+        TokenCommand::Create { tenant, expires, common } => {
+            let directory = directory(&common.flags())?;
+            let name = named(&tenant)?;
+            let expires = expires.map(|expiry| expiry.from(System.now()));
+            let new =
+                small_runtime()?.block_on(directory.create_token(&name, expires, "cli:token create"))?;
+            print(&format!("{}\n", new.token));
+            let end = expires.map_or("never".to_owned(), |end| end.to_string());
+            let id = new.entry.id;
+            eprintln!("token {id} of tenant {tenant}, which ends {end}; it is shown this once");
+            Ok(())
+        }
+        TokenCommand::List { tenant, common, output } => {
+            let directory = directory(&common.flags())?;
+            let name = named(&tenant)?;
+            let tokens = small_runtime()?.block_on(directory.tokens(&name))?;
+            let now = System.now();
+            list(&output, &TOKEN, tokens.iter().map(|entry| token_row(entry, now)));
+            Ok(())
+        }
+        TokenCommand::Revoke { id, common } => {
+            let directory = directory(&common.flags())?;
+            small_runtime()?.block_on(directory.revoke_token(&id, "cli:token revoke"))?;
+            eprintln!("revoked token {id}; every server on the store refuses it within five seconds");
+            Ok(())
+        }
+    }
+}
+
+const TENANT: [&str; 5] = ["tenant", "idp", "idp_tenant", "quirks", "created"];
+const TOKEN: [&str; 5] = ["id", "tenant", "created", "expires", "state"];
+
+fn tenant_row(entry: &TenantEntry) -> Vec<Option<String>> {
+    let connection = entry.connection.as_ref();
+    let quirks = connection.map(|connection| connection.quirks.join(" ")).filter(|quirks| !quirks.is_empty());
+    vec![
+        Some(entry.tenant.to_string()),
+        connection.map(|connection| connection.idp.to_string()),
+        connection.and_then(|connection| connection.idp_tenant.clone()),
+        quirks,
+        Some(entry.created.to_string()),
+    ]
+}
+
+fn token_row(entry: &TokenEntry, now: Timestamp) -> Vec<Option<String>> {
+    let state = if entry.is_expired(now) { "expired" } else { "valid" };
+    vec![
+        Some(entry.id.clone()),
+        Some(entry.tenant.to_string()),
+        Some(entry.created.to_string()),
+        entry.expires.map(|end| end.to_string()),
+        Some(state.to_owned()),
+    ]
+}
+
+fn list(output: &Output, names: &[&str], rows: impl Iterator<Item = Vec<Option<String>>>) {
+    print(&render(output.format, names, &rows.collect::<Vec<_>>()));
+}
+
+fn named(name: &str) -> Result<Tenant, Failure> {
+    Tenant::new(name).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+async fn find(directory: &Directory, name: &str) -> Result<TenantEntry, Failure> {
+    match directory.tenant(named(name)?.as_str()).await? {
+        Some(entry) => Ok((*entry).clone()),
+        None => Err(directory.no_tenant(name).await.into()),
+    }
+}

@@ -1,0 +1,86 @@
+//! `scimd serve` and `scimd check`.
+
+use std::time::Duration;
+
+use scim_service::directory::Idp;
+
+use super::quickstart::{Welcome, demo};
+use super::{print, runtime};
+use crate::config::{Config, Flags, StoreUrl};
+use crate::server::{Server, tls};
+use crate::signal::{Stop, raise_descriptor_limit};
+use crate::{Failure, log, store};
+
+/// How long what is still being computed may take after the server has ended.
+const AFTERMATH: Duration = Duration::from_secs(1);
+
+pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
+    let config = Config::load(flags)?;
+    serve(&config, async |server: &Server| {
+        if config.store != StoreUrl::Memory {
+            return Ok(());
+        }
+        // Nobody else can reach this store, so that the server itself has to make it of use.
+        let directory = server.directory();
+        let tenant = demo(directory, Some(Idp::Generic)).await?.tenant;
+        let token = directory.create_token(&tenant, None, "cli:serve").await?.token;
+        let address = server.address();
+        print(
+            &Welcome {
+                idp: Idp::Generic,
+                base_url: server.base_url(),
+                address,
+                token: &token,
+                place: "memory",
+            }
+            .text(),
+        );
+        Ok(())
+    })
+}
+
+/// Serves until a signal ends it. `prepare` runs when the sockets are open and nothing is served yet.
+pub(super) fn serve(
+    config: &Config,
+    prepare: impl AsyncFnOnce(&Server) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    config.check_exposure()?;
+    log::start(config.log);
+    raise_descriptor_limit();
+    let registry = store::registry(config)?;
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        let store = store::open(&config.store)?;
+        let server = Server::bind(config, registry, store).await?;
+        let stop = Stop::new()?;
+        prepare(&server).await?;
+        let metrics = server.metrics_address().map(|address| address.to_string()).unwrap_or_default();
+        let (address, base_url, store) =
+            (server.address().to_string(), server.base_url(), config.store.to_string());
+        tracing::info!(address, base_url, store, metrics, version = env!("CARGO_PKG_VERSION"), "serving");
+        server.run(stop.wait()).await;
+        Ok(())
+    });
+    runtime.shutdown_timeout(AFTERMATH);
+    result
+}
+
+pub(super) fn check(flags: &Flags) -> Result<(), Failure> {
+    let config = Config::load(flags)?;
+    config.check_exposure()?;
+    if let Some(files) = &config.tls {
+        tls::read(files)?;
+    }
+    let registry = store::registry(&config)?;
+    let types: Vec<&str> =
+        registry.resource_types().iter().map(|resource_type| resource_type.name()).collect();
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let Config { listen, store, .. } = &config;
+    print(&format!(
+        "the configuration is fine\n  listens on      {scheme}://{listen}\n  clients use     {}\n  store           {store}\n  \
+         resource types  {}\n",
+        config.base_url(*listen),
+        types.join(", ")
+    ));
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! One connection, from accepting it to closing it.
+//!
+//! Every phase is bounded: the handshake and the first bytes, each head, each request (in `exchange`), the time between
+//! requests, and the farewell. HTTP/1.1 or HTTP/2 is decided by what the client sends, with TLS and without.
+
+use std::convert::Infallible;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::exchange::Exchange;
+use super::stream::Stream;
+use super::tls::Identity;
+
+/// How long a client may say nothing: before its first request, within a head, and between heads over HTTP/1.1.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long an HTTP/2 connection may stay open without a request.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long a request that is already on its way is waited for when the server ends.
+const LINGER: Duration = Duration::from_millis(500);
+/// How long requests that were begun may take when the server ends.
+pub(super) const FAREWELL: Duration = Duration::from_secs(10);
+
+const MAX_HEADERS: usize = 100;
+const MAX_HEAD: usize = 64 * 1024;
+/// HTTP/2 requests at once on one connection.
+const MAX_STREAMS: u32 = 128;
+/// HTTP/2 requests that were reset before they were looked at; more of them end the connection (CVE-2023-44487).
+const MAX_RESETS: usize = 32;
+
+/// Serves a connection until it ends.
+pub(super) async fn serve(
+    socket: TcpStream,
+    identity: Option<Arc<Identity>>,
+    exchange: Arc<Exchange>,
+    stop: watch::Receiver<bool>,
+) {
+    let metrics = Arc::clone(&exchange.metrics);
+    let _counted = metrics.connect();
+    // Answers are written whole, so that waiting for more of them only costs time.
+    let _ = socket.set_nodelay(true);
+    match identity {
+        None => serve_stream(socket, exchange, stop).await,
+        Some(identity) => match timeout(SILENCE, identity.acceptor().accept(socket)).await {
+            Ok(Ok(stream)) => serve_stream(stream, exchange, stop).await,
+            Ok(Err(error)) => tracing::debug!(%error, "no TLS session"),
+            Err(_) => tracing::debug!("no TLS session in time"),
+        },
+    }
+}
+
+async fn serve_stream<S>(socket: S, exchange: Arc<Exchange>, stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let Ok(Ok((stream, is_http2))) = timeout(SILENCE, Stream::open(socket)).await else { return };
+    let activity = Arc::new(Activity::new());
+    let service = {
+        let activity = Arc::clone(&activity);
+        service_fn(move |request| {
+            let exchange = Arc::clone(&exchange);
+            let busy = Busy::new(Arc::clone(&activity));
+            async move {
+                let response = exchange.answer(request).await;
+                drop(busy);
+                Ok::<_, Infallible>(response)
+            }
+        })
+    };
+    let io = TokioIo::new(stream);
+    if is_http2 {
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_pending_accept_reset_streams(MAX_RESETS)
+            .max_header_list_size(MAX_HEAD as u32)
+            .keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(SILENCE)
+            .serve_connection(io, service);
+        drive(
+            pin!(connection),
+            |connection| connection.graceful_shutdown(),
+            stop,
+            Duration::ZERO,
+            activity.idle(),
+        )
+        .await;
+    } else {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(SILENCE)
+            .max_headers(MAX_HEADERS)
+            .max_header_size(MAX_HEAD)
+            .max_buf_size(MAX_HEAD * 2)
+            .serve_connection(io, service);
+        drive(
+            pin!(connection),
+            |connection| connection.graceful_shutdown(),
+            stop,
+            LINGER,
+            std::future::pending(),
+        )
+        .await;
+    }
+}
+
+/// Lets a connection run until it ends, the server ends, or `idle` says that it is of no use.
+async fn drive<C: Future>(
+    mut connection: Pin<&mut C>,
+    drain: fn(Pin<&mut C>),
+    mut stop: watch::Receiver<bool>,
+    linger: Duration,
+    idle: impl Future<Output = ()>,
+) {
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = idle => {}
+    }
+    // A request may be on its way already: it is answered, and the answer closes the connection.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = sleep(linger) => {}
+    }
+    drain(connection.as_mut());
+    let _ = timeout(FAREWELL, connection).await;
+}
+
+/// When a connection was last of use.
+struct Activity {
+    began: Instant,
+    requests: AtomicUsize,
+    /// Milliseconds after `began` when the last request ended.
+    last: AtomicU64,
+    served: AtomicU64,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            requests: AtomicUsize::new(0),
+            last: AtomicU64::new(0),
+            served: AtomicU64::new(0),
+        }
+    }
+
+    /// Waits until the connection has been of no use for too long.
+    async fn idle(&self) {
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            let bound = if self.served.load(Ordering::Relaxed) == 0 { SILENCE } else { IDLE };
+            let quiet =
+                self.began.elapsed().saturating_sub(Duration::from_millis(self.last.load(Ordering::Relaxed)));
+            if self.requests.load(Ordering::Relaxed) == 0 && quiet >= bound {
+                return;
+            }
+        }
+    }
+}
+
+/// A request on a connection.
+struct Busy(Arc<Activity>);
+
+impl Busy {
+    fn new(activity: Arc<Activity>) -> Self {
+        activity.requests.fetch_add(1, Ordering::Relaxed);
+        activity.served.fetch_add(1, Ordering::Relaxed);
+        Self(activity)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let millis = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.last.store(millis, Ordering::Relaxed);
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,184 @@
+//! One request and its answer: identifier, time limit, panics, counters and the line in the log.
+//!
+//! The line names the endpoint's class and never the path, the query, a header or a body.
+
+use std::error::Error as StdError;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use scim_service::{RequestId, Served, Service};
+use serde_json::json;
+use tokio::time::{Sleep, sleep, timeout};
+
+use super::metrics::Metrics;
+
+/// What all requests share.
+pub(super) struct Exchange {
+    pub(super) service: Service,
+    pub(super) metrics: std::sync::Arc<Metrics>,
+    pub(super) limit: Duration,
+    pub(super) ids: RequestIds,
+    /// Whether the server is about to end, so that clients should not send another request on the same connection.
+    pub(super) draining: AtomicBool,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl Exchange {
+    /// Answers a request. Whatever happens, there is an answer and a line in the log.
+    pub(super) async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let began = Instant::now();
+        let _counted = self.metrics.begin();
+        let id = self.ids.next();
+        let method = known(request.method());
+        let version = request.version();
+        request.extensions_mut().insert(RequestId(id.clone()));
+        let limit = self.limit;
+        let request = request.map(|body| Timed { body, limit: limit * 2 / 3, deadline: None });
+        let handled = AssertUnwindSafe(self.service.handle(request)).catch_unwind();
+        let mut response = match timeout(limit, handled).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_)) => {
+                self.metrics.panicked();
+                tracing::error!(
+                    request = id,
+                    "the request failed by a bug; the panic before this line says where"
+                );
+                refusal(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log knows why")
+            }
+            Err(_) => {
+                let mut response = refusal(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the request took too long; try again; the outcome of a write is not known",
+                );
+                response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+                response
+            }
+        };
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        if self.draining.load(Ordering::Relaxed) && version < Version::HTTP_2 {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let Served { tenant, route } =
+            response.extensions_mut().remove().unwrap_or(Served { tenant: None, route: "-" });
+        let (status, took) = (response.status().as_u16(), began.elapsed());
+        self.metrics.answered(method, route, status, took);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        tracing::info!(
+            request = id,
+            tenant = tenant.unwrap_or_default(),
+            method,
+            route,
+            status,
+            micros,
+            "request"
+        );
+        response
+    }
+}
+
+/// Identifiers of requests: unique on this server, and not to be guessed from one another by eye.
+pub(super) struct RequestIds {
+    origin: u64,
+    count: AtomicU64,
+}
+
+impl RequestIds {
+    /// Begins at a random place.
+    pub(super) fn starting_at(origin: u64) -> Self {
+        Self { origin, count: AtomicU64::default() }
+    }
+
+    fn next(&self) -> String {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        // An odd factor makes this a permutation, so that no number repeats.
+        let number = self.origin.wrapping_add(count.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        format!("{number:016x}")
+    }
+}
+
+/// A method by its name, if it is one that SCIM or HTTP knows: a name is at most as long as a header may be.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "other",
+    }
+}
+
+/// An error message of RFC 7644 §3.12 about something that the service had no part in.
+fn refusal(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
+    let body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": status.as_str(),
+        "detail": detail,
+    });
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
+    response
+}
+
+/// A body that must have arrived by a deadline, which is before that of the whole request.
+struct Timed {
+    body: Incoming,
+    limit: Duration,
+    /// Set when the body is first waited for.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Body for Timed {
+    type Data = Bytes;
+    type Error = Box<dyn StdError + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let limit = self.limit;
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
+        match deadline.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => Poll::Ready(Some(Err("it did not arrive in time".into()))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_identifiers_do_not_repeat() {
+        let ids = RequestIds::starting_at(u64::MAX);
+        let drawn: std::collections::HashSet<String> = (0..1000).map(|_| ids.next()).collect();
+        assert_eq!(drawn.len(), 1000);
+        assert!(drawn.iter().all(|id| id.len() == 16));
+    }
+}

@@ -1,0 +1,228 @@
+//! The server: sockets, tasks and the end of both. What is said over the sockets is `scim-service`'s business.
+
+mod connection;
+mod exchange;
+mod framing;
+mod metrics;
+mod observed;
+mod observer;
+mod stream;
+#[cfg(test)]
+mod tests;
+pub(crate) mod tls;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use scim_core::schema::Registry;
+use scim_service::Service;
+use scim_service::directory::Directory;
+use scim_service::environment::Environment;
+use scim_store::Store;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+pub use self::metrics::{Commit, Metrics};
+
+use self::exchange::{Exchange, RequestIds};
+use self::observed::Observed;
+use self::tls::Identity;
+use crate::Failure;
+use crate::config::{Config, Passwords};
+use crate::environment::System;
+use crate::password::Argon2id;
+
+/// A server that listens and does not serve yet.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    observer: Option<TcpListener>,
+    base_url: String,
+    max_connections: usize,
+    identity: Option<Arc<Identity>>,
+    exchange: Arc<Exchange>,
+    store: Arc<dyn Store>,
+}
+
+impl Server {
+    /// Opens the sockets that the configuration names, for the schemas of `registry` over `store`.
+    ///
+    /// # Errors
+    /// When a socket cannot be opened, TLS cannot be set up, or the server would expose what it must not.
+    pub async fn bind(
+        config: &Config,
+        registry: Arc<Registry>,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, Failure> {
+        config.check_exposure()?;
+        let identity = config.tls.as_ref().map(Identity::load).transpose()?.map(Arc::new);
+        let listener = listen(config.listen, "listen").await?;
+        let address = listener.local_addr().map_err(|error| Failure::io("cannot listen", &error))?;
+        let observer = match config.metrics {
+            Some(address) => Some(listen(address, "metrics.listen").await?),
+            None => None,
+        };
+        let base_url = config.base_url(address);
+        let environment: Arc<dyn Environment> = Arc::new(System);
+        let mut settings = config.settings(&base_url);
+        if config.passwords == Passwords::Hash {
+            let parallel = std::thread::available_parallelism().map_or(1, usize::from);
+            settings.passwords = Some(Arc::new(Argon2id::new(Arc::clone(&environment), parallel)));
+        }
+        let metrics = Arc::new(Metrics::default());
+        let store: Arc<dyn Store> = Arc::new(Observed { store, metrics: Arc::clone(&metrics) });
+        let mut origin = [0; 8];
+        environment.fill(&mut origin);
+        let exchange = Exchange {
+            service: Service::new(Arc::clone(&store), registry, environment, settings),
+            metrics,
+            limit: config.limits.request_timeout,
+            ids: RequestIds::starting_at(u64::from_be_bytes(origin)),
+            draining: AtomicBool::new(false),
+        };
+        let max_connections = config.limits.max_connections.min(Semaphore::MAX_PERMITS);
+        let exchange = Arc::new(exchange);
+        Ok(Self { listener, address, observer, base_url, max_connections, identity, exchange, store })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where metrics and health are served, if at all.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.observer.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// What clients reach it under, without a trailing slash.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The tenants, connections and tokens of its store.
+    pub fn directory(&self) -> &Directory {
+        self.exchange.service.directory()
+    }
+
+    /// Serves until `stop` is ready, then finishes what was begun, within ten seconds.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self { listener, observer, max_connections, identity, exchange, store, .. } = self;
+        let mut tasks = Tasks::default();
+        tasks.spawn(follow(Arc::clone(&exchange)));
+        if let Some(observer) = observer {
+            tasks.spawn(observer::serve(observer, Arc::clone(&exchange), store));
+        }
+        if let Some(identity) = &identity {
+            tasks.spawn(crate::signal::on_hangup(reloading(Arc::clone(identity))));
+        }
+        let (stopping, stopped) = watch::channel(false);
+        let slots = Arc::new(Semaphore::new(max_connections));
+        let open = |socket: TcpStream, slot| {
+            let served = connection::serve(socket, identity.clone(), Arc::clone(&exchange), stopped.clone());
+            tokio::spawn(async move {
+                served.await;
+                drop(slot);
+            });
+        };
+        let accepting = async {
+            while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+                if let Ok((socket, _)) = accept(&listener).await {
+                    open(socket, slot);
+                }
+            }
+        };
+        tokio::select! {
+            () = stop => {}
+            () = accepting => {}
+        }
+        exchange.draining.store(true, Ordering::Relaxed);
+        // Clients that are connected already, as they see it, are served.
+        while let Ok(slot) = Arc::clone(&slots).try_acquire_owned()
+            && let Some(Ok((socket, _))) = listener.accept().now_or_never()
+        {
+            open(socket, slot);
+        }
+        drop(listener);
+        let _ = stopping.send(true);
+        drop(stopped);
+        tracing::info!("ending: no new connections; finishing what was begun");
+        match timeout(connection::FAREWELL, stopping.closed()).await {
+            Ok(()) => tracing::info!("ended"),
+            Err(_) => tracing::warn!("ended with requests unfinished"),
+        }
+    }
+}
+
+/// Tasks that end with the server.
+#[derive(Default)]
+struct Tasks(Vec<AbortHandle>);
+
+impl Tasks {
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.push(tokio::spawn(task).abort_handle());
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+async fn listen(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                format!("; something else listens there, so choose another port for `{key}`")
+            }
+            io::ErrorKind::PermissionDenied => {
+                "; ports below 1024 need the capability CAP_NET_BIND_SERVICE".to_owned()
+            }
+            _ => String::new(),
+        };
+        Failure::Run(format!("cannot listen on {address}: {error}{remedy}"))
+    })
+}
+
+/// Accepts a connection. After an error that will not pass at once, such as no free descriptors, it waits a little.
+async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let result = listener.accept().await;
+    if let Err(error) = &result
+        && !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+    {
+        tracing::warn!(%error, "cannot accept a connection");
+        sleep(Duration::from_millis(100)).await;
+    }
+    result
+}
+
+/// Follows what other processes change in the directory.
+async fn follow(exchange: Arc<Exchange>) {
+    let mut failing = false;
+    loop {
+        let result = exchange.service.directory().refresh().await;
+        match &result {
+            Err(error) if !failing => tracing::error!(?error, "the directory cannot be followed"),
+            Ok(()) if failing => tracing::info!("the directory is followed again"),
+            _ => {}
+        }
+        failing = result.is_err();
+        sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn reloading(identity: Arc<Identity>) -> impl Fn() {
+    move || match identity.reload() {
+        Ok(()) => tracing::info!("certificate and key were read again"),
+        Err(failure) => tracing::error!(%failure, "the certificate in force stays"),
+    }
+}

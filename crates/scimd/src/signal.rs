@@ -1,0 +1,51 @@
+//! What the operating system tells the process.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::Failure;
+
+/// The signals that end the server: SIGTERM, and SIGINT as from Ctrl-C.
+pub struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// Takes the signals over from the default, which is to end at once.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn new() -> Result<Self, Failure> {
+        let take = |kind| signal(kind).map_err(|error| Failure::io("cannot handle signals", &error));
+        Ok(Self { terminate: take(SignalKind::terminate())?, interrupt: take(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them.
+    pub async fn wait(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Acts at each SIGHUP.
+pub(crate) async fn on_hangup(act: impl Fn()) {
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangups) => {
+            while hangups.recv().await.is_some() {
+                act();
+            }
+        }
+        Err(error) => tracing::warn!(%error, "SIGHUP does nothing"),
+    }
+}
+
+/// Raises the limit of open descriptors to what the operating system allows, since every connection takes one.
+pub fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // If it is refused, the limit stays, and connections beyond it wait.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}

@@ -1,0 +1,64 @@
+//! Opening what the configuration names: the store and the schemas.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use scim_core::schema::Registry;
+use scim_store::{MemoryStore, Store};
+use scim_store_sqlite::{Options, SqliteStore};
+use serde_json::Value;
+
+use crate::Failure;
+use crate::config::{Config, StoreUrl};
+
+/// Opens a store, and makes it if there is none.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, Failure> {
+    match url {
+        StoreUrl::Memory => Ok(Arc::new(MemoryStore::new())),
+        StoreUrl::Sqlite(path) => {
+            let store = SqliteStore::open(path, Options::default())
+                .map_err(|error| Failure::Run(format!("cannot open {url}: {error}")))?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+/// Loads the schemas and resource types that the configuration names, beside the built-in ones.
+///
+/// # Errors
+/// When a document cannot be read, or they do not fit together.
+pub fn registry(config: &Config) -> Result<Arc<Registry>, Failure> {
+    let mut builder = Registry::builder()?;
+    let mut extensions = Vec::new();
+    for schema in &config.schemas {
+        let document = read(&schema.file)?;
+        if let Some(resource_type) = &schema.extends {
+            let urn = document.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+            extensions.push((resource_type, urn, schema.required));
+        }
+        builder = builder.schema(&document).map_err(|error| in_file(&schema.file, &error))?;
+    }
+    for file in &config.resource_types {
+        builder = builder.resource_type(&read(file)?).map_err(|error| in_file(file, &error))?;
+    }
+    for (resource_type, urn, required) in extensions {
+        builder = builder.extend(resource_type, &urn, required).map_err(|error| {
+            Failure::Usage(format!("schema `{urn}` cannot extend `{resource_type}`: {error}"))
+        })?;
+    }
+    Ok(Arc::new(builder.build()?))
+}
+
+fn read(file: &Path) -> Result<Value, Failure> {
+    let text = std::fs::read(file)
+        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Failure::Usage(format!("{}: not JSON: {error}", file.display())))
+}
+
+fn in_file(file: &Path, error: &scim_core::Error) -> Failure {
+    Failure::Usage(format!("{}: {error}", file.display()))
+}

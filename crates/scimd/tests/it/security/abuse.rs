@@ -1,0 +1,214 @@
+//! Too much, too slow, too clever: rows 26 to 30.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{NOBODY, still_answers};
+use crate::http::{Connection, encode};
+use crate::messages::{bulk, group, id, user, user_with};
+use crate::server::Server;
+
+const MIB: u64 = 1024 * 1024;
+
+#[test]
+fn row_26_limits_are_enforced_as_advertised() {
+    let server = Server::start("[limits]\nmax_operations = 10\nmax_results = 7\ndefault_count = 5\nmax_body = 20000");
+    let mut client = server.tenant("acme", "generic");
+    for number in 0..9 {
+        client.post("/Users", &user(&format!("u{number}"))).expect(201);
+    }
+    let advertised = client.get("/ServiceProviderConfig").expect(200);
+    assert_eq!(advertised["bulk"]["maxOperations"], 10);
+    assert_eq!(advertised["bulk"]["maxPayloadSize"], 20000);
+    assert_eq!(advertised["filter"]["maxResults"], 7);
+    for (query, expected) in [
+        ("", 5), ("?count=1000000000", 7), ("?count=7", 7), ("?count=8", 7), ("?count=0", 0), ("?count=-1", 0),
+        ("?count=9223372036854775807&startIndex=9", 1), ("?startIndex=9223372036854775807", 0), ("?startIndex=-5&count=2", 2),
+    ] {
+        let list = client.get(&format!("/Users{query}")).expect(200);
+        assert_eq!(list["totalResults"], 9, "{query}");
+        assert_eq!(list["Resources"].as_array().map_or(0, Vec::len), expected, "{query}: {list}");
+    }
+    for query in ["?count=ten", "?count=1e3", "?count=9223372036854775808", "?startIndex=1.5"] {
+        client.get(&format!("/Users{query}")).refused(400, "invalidValue");
+    }
+    let operations = |count: usize| -> Value {
+        (0..count).map(|_| json!({ "method": "DELETE", "path": format!("/Users/{NOBODY}") })).collect()
+    };
+    assert_eq!(client.post("/Bulk", &bulk(operations(10))).expect(200)["Operations"].as_array().map(Vec::len), Some(10));
+    client.post("/Bulk", &bulk(operations(11))).refused(413, "");
+    let long = user_with("long", json!({ "displayName": "x".repeat(20000) }));
+    client.post("/Users", &long).refused(413, "");
+}
+
+#[test]
+fn row_27_bombs_cost_nothing() {
+    let (server, mut client) = Server::with("generic");
+    for number in 0..50 {
+        client.post("/Users", &user_with(&format!("u{number}"), json!({ "displayName": "x".repeat(50_000) }))).expect(201);
+    }
+    let before = server.process.memory();
+    for (header, status) in [("content-length: 67108864", 413), ("content-encoding: gzip\r\ncontent-length: 100", 415)] {
+        let mut connection = Connection::open(server.process.address).expect("a connection");
+        let message = String::from_utf8(client.message("POST", "/Users", &[], None)).expect("UTF-8");
+        let message = message.replace("content-length: 0", &format!("content-type: application/scim+json\r\n{header}"));
+        connection.send(message.as_bytes()).expect("sent");
+        connection.receive("POST").expect("an answer").refused(status, "");
+    }
+    let rise = server.process.memory().saturating_sub(before);
+    assert!(rise < 2 * MIB, "{rise} bytes more");
+
+    // A body that does not say how long it is, is read up to the limit and no further.
+    let mut connection = Connection::open(server.process.address).expect("a connection");
+    let message = String::from_utf8(client.message("POST", "/Users", &[], None)).expect("UTF-8");
+    let message = message.replace("content-length: 0", "content-type: application/scim+json\r\ntransfer-encoding: chunked");
+    connection.send(message.as_bytes()).expect("sent");
+    let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
+    let sent = (0..1024).take_while(|_| connection.send(&chunk).is_ok()).count();
+    if let Ok(answer) = connection.receive("POST") {
+        answer.refused(413, "");
+    }
+    assert!(sent < 1024, "all 64 MiB were read");
+    still_answers(&server);
+    let rise = server.process.memory().saturating_sub(before);
+    assert!(rise < 10 * MIB, "{rise} bytes more, with a limit of 4 MiB");
+}
+
+#[test]
+fn row_28_requests_cannot_be_smuggled() {
+    let (server, mut client) = Server::with("generic");
+    let smuggled = "DELETE /t/acme/scim/v2/Users/1 HTTP/1.1\r\nhost: x\r\n\r\n";
+    for framing in [
+        "content-length: 4\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 4",
+        "content-length: 4\r\ncontent-length: 5",
+        "content-length: 4\r\ncontent-length: 4",
+        "content-length: 4, 4",
+        "content-length: +4",
+        "content-length: -4",
+        "content-length: 0x4",
+        "content-length: 4 4",
+        "content-length : 4",
+        " content-length: 4",
+        "transfer-encoding: chunked, identity",
+        "transfer-encoding: xchunked",
+        "transfer-encoding: identity, chunked, chunked",
+        "transfer-encoding : chunked",
+    ] {
+        let mut connection = Connection::open(server.process.address).expect("a connection");
+        let message = String::from_utf8(client.message("POST", "/Users", &[], None)).expect("UTF-8");
+        let message = message.replace("content-length: 0", framing) + "0\r\n\r\n" + smuggled;
+        connection.send(message.as_bytes()).expect("sent");
+        let answer = connection.receive("POST").unwrap_or_else(|error| panic!("{framing}: {error}"));
+        assert_eq!(answer.status, 400, "{framing}: {}", answer.text());
+        let rest = connection.rest().expect("the connection is closed");
+        assert_eq!(String::from_utf8_lossy(&rest), "", "{framing}: a second answer");
+    }
+    client.get("/Users").expect(200);
+}
+
+#[test]
+fn row_28_silent_connections_are_closed() {
+    let server = Server::start("[limits]\nrequest_timeout_seconds = 2");
+    let token = server.place.tenant("acme", "generic");
+    let client = server.client("acme", &token);
+    let body = client.message("POST", "/Users", &[("content-length", "100")], None);
+    let body = String::from_utf8(body).expect("UTF-8").replace("content-length: 0\r\n", "");
+    let silent: Vec<Vec<u8>> = vec![
+        Vec::new(),
+        b"GET / HTTP/1.1\r\nhost: x\r\n".to_vec(),
+        body.replace("content-length: 100", "content-type: application/json\r\ncontent-length: 100").into_bytes(),
+    ];
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for message in &silent {
+            let address = server.process.address;
+            scope.spawn(move || {
+                let mut connection = Connection::open(address).expect("a connection");
+                connection.send(message).expect("sent");
+                let said = connection.rest().expect("the server closes it");
+                let said = String::from_utf8_lossy(&said).into_owned();
+                assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
+                assert!(begun.elapsed() < Duration::from_secs(12), "closed after {:?}", begun.elapsed());
+            });
+        }
+    });
+    still_answers(&server);
+}
+
+#[test]
+fn row_29_nothing_a_client_sends_becomes_sql() {
+    let (_server, mut client) = Server::with("generic");
+    let odd = ["' OR 1=1 --", "%", "_", "\\", "\"; DROP TABLE resources; --", "a%b_c\\d", "''", "İ", "ß", "\u{1F600}"];
+    for name in odd {
+        client.post("/Users", &user(name)).expect(201);
+    }
+    let find = |client: &mut crate::http::Client, filter: &str| {
+        client.get(&format!("/Users?filter={}", encode(filter))).expect(200)["totalResults"].as_u64().expect("a number")
+    };
+    for name in odd {
+        let literal = Value::from(name).to_string();
+        assert_eq!(find(&mut client, &format!("userName eq {literal}")), 1, "{name}");
+        let containing = odd.iter().filter(|other| other.contains(name)).count() as u64;
+        assert_eq!(find(&mut client, &format!("userName co {literal}")), containing, "co {name}");
+        assert!(find(&mut client, &format!("userName sw {literal}")) >= 1, "sw {name}");
+    }
+    assert_eq!(find(&mut client, "userName eq \"x' OR '1'='1\""), 0);
+    for filter in [
+        "userName' eq \"x\"", "userName\" eq \"x\"", "userName; DROP TABLE resources eq \"x\"", "1=1", "userName eq 'x'",
+        "(SELECT 1) eq 1", "userName eq \"x\" OR 1=1", "userName eq \"x\" --", "userName eq \"a\u{0}b\"", "userName\u{0} pr",
+    ] {
+        let answer = client.get(&format!("/Users?filter={}", encode(filter)));
+        assert_eq!(answer.status, 400, "{filter}: {}", answer.text());
+    }
+    for sort in ["userName; DROP TABLE resources", "userName desc", "1", "(SELECT 1)", "user'Name"] {
+        let answer = client.get(&format!("/Users?sortBy={}", encode(sort)));
+        assert_eq!(answer.status, 400, "{sort}: {}", answer.text());
+    }
+    for id in ["' OR 1=1 --", "%", "%00", "a%00b", "*", "1 OR 1=1"] {
+        let id = if id.contains("%00") { id.to_owned() } else { encode(id) };
+        client.get(&format!("/Users/{id}")).refused(404, "");
+    }
+    client.post("/Users", &user("a\u{0}b")).refused(400, "invalidValue");
+    assert_eq!(client.get("/Users").expect(200)["totalResults"], odd.len());
+}
+
+#[test]
+fn row_30_locations_are_the_configured_ones() {
+    let server = Server::start("base_url = \"https://scim.example.com\"");
+    let mut client = server.tenant("acme", "generic");
+    let base = "https://scim.example.com/t/acme/scim/v2";
+    for headers in [
+        vec![("host", "evil.example")],
+        vec![("x-forwarded-host", "evil.example"), ("x-forwarded-proto", "http"), ("x-forwarded-prefix", "/evil")],
+        vec![("forwarded", "host=evil.example;proto=http"), ("x-original-url", "/evil"), ("x-rewrite-url", "/evil")],
+    ] {
+        let mut request = client.clone();
+        if headers[0].0 == "host" {
+            // The client writes the address by itself; here the first line must be the forged one.
+            let bytes = client.message("GET", "/ServiceProviderConfig", &[], None);
+            let forged = String::from_utf8(bytes).expect("UTF-8").replace(
+                &format!("host: {}", server.process.address),
+                "host: evil.example",
+            );
+            let mut connection = Connection::open(server.process.address).expect("a connection");
+            connection.send(forged.as_bytes()).expect("sent");
+            let answer = connection.receive("GET").expect("an answer");
+            assert!(!answer.text().contains("evil") && answer.text().contains(base), "{}", answer.text());
+            continue;
+        }
+        let name = format!("u{}", headers.len());
+        let answer = request.with("POST", "/Users", &headers, Some(&user(&name)));
+        let created = answer.expect(201);
+        let location = format!("{base}/Users/{}", id(&created));
+        assert_eq!(answer.header("location"), Some(location.as_str()));
+        assert_eq!(created["meta"]["location"], location);
+        let group = request.with("POST", "/Groups", &headers, Some(&group(&name, &[&id(&created)]))).expect(201);
+        assert_eq!(group["members"][0]["$ref"], location);
+        for path in ["/Users", "/Schemas", "/ResourceTypes", "/ServiceProviderConfig", "/Nothing"] {
+            let answer = request.with("GET", path, &headers, None);
+            assert!(!answer.text().contains("evil"), "{}", answer.text());
+        }
+    }
+}
