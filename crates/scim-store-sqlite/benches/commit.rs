@@ -8,15 +8,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use scim_core::schema::{Registry, ResourceType};
 use scim_core::time::Timestamp;
-use scim_store::conformance::{content, wait};
+use scim_store::conformance::content;
 use scim_store::{AuditEntry, Changeset, MemberDelta, Operation, Store, Tenant};
 use scim_store_sqlite::{Options, SqliteStore};
 use serde_json::json;
+use tokio::runtime::{Builder, Runtime};
 
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(1);
@@ -43,6 +43,7 @@ struct Disk {
     store: SqliteStore,
     kind: Arc<ResourceType>,
     users: AtomicUsize,
+    runtime: Runtime,
     _directory: tempfile::TempDir,
 }
 
@@ -54,26 +55,25 @@ impl Disk {
         let store = SqliteStore::open(directory.path().join("scim.db"), options).expect("opens");
         let registry = Registry::builder().and_then(|builder| builder.build()).expect("built in");
         let kind = Arc::clone(registry.resource_type("User").expect("a built-in type"));
-        Self { store, kind, users: AtomicUsize::new(0), _directory: directory }
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        Self { store, kind, users: AtomicUsize::new(0), runtime, _directory: directory }
     }
 
     /// Users created a second by so many writers.
     fn created(&self, writers: usize) -> f64 {
         let before = self.users.load(Ordering::Relaxed);
         let start = Instant::now();
-        thread::scope(|scope| {
-            for _ in 0..writers {
-                scope.spawn(|| {
-                    while start.elapsed() < ROUND {
-                        self.create();
-                    }
-                });
+        let writer = || async {
+            while start.elapsed() < ROUND {
+                self.create().await;
             }
-        });
+        };
+        let all = futures_util::future::join_all((0..writers).map(|_| writer()));
+        self.runtime.block_on(all);
         (self.users.load(Ordering::Relaxed) - before) as f64 / start.elapsed().as_secs_f64()
     }
 
-    fn create(&self) {
+    async fn create(&self) {
         let number = self.users.fetch_add(1, Ordering::Relaxed);
         let document = json!({
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
@@ -97,6 +97,6 @@ impl Disk {
         };
         let changeset = Changeset { at: Timestamp(0), operations: vec![operation], audit: Some(audit) };
         let tenant = Tenant::new("acme").expect("a name");
-        wait(self.store.commit(&tenant, changeset)).expect("created");
+        self.store.commit(&tenant, changeset).await.expect("created");
     }
 }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use scim_store::{Changeset, CommitError, Committed, Operation, StoreError, Tenant};
 use tokio::sync::oneshot;
@@ -26,15 +27,22 @@ struct Job {
 
 type Answer = Result<Committed, CommitError>;
 
+/// The longest that a transaction waits for more to come.
+const PATIENCE: Duration = Duration::from_millis(2);
+
 /// Most identifiers in the changesets of one transaction, beyond the first, so that nobody waits long for a giant.
 const WEIGHT_LIMIT: usize = 20_000;
 
 impl Writer {
     pub(crate) fn start(database: Database, queue: usize, batch: usize) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel(queue);
+        let mut queue = Queue { waiting, limit: batch, answered: 0, took: Duration::ZERO };
         let run = move || {
-            while let Some(batch) = next_batch(&waiting, batch) {
+            while let Some(batch) = queue.batch() {
+                let start = Instant::now();
+                queue.answered = batch.len();
                 commit(&database, batch);
+                queue.took = start.elapsed();
             }
         };
         let thread = thread::Builder::new().name("scim-sqlite-writer".to_owned()).spawn(run)?;
@@ -67,17 +75,59 @@ impl Drop for Writer {
     }
 }
 
-/// The first changeset to come, and what else waits by then.
-fn next_batch(waiting: &Receiver<Job>, limit: usize) -> Option<Vec<Job>> {
-    let first = waiting.recv().ok()?;
-    let mut weight = weight(&first.changeset);
-    let mut batch = vec![first];
-    while batch.len() < limit && weight < WEIGHT_LIMIT {
-        let Ok(job) = waiting.try_recv() else { break };
-        weight += self::weight(&job.changeset);
-        batch.push(job);
+/// Takes batches from the queue.
+///
+/// Whoever was just answered tends to come back at once. Without waiting for them, writers fall into two groups that
+/// take turns, each paying for a sync of its own; so a batch waits for as many as were answered last, for half of the
+/// time that the last transaction took and no longer. A lone writer never waits.
+struct Queue {
+    waiting: Receiver<Job>,
+    limit: usize,
+    /// How many were answered last, and how long that took.
+    answered: usize,
+    took: Duration,
+}
+
+impl Queue {
+    /// The first changeset to come, and what comes with it. `None` when nobody can send any more.
+    fn batch(&mut self) -> Option<Vec<Job>> {
+        let mut batch = Batch::default();
+        // Those who waited through the last transaction.
+        while let Ok(job) = self.waiting.try_recv() {
+            if !batch.takes_more_after(job, self.limit) {
+                return Some(batch.jobs);
+            }
+        }
+        let expected = batch.jobs.len() + self.answered;
+        if batch.jobs.is_empty() && !batch.takes_more_after(self.waiting.recv().ok()?, self.limit) {
+            return Some(batch.jobs);
+        }
+        let until = Instant::now() + (self.took / 2).min(PATIENCE);
+        while batch.jobs.len() < expected {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(job) = self.waiting.recv_timeout(left) else { break };
+            if !batch.takes_more_after(job, self.limit) {
+                break;
+            }
+        }
+        Some(batch.jobs)
     }
-    Some(batch)
+}
+
+/// The changesets of one transaction, as they are collected.
+#[derive(Default)]
+struct Batch {
+    jobs: Vec<Job>,
+    weight: usize,
+}
+
+impl Batch {
+    /// Takes a changeset, and tells whether there is room for another.
+    fn takes_more_after(&mut self, job: Job, limit: usize) -> bool {
+        self.weight += weight(&job.changeset);
+        self.jobs.push(job);
+        self.jobs.len() < limit && self.weight < WEIGHT_LIMIT
+    }
 }
 
 fn weight(changeset: &Changeset) -> usize {

@@ -1,5 +1,5 @@
 //! The SQLite store from outside: the suite of every store, and what only a file can get wrong.
-#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod conformance;
 mod files;
