@@ -91,7 +91,10 @@ fn lookup(client: &mut Client, path: &str, filter: &str, more: &str) -> Vec<Valu
     let found = list["Resources"].as_array().cloned().unwrap_or_default();
     assert_eq!(list["totalResults"], found.len(), "{list}");
     for resource in &found {
-        assert!(resource["id"].is_string() && resource["schemas"].is_array() && resource["meta"].is_object(), "{resource}");
+        assert!(
+            resource["id"].is_string() && resource["schemas"].is_array() && resource["meta"].is_object(),
+            "{resource}"
+        );
     }
     found
 }
@@ -132,14 +135,26 @@ fn value_at<'a>(resource: &'a Value, path: &str) -> &'a Value {
             other => other.to_string().eq_ignore_ascii_case(wanted),
         };
         let elements = resource[attribute].as_array().map_or(&[][..], Vec::as_slice);
-        return elements.iter().find(|element| is(&element[key])).map_or(&Value::Null, |element| &element[sub]);
+        return elements
+            .iter()
+            .find(|element| is(&element[key]))
+            .map_or(&Value::Null, |element| &element[sub]);
     }
     path.split('.').fold(resource, |value, name| &value[name])
 }
 
 /// One value for each attribute that the validator writes one by one.
 fn every_path() -> Vec<(String, Value)> {
-    let plain = ["displayName", "title", "userType", "nickName", "locale", "preferredLanguage", "timezone", "profileUrl"];
+    let plain = [
+        "displayName",
+        "title",
+        "userType",
+        "nickName",
+        "locale",
+        "preferredLanguage",
+        "timezone",
+        "profileUrl",
+    ];
     let names = ["givenName", "familyName", "formatted", "middleName", "honorificPrefix", "honorificSuffix"];
     let address = ["formatted", "streetAddress", "locality", "region", "postalCode", "country"];
     let enterprise = ["employeeNumber", "department", "costCenter", "organization", "division"];
@@ -153,7 +168,10 @@ fn every_path() -> Vec<(String, Value)> {
     let mut all: Vec<(String, Value)> =
         paths.into_iter().enumerate().map(|(n, path)| (path, format!("new{n}").into())).collect();
     all.push(("active".to_owned(), true.into()));
-    all.extend(["emails", "addresses", "phoneNumbers"].map(|list| (format!("{list}[type eq \"work\"].primary"), true.into())));
+    all.extend(
+        ["emails", "addresses", "phoneNumbers"]
+            .map(|list| (format!("{list}[type eq \"work\"].primary"), true.into())),
+    );
     all
 }
 
@@ -163,7 +181,8 @@ fn users_are_created_and_found() {
     for (name, payload) in [("full", full_user("full")), ("discovered", discovered_user("discovered"))] {
         create(&mut client, "/Users", &payload);
         let user_name = format!("{name}@contoso.example");
-        let filters = [user_name.clone(), user_name.to_uppercase()].map(|name| format!("userName eq \"{name}\""));
+        let filters =
+            [user_name.clone(), user_name.to_uppercase()].map(|name| format!("userName eq \"{name}\""));
         for filter in filters {
             let found = lookup(&mut client, "/Users", &filter, "");
             assert_eq!(found.len(), 1, "{filter}");
@@ -171,16 +190,22 @@ fn users_are_created_and_found() {
         }
         client.post("/Users", &payload).refused(409, "uniqueness");
     }
-    assert_eq!(lookup(&mut client, "/Users", "userName eq \"nobody@contoso.example\"", ""), Vec::<Value>::new());
+    assert_eq!(
+        lookup(&mut client, "/Users", "userName eq \"nobody@contoso.example\"", ""),
+        Vec::<Value>::new()
+    );
 }
 
 #[test]
 fn every_attribute_is_replaced_and_added_by_its_path() {
     let (_server, mut client) = Server::with("entra");
-    for (verb, start) in [("replace", full_user("a")), ("add", minimal_user("b")), ("Replace", minimal_user("c"))] {
+    for (verb, start) in
+        [("replace", full_user("a")), ("add", minimal_user("b")), ("Replace", minimal_user("c"))]
+    {
         let path = format!("/Users/{}", create(&mut client, "/Users", &start));
         let paths = every_path();
-        let operations: Vec<Value> = paths.iter().map(|(path, value)| op(verb, path, value.clone())).collect();
+        let operations: Vec<Value> =
+            paths.iter().map(|(path, value)| op(verb, path, value.clone())).collect();
         let user = patch(&mut client, &path, operations.into());
         for (path, value) in &paths {
             assert_eq!(value_at(&user, path), value, "{verb} {path}: {user}");
@@ -225,7 +250,8 @@ fn a_discovered_schema_is_patched_with_value_paths_and_dotted_keys() {
 fn a_user_is_renamed_disabled_and_deleted() {
     let (_server, mut client) = Server::with("entra");
     let path = format!("/Users/{}", create(&mut client, "/Users", &full_user("a")));
-    let user = patch(&mut client, &path, json!([{ "op": "replace", "value": { "userName": "b@contoso.example" } }]));
+    let user =
+        patch(&mut client, &path, json!([{ "op": "replace", "value": { "userName": "b@contoso.example" } }]));
     assert_eq!(user["userName"], "b@contoso.example");
     for (verb, value) in [("replace", json!(false)), ("Replace", json!("False"))] {
         patch(&mut client, &path, json!([op("Replace", "active", json!("True"))]));
@@ -246,7 +272,9 @@ fn a_manager_is_added_replaced_and_removed() {
     let path_of_manager = format!("{ENTERPRISE}:manager");
     let mut number = 0;
     for wrap in [|id: &str| json!({ "value": id }), |id: &str| json!(id)] {
-        for (verb, before, after) in [("add", false, &*boss), ("replace", true, &*boss), ("replace", true, "")] {
+        for (verb, before, after) in
+            [("add", false, &*boss), ("replace", true, &*boss), ("replace", true, "")]
+        {
             number += 1;
             let mut payload = full_user(&format!("user{number}"));
             if !before {
@@ -270,7 +298,11 @@ fn groups_are_created_and_found() {
     let member = create(&mut client, "/Users", &full_user("a"));
     patch(&mut client, &path, json!([op("add", "members", json!([{ "value": member }]))]));
     assert!(client.get(&format!("{path}?excludedAttributes=members")).expect(200).get("members").is_none());
-    for filter in ["displayName eq \"Engineers\"", "displayName eq \"engineers\"", "externalId eq \"external-Engineers\""] {
+    for filter in [
+        "displayName eq \"Engineers\"",
+        "displayName eq \"engineers\"",
+        "externalId eq \"external-Engineers\"",
+    ] {
         let found = lookup(&mut client, "/Groups", filter, "excludedAttributes=members&");
         assert_eq!(found.len(), 1, "{filter}");
         assert!(found[0].get("members").is_none());
@@ -288,14 +320,16 @@ fn a_group_is_changed_and_deleted() {
     let ids: Vec<String> = ["a", "b"].map(|name| create(&mut client, "/Users", &full_user(name))).into();
     let group = patch(&mut client, &path, json!([{ "op": "replace", "value": { "externalId": "other" } }]));
     assert_eq!(group["externalId"], "other");
-    let group = patch(&mut client, &path, json!([{ "op": "replace", "value": { "displayName": "Scientists" } }]));
+    let group =
+        patch(&mut client, &path, json!([{ "op": "replace", "value": { "displayName": "Scientists" } }]));
     assert_eq!(group["displayName"], "Scientists");
     let both = json!([{ "value": ids[0] }, { "value": ids[1] }]);
     assert_eq!(members(&patch(&mut client, &path, json!([op("replace", "members", both)]))), ids);
     let first = format!("members[value eq \"{}\"]", ids[0]);
     let group = patch(&mut client, &path, json!([{ "op": "remove", "path": first }]));
     assert_eq!(members(&group), ids[1..]);
-    let add_and_remove = json!([op("add", "members", json!([{ "value": ids[0] }])), { "op": "remove", "path": first }]);
+    let add_and_remove =
+        json!([op("add", "members", json!([{ "value": ids[0] }])), { "op": "remove", "path": first }]);
     assert_eq!(members(&patch(&mut client, &path, add_and_remove)), ids[1..]);
     assert_eq!(client.delete(&path).status, 204);
     client.get(&path).refused(404, "");
@@ -315,7 +349,10 @@ fn one_patch_does_several_things() {
             { "op": "replace", "value": { "displayName": "d1" } }
         ]),
     );
-    assert_eq!((&user["nickName"], &user["externalId"], &user["displayName"]), (&Value::Null, &json!("x1"), &json!("d1")));
+    assert_eq!(
+        (&user["nickName"], &user["externalId"], &user["displayName"]),
+        (&Value::Null, &json!("x1"), &json!("d1"))
+    );
     let user = patch(
         &mut client,
         &path,

@@ -66,7 +66,9 @@ fn acknowledged_writes_survive_kill_9() {
             for entry in receiver {
                 seen += usize::from(acknowledged(&entry));
                 journal.note(entry);
-                if seen >= WRITES && let Some(process) = process.take() {
+                if seen >= WRITES
+                    && let Some(process) = process.take()
+                {
                     process.kill();
                 }
             }
@@ -77,7 +79,11 @@ fn acknowledged_writes_survive_kill_9() {
         server = Server { process: place.serve(), place };
         slowest = slowest.max(begun.elapsed().as_secs_f64());
         verify(&mut server.client("acme", &token), &groups, &journal);
-        assert_eq!(Ledger::open(&server.place.database()).faults(), Vec::<String>::new(), "after kill {round}");
+        assert_eq!(
+            Ledger::open(&server.place.database()).faults(),
+            Vec::<String>::new(),
+            "after kill {round}"
+        );
     }
 
     let mut client = server.client("acme", &token);
@@ -145,9 +151,11 @@ fn verify(client: &mut Client, groups: &[String], journal: &Journal) {
         let here = members(&client.get(&format!("/Groups/{group}")).expect(200));
         let here: BTreeSet<(usize, String)> = here.into_iter().map(|id| (number, id)).collect();
         let of_this = |pair: &&(usize, String)| pair.0 == number;
-        let lost: Vec<_> = journal.joined.iter().filter(of_this).filter(|pair| !here.contains(pair)).collect();
+        let lost: Vec<_> =
+            journal.joined.iter().filter(of_this).filter(|pair| !here.contains(pair)).collect();
         assert!(lost.is_empty(), "acknowledged members were lost: {lost:?}");
-        let extra = here.iter().find(|pair| !journal.joined.contains(pair) && !journal.maybe_joined.contains(pair));
+        let extra =
+            here.iter().find(|pair| !journal.joined.contains(pair) && !journal.maybe_joined.contains(pair));
         assert_eq!(extra, None, "a member was never asked for");
     }
 }

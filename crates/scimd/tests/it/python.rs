@@ -21,7 +21,8 @@ fn judge(script: &str) {
     let server = Server::start("");
     let token = server.place.tenant("acme", "generic");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);
-    let output = Command::new(interpreter()).arg(script).arg(server.url("acme")).arg(token).output().expect("python");
+    let output =
+        Command::new(interpreter()).arg(script).arg(server.url("acme")).arg(token).output().expect("python");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     println!("{out}");
     assert!(output.status.success(), "{out}{err}");

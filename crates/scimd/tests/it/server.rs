@@ -80,7 +80,11 @@ impl Place {
         let directory = Directory::new();
         let store = directory.path().join("scimd.db");
         let metrics = if config.contains("[metrics]") { "" } else { "[metrics]\nlisten = \"\"\n" };
-        let store = if config.contains("store =") { String::new() } else { format!("store = \"sqlite:{}\"\n", store.display()) };
+        let store = if config.contains("store =") {
+            String::new()
+        } else {
+            format!("store = \"sqlite:{}\"\n", store.display())
+        };
         let text = format!("listen = \"127.0.0.1:0\"\n{store}{config}\n{metrics}");
         let config = directory.write("scimd.toml", &text);
         Self { directory, config }

@@ -46,7 +46,13 @@ fn replay(idp: &str, expected: usize) {
         println!("{} {}", if outcome.is_ok() { "ok  " } else { "FAIL" }, case.name);
         failures.extend(outcome.err());
     }
-    assert!(failures.is_empty(), "{} of {} cases failed:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases failed:\n{}",
+        failures.len(),
+        cases.len(),
+        failures.join("\n")
+    );
 }
 
 fn cases(idp: &str) -> Vec<Case> {
@@ -68,6 +74,7 @@ fn send(client: &mut Client, request: Request) -> Result<Response, String> {
     let headers: Vec<(&str, &str)> =
         request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let body = request.body.as_ref().map(String::as_bytes);
-    let answer = client.call(&request.method, &request.path, &headers, body).map_err(|error| error.to_string())?;
+    let answer =
+        client.call(&request.method, &request.path, &headers, body).map_err(|error| error.to_string())?;
     Ok(Response { status: answer.status, body: answer.text(), headers: answer.headers })
 }

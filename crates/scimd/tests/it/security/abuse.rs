@@ -13,7 +13,8 @@ const MIB: u64 = 1024 * 1024;
 
 #[test]
 fn row_26_limits_are_enforced_as_advertised() {
-    let server = Server::start("[limits]\nmax_operations = 10\nmax_results = 7\ndefault_count = 5\nmax_body = 20000");
+    let server =
+        Server::start("[limits]\nmax_operations = 10\nmax_results = 7\ndefault_count = 5\nmax_body = 20000");
     let mut client = server.tenant("acme", "generic");
     for number in 0..9 {
         client.post("/Users", &user(&format!("u{number}"))).expect(201);
@@ -23,8 +24,15 @@ fn row_26_limits_are_enforced_as_advertised() {
     assert_eq!(advertised["bulk"]["maxPayloadSize"], 20000);
     assert_eq!(advertised["filter"]["maxResults"], 7);
     for (query, expected) in [
-        ("", 5), ("?count=1000000000", 7), ("?count=7", 7), ("?count=8", 7), ("?count=0", 0), ("?count=-1", 0),
-        ("?count=9223372036854775807&startIndex=9", 1), ("?startIndex=9223372036854775807", 0), ("?startIndex=-5&count=2", 2),
+        ("", 5),
+        ("?count=1000000000", 7),
+        ("?count=7", 7),
+        ("?count=8", 7),
+        ("?count=0", 0),
+        ("?count=-1", 0),
+        ("?count=9223372036854775807&startIndex=9", 1),
+        ("?startIndex=9223372036854775807", 0),
+        ("?startIndex=-5&count=2", 2),
     ] {
         let list = client.get(&format!("/Users{query}")).expect(200);
         assert_eq!(list["totalResults"], 9, "{query}");
@@ -36,7 +44,10 @@ fn row_26_limits_are_enforced_as_advertised() {
     let operations = |count: usize| -> Value {
         (0..count).map(|_| json!({ "method": "DELETE", "path": format!("/Users/{NOBODY}") })).collect()
     };
-    assert_eq!(client.post("/Bulk", &bulk(operations(10))).expect(200)["Operations"].as_array().map(Vec::len), Some(10));
+    assert_eq!(
+        client.post("/Bulk", &bulk(operations(10))).expect(200)["Operations"].as_array().map(Vec::len),
+        Some(10)
+    );
     client.post("/Bulk", &bulk(operations(11))).refused(413, "");
     let long = user_with("long", json!({ "displayName": "x".repeat(20000) }));
     client.post("/Users", &long).refused(413, "");
@@ -46,13 +57,18 @@ fn row_26_limits_are_enforced_as_advertised() {
 fn row_27_bombs_cost_nothing() {
     let (server, mut client) = Server::with("generic");
     for number in 0..50 {
-        client.post("/Users", &user_with(&format!("u{number}"), json!({ "displayName": "x".repeat(50_000) }))).expect(201);
+        client
+            .post("/Users", &user_with(&format!("u{number}"), json!({ "displayName": "x".repeat(50_000) })))
+            .expect(201);
     }
     let before = server.process.memory();
-    for (header, status) in [("content-length: 67108864", 413), ("content-encoding: gzip\r\ncontent-length: 100", 415)] {
+    for (header, status) in
+        [("content-length: 67108864", 413), ("content-encoding: gzip\r\ncontent-length: 100", 415)]
+    {
         let mut connection = Connection::open(server.process.address).expect("a connection");
         let message = String::from_utf8(client.message("POST", "/Users", &[], None)).expect("UTF-8");
-        let message = message.replace("content-length: 0", &format!("content-type: application/scim+json\r\n{header}"));
+        let message =
+            message.replace("content-length: 0", &format!("content-type: application/scim+json\r\n{header}"));
         connection.send(message.as_bytes()).expect("sent");
         connection.receive("POST").expect("an answer").refused(status, "");
     }
@@ -62,7 +78,8 @@ fn row_27_bombs_cost_nothing() {
     // A body that does not say how long it is, is read up to the limit and no further.
     let mut connection = Connection::open(server.process.address).expect("a connection");
     let message = String::from_utf8(client.message("POST", "/Users", &[], None)).expect("UTF-8");
-    let message = message.replace("content-length: 0", "content-type: application/scim+json\r\ntransfer-encoding: chunked");
+    let message = message
+        .replace("content-length: 0", "content-type: application/scim+json\r\ntransfer-encoding: chunked");
     connection.send(message.as_bytes()).expect("sent");
     let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
     let sent = (0..1024).take_while(|_| connection.send(&chunk).is_ok()).count();
@@ -118,7 +135,8 @@ fn row_28_silent_connections_are_closed() {
     let silent: Vec<Vec<u8>> = vec![
         Vec::new(),
         b"GET / HTTP/1.1\r\nhost: x\r\n".to_vec(),
-        body.replace("content-length: 100", "content-type: application/json\r\ncontent-length: 100").into_bytes(),
+        body.replace("content-length: 100", "content-type: application/json\r\ncontent-length: 100")
+            .into_bytes(),
     ];
     let begun = Instant::now();
     std::thread::scope(|scope| {
@@ -140,12 +158,25 @@ fn row_28_silent_connections_are_closed() {
 #[test]
 fn row_29_nothing_a_client_sends_becomes_sql() {
     let (_server, mut client) = Server::with("generic");
-    let odd = ["' OR 1=1 --", "%", "_", "\\", "\"; DROP TABLE resources; --", "a%b_c\\d", "''", "İ", "ß", "\u{1F600}"];
+    let odd = [
+        "' OR 1=1 --",
+        "%",
+        "_",
+        "\\",
+        "\"; DROP TABLE resources; --",
+        "a%b_c\\d",
+        "''",
+        "İ",
+        "ß",
+        "\u{1F600}",
+    ];
     for name in odd {
         client.post("/Users", &user(name)).expect(201);
     }
     let find = |client: &mut crate::http::Client, filter: &str| {
-        client.get(&format!("/Users?filter={}", encode(filter))).expect(200)["totalResults"].as_u64().expect("a number")
+        client.get(&format!("/Users?filter={}", encode(filter))).expect(200)["totalResults"]
+            .as_u64()
+            .expect("a number")
     };
     for name in odd {
         let literal = Value::from(name).to_string();
@@ -156,8 +187,16 @@ fn row_29_nothing_a_client_sends_becomes_sql() {
     }
     assert_eq!(find(&mut client, "userName eq \"x' OR '1'='1\""), 0);
     for filter in [
-        "userName' eq \"x\"", "userName\" eq \"x\"", "userName; DROP TABLE resources eq \"x\"", "1=1", "userName eq 'x'",
-        "(SELECT 1) eq 1", "userName eq \"x\" OR 1=1", "userName eq \"x\" --", "userName eq \"a\u{0}b\"", "userName\u{0} pr",
+        "userName' eq \"x\"",
+        "userName\" eq \"x\"",
+        "userName; DROP TABLE resources eq \"x\"",
+        "1=1",
+        "userName eq 'x'",
+        "(SELECT 1) eq 1",
+        "userName eq \"x\" OR 1=1",
+        "userName eq \"x\" --",
+        "userName eq \"a\u{0}b\"",
+        "userName\u{0} pr",
     ] {
         let answer = client.get(&format!("/Users?filter={}", encode(filter)));
         assert_eq!(answer.status, 400, "{filter}: {}", answer.text());
@@ -181,17 +220,24 @@ fn row_30_locations_are_the_configured_ones() {
     let base = "https://scim.example.com/t/acme/scim/v2";
     for headers in [
         vec![("host", "evil.example")],
-        vec![("x-forwarded-host", "evil.example"), ("x-forwarded-proto", "http"), ("x-forwarded-prefix", "/evil")],
-        vec![("forwarded", "host=evil.example;proto=http"), ("x-original-url", "/evil"), ("x-rewrite-url", "/evil")],
+        vec![
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-prefix", "/evil"),
+        ],
+        vec![
+            ("forwarded", "host=evil.example;proto=http"),
+            ("x-original-url", "/evil"),
+            ("x-rewrite-url", "/evil"),
+        ],
     ] {
         let mut request = client.clone();
         if headers[0].0 == "host" {
             // The client writes the address by itself; here the first line must be the forged one.
             let bytes = client.message("GET", "/ServiceProviderConfig", &[], None);
-            let forged = String::from_utf8(bytes).expect("UTF-8").replace(
-                &format!("host: {}", server.process.address),
-                "host: evil.example",
-            );
+            let forged = String::from_utf8(bytes)
+                .expect("UTF-8")
+                .replace(&format!("host: {}", server.process.address), "host: evil.example");
             let mut connection = Connection::open(server.process.address).expect("a connection");
             connection.send(forged.as_bytes()).expect("sent");
             let answer = connection.receive("GET").expect("an answer");
@@ -204,7 +250,8 @@ fn row_30_locations_are_the_configured_ones() {
         let location = format!("{base}/Users/{}", id(&created));
         assert_eq!(answer.header("location"), Some(location.as_str()));
         assert_eq!(created["meta"]["location"], location);
-        let group = request.with("POST", "/Groups", &headers, Some(&group(&name, &[&id(&created)]))).expect(201);
+        let group =
+            request.with("POST", "/Groups", &headers, Some(&group(&name, &[&id(&created)]))).expect(201);
         assert_eq!(group["members"][0]["$ref"], location);
         for path in ["/Users", "/Schemas", "/ResourceTypes", "/ServiceProviderConfig", "/Nothing"] {
             let answer = request.with("GET", path, &headers, None);

@@ -16,14 +16,34 @@ fn row_01_no_route_without_authentication() {
     for tenant in ["acme", "umbrella", "system", "_system"] {
         let client = Client::bare(server.process.address, &base(tenant));
         for path in [
-            "", "/", "/.search", "/Users", "/Users/", "/Users/.search", "/Groups", "/Bulk", "/Me", "/Schemas",
-            "/ResourceTypes", "/ResourceTypes/User", "/ServiceProviderConfig", "/nothing", "/Users?filter=(",
-            "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User", "/Users/1", "/Groups/1", "/metrics", "/healthz",
+            "",
+            "/",
+            "/.search",
+            "/Users",
+            "/Users/",
+            "/Users/.search",
+            "/Groups",
+            "/Bulk",
+            "/Me",
+            "/Schemas",
+            "/ResourceTypes",
+            "/ResourceTypes/User",
+            "/ServiceProviderConfig",
+            "/nothing",
+            "/Users?filter=(",
+            "/Schemas/urn:ietf:params:scim:schemas:core:2.0:User",
+            "/Users/1",
+            "/Groups/1",
+            "/metrics",
+            "/healthz",
         ] {
             for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"] {
                 let answer = client.call_once(method, path, &[], None).expect("an answer");
                 assert_eq!(answer.status, 401, "{method} {tenant}{path}: {}", answer.text());
-                assert!(answer.header("www-authenticate").is_some_and(|scheme| scheme.starts_with("Bearer")), "{path}");
+                assert!(
+                    answer.header("www-authenticate").is_some_and(|scheme| scheme.starts_with("Bearer")),
+                    "{path}"
+                );
             }
         }
     }
@@ -34,13 +54,30 @@ fn row_02_no_bypass_by_encoding_a_path() {
     let (server, mut client) = Server::with("generic");
     let ada = id(&client.post("/Users", &user("ada")).expect(201));
     for target in [
-        "/t/acme/scim/v2/%55sers", "/t/acme/scim/v2%2FUsers", "/t/acme/scim/v2//Users", "/t/acme/scim/v2/x/../Users",
-        "/t/acme/scim/v2/%2e%2e/v2/Users", "/t/acme/scim/v2/Users;x", "/t/acme/scim/v2/Users/..", "/t/acme;/scim/v2/Users",
-        "//t/acme/scim/v2/Users", "/t//acme/scim/v2/Users", "/T/acme/scim/v2/Users", "/t/%61cme/scim/v2/Users",
-        "/t/acme/scim/v2/users", "/t/acme/scim/v2\\Users", "/t/acme/../acme/scim/v2/Users",
-        &format!("/t/acme/scim/v2/Users/{ada}/"), &format!("/t/acme/scim/v2/Users/{ada}%2F"),
-        &format!("/t/acme/scim/v2/Users/%2e/{ada}"), &format!("/t/acme/scim/v2/Users/{ada};x"),
-        &format!("http://{}/t/acme/scim/v2/Users", server.process.address), "http://localhost/", "*", "/", "/scim/v2/Users",
+        "/t/acme/scim/v2/%55sers",
+        "/t/acme/scim/v2%2FUsers",
+        "/t/acme/scim/v2//Users",
+        "/t/acme/scim/v2/x/../Users",
+        "/t/acme/scim/v2/%2e%2e/v2/Users",
+        "/t/acme/scim/v2/Users;x",
+        "/t/acme/scim/v2/Users/..",
+        "/t/acme;/scim/v2/Users",
+        "//t/acme/scim/v2/Users",
+        "/t//acme/scim/v2/Users",
+        "/T/acme/scim/v2/Users",
+        "/t/%61cme/scim/v2/Users",
+        "/t/acme/scim/v2/users",
+        "/t/acme/scim/v2\\Users",
+        "/t/acme/../acme/scim/v2/Users",
+        &format!("/t/acme/scim/v2/Users/{ada}/"),
+        &format!("/t/acme/scim/v2/Users/{ada}%2F"),
+        &format!("/t/acme/scim/v2/Users/%2e/{ada}"),
+        &format!("/t/acme/scim/v2/Users/{ada};x"),
+        &format!("http://{}/t/acme/scim/v2/Users", server.process.address),
+        "http://localhost/",
+        "*",
+        "/",
+        "/scim/v2/Users",
     ] {
         let method = if target == "*" { "OPTIONS" } else { "GET" };
         let mut connection = Connection::open(server.process.address).expect("a connection");
@@ -57,15 +94,30 @@ fn row_03_no_empty_secret_is_accepted() {
     let server = Server::start("");
     let token = server.place.tenant("acme", "generic");
     let client = Client::bare(server.process.address, &base("acme"));
-    let status = |headers: &[(&str, &str)]| client.call_once("GET", "/Users", headers, None).expect("an answer").status;
+    let status = |headers: &[(&str, &str)]| {
+        client.call_once("GET", "/Users", headers, None).expect("an answer").status
+    };
     let bearer = format!("Bearer {token}");
     assert_eq!(status(&[("authorization", &bearer)]), 200);
     assert_eq!(status(&[("authorization", &format!("bearer {token}"))]), 200, "RFC 9110 §11.1: any case");
     let cut = &token[..token.len() - 1];
     for value in [
-        "", "Bearer", "Bearer ", "Bearer  ", "Bearer null", "Bearer scim_", "Bearer scim__", "Basic Og==", "Basic", &token,
-        &format!("Bearer {cut}"), &format!("Bearer {token}x"), &format!("Bearer {token} {token}"),
-        &format!("Bearer {}", token.to_uppercase()), &format!("Bearer \"{token}\""), &format!("Token {token}"),
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer  ",
+        "Bearer null",
+        "Bearer scim_",
+        "Bearer scim__",
+        "Basic Og==",
+        "Basic",
+        &token,
+        &format!("Bearer {cut}"),
+        &format!("Bearer {token}x"),
+        &format!("Bearer {token} {token}"),
+        &format!("Bearer {}", token.to_uppercase()),
+        &format!("Bearer \"{token}\""),
+        &format!("Token {token}"),
     ] {
         assert_eq!(status(&[("authorization", value)]), 401, "{value}");
     }
@@ -73,7 +125,11 @@ fn row_03_no_empty_secret_is_accepted() {
     assert_eq!(status(&[("authorization", &bearer), ("authorization", "Bearer ")]), 401, "two headers");
     assert_eq!(status(&[("x-authorization", &bearer)]), 401);
     let path = format!("/Users?access_token={token}");
-    assert_eq!(client.call_once("GET", &path, &[], None).expect("an answer").status, 401, "a token in the URL");
+    assert_eq!(
+        client.call_once("GET", &path, &[], None).expect("an answer").status,
+        401,
+        "a token in the URL"
+    );
 }
 
 #[test]
@@ -85,7 +141,8 @@ fn row_04_nothing_deep_ends_the_process() {
     let patch = |path: String| {
         crate::http::patch_body(json!([{ "op": "replace", "path": path, "value": "x" }])).to_string()
     };
-    let deep = |open: &str, close: &str| format!("{{\"a\":{}1{}}}", open.repeat(100_000), close.repeat(100_000));
+    let deep =
+        |open: &str, close: &str| format!("{{\"a\":{}1{}}}", open.repeat(100_000), close.repeat(100_000));
     let parentheses = format!("/Users?filter={}userName%20pr", "(".repeat(3000));
     let dots = format!("/Users?filter=a{}%20pr", ".a".repeat(8000));
     let resource = format!("/Users/{ada}");
@@ -94,9 +151,17 @@ fn row_04_nothing_deep_ends_the_process() {
         ("GET", dots.as_str(), None),
         ("POST", "/Users/.search", Some(search("(".repeat(100_000)))),
         ("POST", "/Users/.search", Some(search(format!("{}x", "not (".repeat(10_000))))),
-        ("POST", "/Users/.search", Some(search(format!("{}userName pr{}", "(".repeat(100_000), ")".repeat(100_000))))),
+        (
+            "POST",
+            "/Users/.search",
+            Some(search(format!("{}userName pr{}", "(".repeat(100_000), ")".repeat(100_000)))),
+        ),
         ("POST", "/Users/.search", Some(search("a[".repeat(50_000)))),
-        ("POST", "/Users/.search", Some(search(format!("{}userName pr", "userName pr and ".repeat(100_000))))),
+        (
+            "POST",
+            "/Users/.search",
+            Some(search(format!("{}userName pr", "userName pr and ".repeat(100_000)))),
+        ),
         ("PATCH", &resource, Some(patch(format!("name{}", ".a".repeat(8000))))),
         ("PATCH", &resource, Some(patch(format!("emails[{}type eq \"work\"]", "(".repeat(10_000))))),
         ("POST", "/Users", Some(deep("[", "]"))),

@@ -3,8 +3,8 @@
 //! The numbers are those of the table in `docs/security.md`. What a row demands is asked of the real server, over a
 //! real socket.
 
-mod access;
 mod abuse;
+mod access;
 mod tenants;
 mod traces;
 mod writes;

@@ -18,12 +18,15 @@ fn row_09_another_tenants_id_is_nobodys_id() {
     let (_server, mut ours, mut theirs) = two_tenants();
     let foreign_user = id(&theirs.post("/Users", &user("ada")).expect(201));
     let foreign_group = id(&theirs.post("/Groups", &group("g", &[&foreign_user])).expect(201));
-    let before = [theirs.get(&format!("/Users/{foreign_user}")), theirs.get(&format!("/Groups/{foreign_group}"))];
+    let before =
+        [theirs.get(&format!("/Users/{foreign_user}")), theirs.get(&format!("/Groups/{foreign_group}"))];
     for (endpoint, foreign) in [("/Users", &foreign_user), ("/Groups", &foreign_group)] {
         let body = if endpoint == "/Users" { user("eve") } else { group("eve", &[]) };
         let patch = crate::http::patch_body(json!([op("replace", "externalId", json!("eve"))]));
-        for (method, body) in [("GET", None), ("PUT", Some(&body)), ("PATCH", Some(&patch)), ("DELETE", None)] {
-            let mut answers = [foreign, NOBODY].map(|id| ours.with(method, &format!("{endpoint}/{id}"), &[], body));
+        for (method, body) in [("GET", None), ("PUT", Some(&body)), ("PATCH", Some(&patch)), ("DELETE", None)]
+        {
+            let mut answers =
+                [foreign, NOBODY].map(|id| ours.with(method, &format!("{endpoint}/{id}"), &[], body));
             answers.iter().for_each(|answer| drop(answer.refused(404, "")));
             let dates = |(name, _): &(String, String)| name != "date" && name != "x-request-id";
             answers.iter_mut().for_each(|answer| answer.headers.retain(dates));
@@ -42,13 +45,18 @@ fn row_09_another_tenants_id_is_nobodys_id() {
         });
         assert_eq!(in_bulk[0], in_bulk[1]);
         assert!(in_bulk[0].contains("404"), "{}", in_bulk[0]);
-        for filter in [format!("id eq \"{foreign}\""), format!("members.value eq \"{foreign_user}\""), "id pr".to_owned()] {
+        for filter in [
+            format!("id eq \"{foreign}\""),
+            format!("members.value eq \"{foreign_user}\""),
+            "id pr".to_owned(),
+        ] {
             let filter = crate::http::encode(&filter);
             let answer = ours.get(&format!("/Groups?filter={filter}"));
             assert!(answer.status == 400 || answer.json()["totalResults"] == 0, "{}", answer.text());
         }
     }
-    let after = [theirs.get(&format!("/Users/{foreign_user}")), theirs.get(&format!("/Groups/{foreign_group}"))];
+    let after =
+        [theirs.get(&format!("/Users/{foreign_user}")), theirs.get(&format!("/Groups/{foreign_group}"))];
     assert_eq!(before.map(|answer| visible(&answer)), after.map(|answer| visible(&answer)));
 }
 
@@ -63,11 +71,16 @@ fn row_10_foreign_members_are_refused_and_managers_not_resolved() {
     let detail = ours.post("/Groups", &group("h", &[&own, &foreign])).refused(400, "invalidValue");
     assert!(detail.contains(&foreign) && !detail.contains(&own), "{detail}");
     ours.put(&path, &group("g", &[&foreign])).refused(400, "invalidValue");
-    ours.patch(&path, json!([op("add", "members", json!([{ "value": foreign }]))])).refused(400, "invalidValue");
+    ours.patch(&path, json!([op("add", "members", json!([{ "value": foreign }]))]))
+        .refused(400, "invalidValue");
     ours.patch(&path, json!([op("replace", "members", naming)])).refused(400, "invalidValue");
-    ours.patch(&path, json!([{ "op": "add", "value": { "members": [{ "value": foreign }] } }])).refused(400, "invalidValue");
-    let answer = ours.post("/Bulk", &bulk(json!([{ "method": "POST", "path": "/Groups", "bulkId": "g",
-        "data": group("h", &[&foreign]) }])));
+    ours.patch(&path, json!([{ "op": "add", "value": { "members": [{ "value": foreign }] } }]))
+        .refused(400, "invalidValue");
+    let answer = ours.post(
+        "/Bulk",
+        &bulk(json!([{ "method": "POST", "path": "/Groups", "bulkId": "g",
+        "data": group("h", &[&foreign]) }])),
+    );
     assert_eq!(answer.expect(200)["Operations"][0]["status"], "400");
     assert_eq!(visible(&ours.get(&path)), visible(&before));
 
@@ -116,7 +129,10 @@ fn row_13_an_id_in_the_body_never_counts() {
     let (_server, mut client) = Server::with("generic");
     let [ada, bob] = ["ada", "bob"].map(|name| id(&client.post("/Users", &user(name)).expect(201)));
     let before = client.get(&format!("/Users/{bob}"));
-    let body = user_with("eve", json!({ "id": bob, "meta": { "location": format!("/Users/{bob}"), "resourceType": "User" } }));
+    let body = user_with(
+        "eve",
+        json!({ "id": bob, "meta": { "location": format!("/Users/{bob}"), "resourceType": "User" } }),
+    );
     let replaced = client.put(&format!("/Users/{ada}"), &body).expect(200);
     assert_eq!((id(&replaced), &replaced["userName"]), (ada.clone(), &json!("eve")));
     let created = client.post("/Users", &user_with("mallory", json!({ "id": bob }))).expect(201);

@@ -17,19 +17,23 @@ fn row_18_a_password_is_nowhere() {
         let server = Server::start(&format!("passwords = \"{keep}\"\n[log]\nlevel = \"trace\""));
         let mut client = server.tenant("acme", "generic");
         let canary = |number: usize| format!("CanaryPassword{number}!");
-        let with_password = |name: &str, number: usize| user_with(name, json!({ "password": canary(number) }));
+        let with_password =
+            |name: &str, number: usize| user_with(name, json!({ "password": canary(number) }));
         let mut answers = vec![client.post("/Users", &with_password("ada", 1))];
         let path = format!("/Users/{}", id(&answers[0].expect(201)));
         answers.push(client.put(&path, &with_password("ada", 2)));
         answers.push(client.patch(&path, json!([op("replace", "password", json!(canary(3)))])));
         answers.push(client.patch(&path, json!([{ "op": "add", "value": { "password": canary(4) } }])));
-        let operations = json!([{ "method": "POST", "path": "/Users", "bulkId": "b", "data": with_password("bob", 5) }]);
+        let operations =
+            json!([{ "method": "POST", "path": "/Users", "bulkId": "b", "data": with_password("bob", 5) }]);
         answers.push(client.post("/Bulk", &bulk(operations)));
         assert!(answers.iter().all(|answer| answer.status < 300), "{answers:?}");
         answers.push(client.post("/Users", &with_password("ADA", 6)));
         answers.push(client.post("/Users", &user_with("eve", json!({ "password": ["CanaryPassword7!"] }))));
         answers.push(client.patch(&path, json!([op("replace", "password.x", json!(canary(8)))])));
-        for query in ["", "?attributes=password", "?attributes=password,userName", "?excludedAttributes=userName"] {
+        for query in
+            ["", "?attributes=password", "?attributes=password,userName", "?excludedAttributes=userName"]
+        {
             answers.push(client.get(&format!("/Users{query}")));
             answers.push(client.get(&format!("{path}{query}")));
         }
@@ -60,8 +64,13 @@ fn row_19_hidden_attributes_answer_no_questions() {
     let mut client = server.tenant("acme", "generic");
     client.post("/Users", &user_with("ada", json!({ "password": "secret" }))).expect(201);
     for filter in [
-        "password pr", "password eq \"secret\"", "PassWord sw \"s\"", "not (password pr)", "userName pr or password pr",
-        "urn:ietf:params:scim:schemas:core:2.0:User:password pr", "password ne \"x\"",
+        "password pr",
+        "password eq \"secret\"",
+        "PassWord sw \"s\"",
+        "not (password pr)",
+        "userName pr or password pr",
+        "urn:ietf:params:scim:schemas:core:2.0:User:password pr",
+        "password ne \"x\"",
     ] {
         let answer = client.get(&format!("/Users?filter={}", encode(filter)));
         assert!(answer.status == 400, "{filter}: {} {}", answer.status, answer.text());
@@ -89,7 +98,10 @@ fn row_31_logs_hold_no_secrets_and_cannot_be_forged() {
     stranger.get("/Users").refused(401, "");
     let mut nobody = Client::new(server.process.address, &base("canarytenant"), &token);
     nobody.get("/Users").refused(401, "");
-    for odd in [b"\x1b[31mINJECTED / HTTP/1.1\r\n\r\n".as_slice(), b"GET / HTTP/1.1\r\nx: CanaryHeader\x1b[31m\r\n\r\n"] {
+    for odd in [
+        b"\x1b[31mINJECTED / HTTP/1.1\r\n\r\n".as_slice(),
+        b"GET / HTTP/1.1\r\nx: CanaryHeader\x1b[31m\r\n\r\n",
+    ] {
         let mut connection = Connection::open(server.process.address).expect("a connection");
         connection.send(odd).expect("sent");
         let _ = connection.rest();
@@ -123,7 +135,10 @@ fn row_32_every_change_is_audited_once() {
     let group_path = format!("/Groups/{}", id(&client.post("/Groups", &group("g", &[])).expect(201)));
     client.put(&path, &user_with("ada", json!({ "active": true }))).expect(200);
     client.patch(&path, json!([op("replace", "active", json!(false))])).expect(200);
-    assert_eq!(client.patch(&group_path, json!([op("add", "members", json!([{ "value": ada }]))])).status, 204);
+    assert_eq!(
+        client.patch(&group_path, json!([op("add", "members", json!([{ "value": ada }]))])).status,
+        204
+    );
     let operations = json!([
         { "method": "POST", "path": "/Users", "bulkId": "b", "data": user("bob") },
         { "method": "POST", "path": "/Users", "bulkId": "c", "data": user("ada") },
@@ -139,14 +154,18 @@ fn row_32_every_change_is_audited_once() {
 
     let ledger = Ledger::open(&server.place.database());
     let entries = ledger.audit("acme");
-    let seen: Vec<String> = entries.iter().map(|entry| format!("{} {}", entry.entry.status, entry.entry.action)).collect();
+    let seen: Vec<String> =
+        entries.iter().map(|entry| format!("{} {}", entry.entry.status, entry.entry.action)).collect();
     let done = entries.iter().filter(|entry| entry.entry.status < 300).count();
     assert_eq!(done, 8, "{seen:#?}");
     for (entry, next) in entries.iter().zip(entries.iter().skip(1)) {
         assert_eq!(entry.number + 1, next.number);
         assert!(entry.at <= next.at);
     }
-    assert!(entries.iter().all(|entry| !entry.entry.actor.is_empty() && !entry.entry.request.is_empty()), "{entries:?}");
+    assert!(
+        entries.iter().all(|entry| !entry.entry.actor.is_empty() && !entry.entry.request.is_empty()),
+        "{entries:?}"
+    );
 
     let kinds: Vec<ChangeKind> = ledger.changes("acme").iter().map(|change| change.kind).collect();
     let deactivations = kinds.iter().filter(|kind| **kind == ChangeKind::Deactivated).count();

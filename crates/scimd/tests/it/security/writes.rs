@@ -39,11 +39,14 @@ fn row_15_read_only_attributes_stay() {
             }
         }
         if !name.contains('.') {
-            client.patch(&path, json!([{ "op": "replace", "value": { name: value } }])).refused(400, "mutability");
+            client
+                .patch(&path, json!([{ "op": "replace", "value": { name: value } }]))
+                .refused(400, "mutability");
         }
     }
     assert_eq!(visible(&client.get(&path)), visible(&before), "nothing changed");
-    let body = user_with("ada", json!({ "id": "x", "groups": [], "meta": { "created": "2020-01-01T00:00:00Z" } }));
+    let body =
+        user_with("ada", json!({ "id": "x", "groups": [], "meta": { "created": "2020-01-01T00:00:00Z" } }));
     let after = client.put(&path, &body).expect(200);
     let before = before.json();
     assert_eq!((&after["id"], &after["groups"]), (&before["id"], &before["groups"]), "PUT ignores them");
@@ -71,7 +74,12 @@ fn row_16_every_door_gives_the_same_verdict() {
             ("POST", verdict(&client.post("/Users", &body).json())),
             ("PUT", verdict(&client.put(&path, &body).json())),
             ("PATCH", verdict(&client.patch(&path, json!([op("replace", attribute, value.clone())])).json())),
-            ("PATCH", verdict(&client.patch(&path, json!([{ "op": "replace", "value": { attribute: value } }])).json())),
+            (
+                "PATCH",
+                verdict(
+                    &client.patch(&path, json!([{ "op": "replace", "value": { attribute: value } }])).json(),
+                ),
+            ),
         ];
         let patch = crate::http::patch_body(json!([op("add", attribute, value.clone())]));
         let operations = json!([
@@ -126,8 +134,20 @@ fn row_17_no_tricks_with_keys() {
         assert_eq!(answer.status, 400, "PATCH {members}: {}", answer.text());
     }
     for body in [
-        "", "null", "[]", "1", "\"x\"", "{", "{}x", "{\"schemas\": []}", "\u{feff}{}", "{'a': 1}", "{\"a\": NaN}", "{\"a\": 01}",
-        "{\"a\": 1,}", "\u{0}",
+        "",
+        "null",
+        "[]",
+        "1",
+        "\"x\"",
+        "{",
+        "{}x",
+        "{\"schemas\": []}",
+        "\u{feff}{}",
+        "{'a': 1}",
+        "{\"a\": NaN}",
+        "{\"a\": 01}",
+        "{\"a\": 1,}",
+        "\u{0}",
     ] {
         let answer = client.call("POST", "/Users", &[], Some(body.as_bytes())).expect("an answer");
         assert_eq!(answer.status, 400, "{body}: {}", answer.text());
@@ -154,7 +174,10 @@ fn row_20_a_leaver_is_out_whatever_way_it_is_said() {
         }
         for (number, (method, what)) in ways.into_iter().enumerate() {
             let name = format!("leaver{number}");
-            let path = format!("/Users/{}", id(&client.post("/Users", &user_with(&name, json!({ "active": true }))).expect(201)));
+            let path = format!(
+                "/Users/{}",
+                id(&client.post("/Users", &user_with(&name, json!({ "active": true }))).expect(201))
+            );
             let say = |client: &mut Client| match method {
                 "PUT" => client.put(&path, &user_with(&name, json!({ "active": false }))).expect(200),
                 _ => client.patch(&path, json!([what])).expect(200),
@@ -165,7 +188,11 @@ fn row_20_a_leaver_is_out_whatever_way_it_is_said() {
             say(&mut client);
             let filter = format!("/Users?filter=userName%20eq%20%22{name}%22%20and%20active%20eq%20false");
             assert_eq!(client.get(&filter).expect(200)["totalResults"], 1, "{idp} {method} {what}");
-            assert_eq!(client.get(&path).expect(200)["meta"]["version"], version, "the second time changes nothing");
+            assert_eq!(
+                client.get(&path).expect(200)["meta"]["version"],
+                version,
+                "the second time changes nothing"
+            );
         }
     }
 }
@@ -196,7 +223,8 @@ fn row_21_nobody_rises_by_accident() {
 fn row_23_one_of_many_creates_the_user() {
     let (_server, client) = Server::with("generic");
     let statuses = at_once(50, &client, |client, number| {
-        let upper = |(at, c): (usize, char)| if number >> (at % 6) & 1 == 1 { c.to_ascii_uppercase() } else { c };
+        let upper =
+            |(at, c): (usize, char)| if number >> (at % 6) & 1 == 1 { c.to_ascii_uppercase() } else { c };
         let name: String = "racer@example.com".chars().enumerate().map(upper).collect();
         client.post("/Users", &user(&name)).status
     });
@@ -207,7 +235,8 @@ fn row_23_one_of_many_creates_the_user() {
 #[test]
 fn row_24_no_member_is_lost() {
     let (_server, mut client) = Server::with("generic");
-    let ids: Vec<String> = (0..60).map(|n| id(&client.post("/Users", &user(&format!("u{n}"))).expect(201))).collect();
+    let ids: Vec<String> =
+        (0..60).map(|n| id(&client.post("/Users", &user(&format!("u{n}"))).expect(201))).collect();
     let leaving: Vec<&str> = ids[..20].iter().map(String::as_str).collect();
     let path = format!("/Groups/{}", id(&client.post("/Groups", &group("g", &leaving)).expect(201)));
     let statuses = at_once(60, &client, |client, number| {
@@ -227,7 +256,10 @@ fn row_24_no_member_is_lost() {
 #[test]
 fn row_25_a_patch_is_whole_and_a_version_is_won_once() {
     let (_server, mut client) = Server::with("generic");
-    let path = format!("/Users/{}", id(&client.post("/Users", &user_with("ada", json!({ "title": "t" }))).expect(201)));
+    let path = format!(
+        "/Users/{}",
+        id(&client.post("/Users", &user_with("ada", json!({ "title": "t" }))).expect(201))
+    );
     let before = client.get(&path);
     let operations = json!([
         op("replace", "title", json!("other")),
