@@ -60,10 +60,10 @@ impl Document {
         self.0.shift_remove(attribute_name)
     }
 
-    /// Keeps an attribute of the core schema as it was in an older document, if this one says nothing of it.
-    pub fn keep(&mut self, attribute_name: &str, old: &Self) {
-        if let Some(value) = old.0.get(attribute_name).filter(|_| !self.0.contains_key(attribute_name)) {
-            self.0.insert(attribute_name.to_owned(), value.clone());
+    /// Gives an attribute of the core schema this value, if the document says nothing of it.
+    pub fn fill(&mut self, attribute_name: &str, value: impl Into<Value>) {
+        if !self.0.contains_key(attribute_name) {
+            self.0.insert(attribute_name.to_owned(), value.into());
         }
     }
 }

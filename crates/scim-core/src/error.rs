@@ -51,6 +51,8 @@ pub enum ErrorKind {
     NotFound,
     /// The endpoint does not know the method.
     MethodNotAllowed,
+    /// The request did not arrive in time.
+    Timeout,
     /// The client accepts no media type that is spoken here.
     NotAcceptable,
     /// The state of the resource does not allow the operation.
@@ -106,6 +108,7 @@ impl ErrorKind {
             Self::NotFound => (404, None),
             Self::MethodNotAllowed => (405, None),
             Self::NotAcceptable => (406, None),
+            Self::Timeout => (408, None),
             Self::Conflict => (409, None),
             Self::PreconditionFailed => (412, None),
             Self::TooLarge => (413, None),

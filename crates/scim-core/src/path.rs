@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{Attribute, ResourceType, Schema};
-use crate::text::nearest;
+use crate::text::{excerpt, nearest};
 
 /// A resolved attribute path.
 #[derive(Clone, PartialEq, Eq)]
@@ -186,7 +186,7 @@ fn unknown_urn(text: &str, resource_type: &ResourceType) -> Error {
     let mut known: Vec<&str> = vec![resource_type.schema().id()];
     known.extend(resource_type.extensions().iter().map(|extension| extension.schema().id()));
     let urn = text.rsplit_once(':').map_or(text, |(urn, _)| urn);
-    let error = invalid(format!("`{text}` names no schema of {}", resource_type.name()));
+    let error = invalid(format!("`{}` names no schema of {}", excerpt(text), resource_type.name()));
     match nearest(urn, known.iter().copied()) {
         Some(name) => error.remedy(format!("did you mean `{name}`?")),
         None => error.remedy(format!("its schemas are {}", list(&known))),
@@ -200,16 +200,17 @@ fn unknown_attribute(
     resource_type: &ResourceType,
 ) -> Error {
     if name.is_empty() {
-        return invalid(format!("`{text}` names no attribute"));
+        return invalid(format!("`{}` names no attribute", excerpt(text)));
     }
+    let quoted = excerpt(name);
     if let Some(schema) = scope {
-        let error = invalid(format!("`{name}` is not an attribute of `{}`", schema.id()));
+        let error = invalid(format!("`{quoted}` is not an attribute of `{}`", schema.id()));
         return match nearest(name, schema.attributes().iter().map(|attribute| attribute.name())) {
             Some(near) => error.remedy(format!("did you mean `{}:{near}`?", schema.id())),
             None => error,
         };
     }
-    let error = invalid(format!("`{name}` is not an attribute of {}", resource_type.name()));
+    let error = invalid(format!("`{quoted}` is not an attribute of {}", resource_type.name()));
     let elsewhere = resource_type.extensions().iter().find_map(|extension| {
         let attribute = extension.schema().attribute(name)?;
         Some(format!("it belongs to an extension: write `{}:{}`", extension.schema().id(), attribute.name()))
@@ -227,7 +228,7 @@ fn unknown_sub(attribute: &Attribute, sub_name: &str) -> Error {
         return invalid(format!("`{name}` has no sub-attributes")).remedy(format!("use `{name}` alone"));
     }
     let known: Vec<&str> = attribute.sub_attributes().iter().map(|sub| sub.name()).collect();
-    let error = invalid(format!("`{sub_name}` is not a sub-attribute of `{name}`"));
+    let error = invalid(format!("`{}` is not a sub-attribute of `{name}`", excerpt(sub_name)));
     match nearest(sub_name, known.iter().copied()) {
         Some(near) => error.remedy(format!("did you mean `{name}.{near}`?")),
         None => error.remedy(format!("it has {}", list(&known))),

@@ -5,6 +5,7 @@
 //! service opens no socket, starts no thread and reads no clock of its own.
 
 use std::error::Error as StdError;
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -82,7 +83,8 @@ impl Service {
         &self.directory
     }
 
-    /// Answers a request. Every outcome is an answer, errors included.
+    /// Answers a request. Every outcome is an answer, errors included. A body that fails with an [`io::Error`] of kind
+    /// `TimedOut` is answered with 408.
     pub async fn handle<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes>,
@@ -306,6 +308,9 @@ impl Service {
         match collected {
             Ok(collected) => json::parse(&collected.to_bytes()),
             Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large(limit)),
+            Err(error) if is_late(&*error) => {
+                Err(Error::new(ErrorKind::Timeout, "the body did not arrive in time").caused_by(error))
+            }
             Err(error) => {
                 Err(Error::new(ErrorKind::BadRequest, "the body did not arrive whole").caused_by(error))
             }
@@ -350,6 +355,11 @@ impl<'a> Credential<'a> {
 fn unauthenticated() -> Error {
     Error::new(ErrorKind::Unauthenticated, "the request carries no token that is valid for this tenant")
         .remedy("send `Authorization: Bearer TOKEN` with a token of this tenant that has neither expired nor been revoked")
+}
+
+/// Whether the server stopped waiting for a body: it says so by an I/O error of that kind.
+fn is_late(error: &(dyn StdError + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 fn too_large(limit: usize) -> Error {

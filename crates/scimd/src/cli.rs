@@ -67,7 +67,7 @@ pub enum Command {
 /// `scimd quickstart`.
 #[derive(Debug, Args)]
 pub struct Quickstart {
-    /// The identity provider that will push: entra, okta or generic
+    /// The identity provider that will push: entra, okta or generic [default: entra, or what the tenant has]
     #[arg(long, value_parser = idp)]
     pub idp: Option<Idp>,
     /// Where to listen

@@ -85,7 +85,7 @@ fn extension_data(value: &Value, schema: &Schema, resource_type: &ResourceType) 
         }
     };
     let mut data = Map::with_capacity(object.len());
-    for (key, value) in object {
+    for (key, value) in object.iter().filter(|(key, value)| !names::repeats_schema(schema, key, value)) {
         let attribute =
             schema.attribute(key).ok_or_else(|| names::unknown_in_extension(schema, key, resource_type))?;
         names::spelled_once(object, key, attribute.name(), &urn)?;

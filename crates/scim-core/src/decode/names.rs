@@ -86,6 +86,13 @@ fn unknown_urn(resource_type: &ResourceType, key: &str) -> Error {
     }
 }
 
+/// Whether a member of an extension's data says no more than whose data it is. Client libraries that make a class of
+/// each schema send `"schemas": ["urn:…"]` inside as well as at the top.
+pub(crate) fn repeats_schema(schema: &Schema, key: &str, value: &Value) -> bool {
+    let is_own = |urn: &Value| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(schema.id()));
+    key.eq_ignore_ascii_case("schemas") && value.as_array().is_some_and(|urns| urns.iter().all(is_own))
+}
+
 /// The error for a member of an extension that is not one of its attributes.
 pub(crate) fn unknown_in_extension(schema: &Schema, key: &str, resource_type: &ResourceType) -> Error {
     let error = syntax(format!("`{}` is not an attribute of `{}`", excerpt(key), schema.id()));

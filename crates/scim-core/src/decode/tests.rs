@@ -170,6 +170,10 @@ fn names_are_known_and_given_once() {
         &format!("`Title` is not an attribute of `{ENTERPRISE_USER}`; send `title` at the top level"),
     );
     check(
+        json!({ENTERPRISE_USER: {"schemas": [ENTERPRISE_USER, USER]}}),
+        &format!("`schemas` is not an attribute of `{ENTERPRISE_USER}`; send `schemas` at the top level"),
+    );
+    check(
         json!({"urn:x:y": {}}),
         "no extension `urn:x:y` is registered for User; see /ResourceTypes for what is",
     );

@@ -18,7 +18,7 @@ use super::{Comparison, Filter, Operand, Operator, Subject, Text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::AttributePath;
 use crate::schema::{Attribute, Registry, ResourceType, Returned, Type};
-use crate::text::{fold, nearest};
+use crate::text::{excerpt, fold, nearest};
 use crate::time::Instant;
 
 pub(super) struct Resolver<'a, 't> {
@@ -125,7 +125,8 @@ impl Resolver<'_, '_> {
             Some(sub) => Ok(Subject::Attribute(AttributePath::new(None, Arc::clone(sub), None))),
             None => {
                 let known: Vec<&str> = attribute.sub_attributes().iter().map(|sub| sub.name()).collect();
-                let error = self.error(format!("`{name}` is not a sub-attribute of `{enclosing}`"));
+                let error =
+                    self.error(format!("`{}` is not a sub-attribute of `{enclosing}`", excerpt(name)));
                 Err(match nearest(name, known.iter().copied()) {
                     Some(near) => error.remedy(format!("did you mean `{near}`?")),
                     None => error.remedy(format!("it has {}", known.join(", "))),

@@ -69,7 +69,7 @@ pub(super) fn extension_operations(
                 .at(urn));
         }
     };
-    for (key, value) in object {
+    for (key, value) in object.iter().filter(|(key, value)| !names::repeats_schema(schema, key, value)) {
         let attribute =
             schema.attribute(key).ok_or_else(|| names::unknown_in_extension(schema, key, resource_type))?;
         names::spelled_once(object, key, attribute.name(), &urn)?;

@@ -409,7 +409,9 @@ fn extensions() {
         );
         let expected =
             || extension(json!({"department": "Dock", "manager": {"value": "1"}, "division": "North"}));
-        let data = json!({"department": "Dock", "DIVISION": "North", "costCenter": null});
+        let data = json!({
+            "schemas": [ENTERPRISE_USER], "department": "Dock", "DIVISION": "North", "costCenter": null,
+        });
         user(before(), op(verb, ENTERPRISE_USER, data.clone()), expected());
         user(before(), json!([{"op": verb, "value": {ENTERPRISE_USER.to_uppercase(): data}}]), expected());
     }

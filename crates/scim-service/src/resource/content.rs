@@ -41,10 +41,12 @@ pub(crate) fn content(
     }
 }
 
-/// What others call the resource: its display name, else its user name, else nothing.
+/// What others call the resource: its display name, else the whole of its name, else nothing. A user name is no name
+/// of a person, and who needs it has the identifier.
 fn label(map: &Map<String, Value>) -> String {
-    let text = |name: &str| map.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    text("displayName").or_else(|| text("userName")).unwrap_or_default().to_owned()
+    let text = |value: Option<&Value>| Some(value?.as_str()?.to_owned()).filter(|text| !text.is_empty());
+    let name = || text(map.get("name")?.get("formatted"));
+    text(map.get("displayName")).or_else(name).unwrap_or_default()
 }
 
 fn claims(path: &AttributePath, map: &Map<String, Value>) -> Vec<UniqueKey> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use scim_core::path::AttributePath;
-use scim_core::schema::ResourceType;
+use scim_core::schema::{Membership, ResourceType};
 use scim_core::{Error, ErrorKind, Result, decode};
 use scim_store::{Applied, Content, Hidden, Operation, Record};
 use serde_json::Value;
@@ -59,6 +59,11 @@ impl Context<'_> {
     ) -> Result<Planned> {
         rewrite_resource(&mut body, resource_type, self.quirks);
         let decode::Decoded { mut document, hidden } = decode::resource(&body, resource_type)?;
+        let is_account = resource_type.membership() == Some(Membership::Member);
+        if is_account && resource_type.attribute("active").is_some() {
+            // Only an explicit `true` is active, so what a new account is by default is said.
+            document.fill("active", true);
+        }
         let members = MemberChange::of_document(&mut document, resource_type)?;
         let mut content: Content = content(&document, resource_type, self.quirks, self.now);
         content.hidden = self.hide(hidden.into_iter().map(|(path, value)| (path, Some(value)))).await?;

@@ -138,7 +138,6 @@ impl Context<'_> {
             }
         }
         decode::complete(&mut new, resource_type)?;
-        new.keep("active", &old);
         let hidden = self.hide(hidden.into_iter()).await?;
         let members = members.into_delta(self.settings.unknown_members);
         if new == old && members.is_empty() && hidden.is_empty() {

@@ -37,7 +37,9 @@ impl Context<'_> {
             let old = Document::from_stored(&current.body)?;
             decode::check_immutable(&old, &document, resource_type)?;
             let mut new = document.clone();
-            new.keep("active", &old);
+            if let Some(active) = old.as_map().get("active") {
+                new.fill("active", active.clone());
+            }
             let mut content = content(&new, resource_type, self.quirks, self.now);
             content.hidden.clone_from(&hidden);
             let kind = change_kind(&old, &new);
@@ -91,9 +93,9 @@ impl Context<'_> {
     }
 }
 
-/// How the log calls the step from one document to the next. No `active` means active.
+/// How the log calls the step from one document to the next. Only an explicit `true` is active.
 pub(super) fn change_kind(old: &Document, new: &Document) -> ChangeKind {
-    let active = |document: &Document| document.as_map().get("active") != Some(&Value::Bool(false));
+    let active = |document: &Document| document.as_map().get("active") == Some(&Value::Bool(true));
     match (active(old), active(new)) {
         (true, false) => ChangeKind::Deactivated,
         (false, true) => ChangeKind::Reactivated,

@@ -133,6 +133,47 @@ fn a_stale_change_is_refused() {
 }
 
 #[test]
+fn only_an_explicit_true_is_active() {
+    let world = World::new(Idp::Generic);
+    let path = format!("/Users/{}", world.user("ada"));
+    let active = || world.get(&path).body["active"].clone();
+    assert_eq!(active(), json!(true), "a new account is, and says so");
+    let put = |more: Value| {
+        let mut body = json!({"schemas": [USER], "userName": "ada"});
+        body.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        assert_eq!(world.request("PUT", &path, &body).status.as_u16(), 200);
+        active()
+    };
+    assert_eq!(put(json!({})), json!(true));
+    assert_eq!(put(json!({"active": false})), json!(false));
+    assert_eq!(put(json!({})), json!(false), "nobody is let in by omission");
+    assert_eq!(world.patch(&path, &json!([{"op": "remove", "path": "active"}])).status.as_u16(), 200);
+    assert_eq!(active(), Value::Null);
+    assert_eq!(put(json!({})), Value::Null);
+    assert_eq!(put(json!({"active": true})), json!(true));
+}
+
+#[test]
+fn a_member_is_shown_by_the_name_of_the_person() {
+    let world = World::new(Idp::Generic);
+    let user = |more: Value| {
+        let mut body = json!({"schemas": [USER], "userName": format!("u{more}")});
+        body.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        let answer = world.request("POST", "/Users", &body);
+        assert_eq!(answer.status.as_u16(), 201, "{}", answer.body);
+        answer.id()
+    };
+    for (attributes, expected) in [
+        (json!({"displayName": "Ada", "name": {"formatted": "Ada L."}}), json!("Ada")),
+        (json!({"name": {"formatted": "Ada L."}}), json!("Ada L.")),
+        (json!({}), Value::Null),
+    ] {
+        let group = world.group("g", &[&user(attributes)]);
+        assert_eq!(world.get(&format!("/Groups/{group}")).body["members"][0]["display"], expected);
+    }
+}
+
+#[test]
 fn lists_are_filtered_sorted_and_paged() {
     let world = World::new(Idp::Generic);
     for name in ["Dora", "ada", "Cy", "bob"] {
@@ -184,7 +225,7 @@ fn answers_hold_what_was_asked_for() {
         keys
     };
     assert_eq!(keys("attributes=userName"), ["id", "schemas", "userName"]);
-    assert_eq!(keys("excludedAttributes=userName,id"), ["id", "meta", "schemas"]);
+    assert_eq!(keys("excludedAttributes=userName,id"), ["active", "displayName", "id", "meta", "schemas"]);
 }
 
 #[test]

@@ -134,9 +134,10 @@ impl World {
         self.request("GET", path, &Value::Null)
     }
 
-    /// Creates a user of this name and gives its identifier.
+    /// Creates a user of this name, which is shown too, and gives its identifier.
     pub(crate) fn user(&self, name: &str) -> String {
-        let body = serde_json::json!({"schemas": [scim_core::schema::USER], "userName": name});
+        let body =
+            serde_json::json!({"schemas": [scim_core::schema::USER], "userName": name, "displayName": name});
         let answer = self.request("POST", "/Users", &body);
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
         answer.id()

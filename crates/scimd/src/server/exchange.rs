@@ -3,6 +3,7 @@
 //! The line names the endpoint's class and never the path, the query, a header or a body.
 
 use std::error::Error as StdError;
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -157,7 +158,7 @@ impl Body for Timed {
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
         match deadline.as_mut().poll(cx) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => Poll::Ready(Some(Err("it did not arrive in time".into()))),
+            Poll::Ready(()) => Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::TimedOut).into()))),
         }
     }
 

@@ -47,14 +47,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
 
     /// Reads on, without a judgement.
     fn poll_more(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let rest = self.begun.get(self.passed..).unwrap_or_default();
-        if rest.is_empty() {
+        if self.passed == self.begun.len() {
             return Pin::new(&mut self.inner).poll_read(cx, buf);
         }
+        self.give_begun(buf);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Passes on what was read before.
+    fn give_begun(&mut self, buf: &mut ReadBuf<'_>) {
+        let rest = self.begun.get(self.passed..).unwrap_or_default();
         let count = rest.len().min(buf.remaining());
         buf.put_slice(rest.get(..count).unwrap_or_default());
         self.passed += count;
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -62,14 +67,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.refused {
+            this.give_begun(buf);
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
         ready!(this.poll_more(cx, buf))?;
         let Some(framing) = &mut this.framing else { return Poll::Ready(Ok(())) };
         if let Err(at) = framing.follow(buf.filled().get(before..).unwrap_or_default()) {
-            // A NUL is wrong wherever it stands in a head or a chunk's frame, so that hyper answers 400 and closes.
+            // A NUL is wrong wherever it stands in a head or a chunk's frame, so that hyper answers 400 and closes. It
+            // looks at a head that came in parts when its end is there, so the end is what comes next, and the last.
             this.refused = true;
+            this.begun = b"\r\n\r\n".to_vec();
+            this.passed = 0;
             let end = before + at;
             if let Some(byte) = buf.filled_mut().get_mut(end) {
                 *byte = 0;

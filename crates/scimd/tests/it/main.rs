@@ -1,5 +1,12 @@
 //! End-to-end tests: the real `scimd`, over real sockets, on a real disk.
 
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, with the line that was wrong"
+)]
+
 mod entra_validator;
 mod http;
 mod kill;

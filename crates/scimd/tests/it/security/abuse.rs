@@ -216,7 +216,7 @@ fn row_29_nothing_a_client_sends_becomes_sql() {
 #[test]
 fn row_30_locations_are_the_configured_ones() {
     let server = Server::start("base_url = \"https://scim.example.com\"");
-    let mut client = server.tenant("acme", "generic");
+    let client = server.tenant("acme", "generic");
     let base = "https://scim.example.com/t/acme/scim/v2";
     for headers in [
         vec![("host", "evil.example")],
@@ -244,7 +244,7 @@ fn row_30_locations_are_the_configured_ones() {
             assert!(!answer.text().contains("evil") && answer.text().contains(base), "{}", answer.text());
             continue;
         }
-        let name = format!("u{}", headers.len());
+        let name = format!("u-{}", headers[0].0);
         let answer = request.with("POST", "/Users", &headers, Some(&user(&name)));
         let created = answer.expect(201);
         let location = format!("{base}/Users/{}", id(&created));

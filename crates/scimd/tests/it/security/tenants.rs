@@ -137,9 +137,7 @@ fn row_13_an_id_in_the_body_never_counts() {
     assert_eq!((id(&replaced), &replaced["userName"]), (ada.clone(), &json!("eve")));
     let created = client.post("/Users", &user_with("mallory", json!({ "id": bob }))).expect(201);
     assert_ne!(id(&created), bob);
+    assert_eq!(visible(&client.get(&format!("/Users/{bob}"))), visible(&before));
     let with_members = client.post("/Groups", &group("g", &[&bob])).expect(201);
     assert_eq!(members(&with_members), [bob.as_str()]);
-    let after = client.get(&format!("/Users/{bob}")).expect(200);
-    assert_eq!(after["userName"], before.json()["userName"]);
-    assert_eq!(after["meta"]["version"], before.json()["meta"]["version"]);
 }

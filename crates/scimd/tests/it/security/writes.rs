@@ -207,8 +207,10 @@ fn row_21_nobody_rises_by_accident() {
 
     client.patch(&path, json!([op("replace", "active", json!(false))])).expect(200);
     assert_eq!(client.put(&path, &user("ada")).expect(200)["active"], false, "PUT without active");
-    client.patch(&path, json!([{ "op": "remove", "path": "active" }]));
-    assert_eq!(client.get(&path).expect(200)["active"], false, "remove active");
+    client.patch(&path, json!([{ "op": "remove", "path": "active" }])).expect(200);
+    assert_eq!(client.get(&path).expect(200)["active"], Value::Null, "remove active");
+    assert_eq!(client.get("/Users?filter=active%20eq%20true").expect(200)["totalResults"], 0);
+    assert_eq!(client.put(&path, &user("ada")).expect(200)["active"], Value::Null, "PUT without active");
     assert_eq!(client.put(&path, &body).expect(200)["active"], true, "only when it is said");
 
     assert_eq!(client.delete(&path).status, 204);
