@@ -7,7 +7,7 @@ use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::{
     AuditEntry, Changeset, CommitError, Committed, Conflict, Edge, EdgeQuery, Operation, Record, Side, Store,
-    StoreError, Tenant,
+    StoreError, Tenant, UnknownMembers,
 };
 
 use crate::environment::Environment;
@@ -22,6 +22,8 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) tenant: &'a Tenant,
     pub(crate) quirks: Quirks,
+    /// What becomes of members that do not exist.
+    pub(crate) unknown_members: UnknownMembers,
     /// The tenant's base URL, without a trailing slash.
     pub(crate) base: &'a str,
     /// The credential.

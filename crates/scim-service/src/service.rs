@@ -165,6 +165,7 @@ impl Service {
             settings: &self.settings,
             tenant: &entry.tenant,
             quirks: connection.quirks(),
+            unknown_members: entry.settings.unknown_members.unwrap_or(self.settings.unknown_members),
             base: &base,
             actor: &token.id,
             request: &request_id,

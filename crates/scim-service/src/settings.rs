@@ -26,7 +26,7 @@ pub struct Settings {
     pub max_members: usize,
     /// How long a cursor stays valid.
     pub cursor_seconds: u32,
-    /// What becomes of members that do not exist.
+    /// What becomes of members that do not exist, where a tenant has no setting of its own.
     pub unknown_members: UnknownMembers,
     /// What becomes of passwords. `None` discards them.
     pub passwords: Option<Arc<dyn PasswordHasher>>,

@@ -170,6 +170,24 @@ pub enum UnknownMembers {
     Ignore,
 }
 
+impl UnknownMembers {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Refuse, Self::Ignore];
+
+    /// The name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Ignore => "ignore",
+        }
+    }
+
+    /// The one of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.name() == name)
+    }
+}
+
 /// Who did or tried what, and how it went. Never holds credentials, passwords or personal values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {

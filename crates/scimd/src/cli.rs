@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use scim_core::time::{Instant, Timestamp};
 use scim_service::directory::Idp;
+use scim_store::UnknownMembers;
 
 use crate::config::{Flags, StoreUrl};
 
@@ -47,7 +48,7 @@ pub enum Command {
         scimd serve --config /etc/scimd/scimd.toml\n\nSIGTERM and SIGINT end the server after the requests that were begun; \
         SIGHUP reads certificate and key again.")]
     Serve(Serve),
-    /// Create and list tenants, one for each customer
+    /// Create, list and set up tenants, one for each customer
     #[command(subcommand, arg_required_else_help = true)]
     Tenant(TenantCommand),
     /// Connect tenants to their identity providers
@@ -117,6 +118,21 @@ pub enum TenantCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// Change what is particular to a tenant; running servers follow within five seconds
+    #[command(
+        after_help = "Examples:\n  scimd tenant set acme --unknown-members ignore --store sqlite:scimd.db"
+    )]
+    Set {
+        /// The tenant
+        tenant: String,
+        /// What becomes of group members that do not exist: refuse the request, ignore them, or as the server's
+        /// configuration says
+        #[arg(long, value_name = "WHAT", value_enum)]
+        unknown_members: Unknown,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+    },
     /// List all tenants
     #[command(after_help = "Examples:\n  scimd tenant list --store sqlite:scimd.db --format json")]
     List {
@@ -127,6 +143,27 @@ pub enum TenantCommand {
         #[command(flatten)]
         output: Output,
     },
+}
+
+/// What becomes of group members that do not exist, in one tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Unknown {
+    /// The request is refused
+    Refuse,
+    /// They are left out
+    Ignore,
+    /// As the server's configuration says
+    Default,
+}
+
+impl From<Unknown> for Option<UnknownMembers> {
+    fn from(unknown: Unknown) -> Self {
+        match unknown {
+            Unknown::Refuse => Some(UnknownMembers::Refuse),
+            Unknown::Ignore => Some(UnknownMembers::Ignore),
+            Unknown::Default => None,
+        }
+    }
 }
 
 /// `scimd connection …`.
@@ -166,8 +203,8 @@ pub enum ConnectionCommand {
         output: Output,
     },
     /// Remove a tenant's connection; its users, groups and tokens stay
-    #[command(after_help = "Examples:\n  scimd connection delete acme --store sqlite:scimd.db")]
-    Delete {
+    #[command(after_help = "Examples:\n  scimd connection remove acme --store sqlite:scimd.db")]
+    Remove {
         /// The tenant
         tenant: String,
         /// Where the configuration and the store are.

@@ -11,9 +11,9 @@ use scim_store::{
     Start, Tenant,
 };
 
-use super::record::{ConnectionBody, Kind, TenantBody, content, secret_content, token_content};
+use super::record::{ConnectionBody, Kind, content, secret_content, token_content};
 use super::token::{Drawn, is_id};
-use super::{Connection, Directory, NewToken, TenantEntry, TokenEntry};
+use super::{Connection, Directory, NewToken, TenantEntry, TenantSettings, TokenEntry};
 use crate::context::store_error;
 
 /// How many records are read at once.
@@ -29,11 +29,31 @@ impl Directory {
     pub async fn create_tenant(&self, name: &str, actor: &str) -> Result<Tenant> {
         let tenant =
             Tenant::new(name).map_err(|error| Error::new(ErrorKind::InvalidValue, error.to_string()))?;
-        let content = content(name, &TenantBody { name: name.to_owned() })?;
+        let content = content(name, &TenantSettings::default().into_body(&tenant))?;
         let operations = vec![create(Kind::Tenant, name, content)];
         match self.change(operations, actor, format!("create tenant {name}"), 201).await? {
             Ok(_) => Ok(tenant),
             Err(_) => Err(Error::new(ErrorKind::Conflict, format!("tenant `{name}` exists already"))),
+        }
+    }
+
+    /// Gives a tenant these settings, all of them. Every server on the store follows within
+    /// [`super::TRUST_SECONDS`].
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such tenant.
+    pub async fn configure_tenant(
+        &self,
+        tenant: &Tenant,
+        settings: TenantSettings,
+        actor: &str,
+    ) -> Result<()> {
+        let name = tenant.as_str();
+        let content = content(name, &settings.into_body(tenant))?;
+        let operations = vec![replace(Kind::Tenant, name, Some(content))];
+        match self.change(operations, actor, format!("configure tenant {name}"), 200).await? {
+            Ok(_) => Ok(()),
+            Err(_) => Err(self.no_tenant(name).await),
         }
     }
 
@@ -99,7 +119,7 @@ impl Directory {
             )
             .remedy(format!(
                 "create another tenant for another identity provider, or replace this one: \
-                 `scimd connection delete {tenant}` and create it anew"
+                 `scimd connection remove {tenant}` and create it anew"
             ))),
             Err(_) => Err(self.no_tenant(tenant.as_str()).await),
         }
@@ -109,9 +129,9 @@ impl Directory {
     ///
     /// # Errors
     /// `NotFound` when there is no such tenant, or it has no connection.
-    pub async fn delete_connection(&self, tenant: &Tenant, actor: &str) -> Result<()> {
+    pub async fn remove_connection(&self, tenant: &Tenant, actor: &str) -> Result<()> {
         let operations = vec![exists(tenant), delete(Kind::Connection, tenant.as_str())];
-        match self.change(operations, actor, format!("delete connection of {tenant}"), 204).await? {
+        match self.change(operations, actor, format!("remove connection of {tenant}"), 204).await? {
             Ok(_) => Ok(()),
             Err(Conflict::Missing { operation: 1 }) => {
                 Err(Error::new(ErrorKind::NotFound, format!("tenant `{tenant}` has no connection")))
@@ -250,16 +270,21 @@ fn delete(kind: Kind, name: &str) -> Operation {
     Operation::Delete { id: kind.id(name), resource_type: kind.name().into(), guard: Guard::Exists }
 }
 
-/// Changes nothing, and fails when there is no such tenant.
-fn exists(tenant: &Tenant) -> Operation {
+/// Fails when there is no such record.
+fn replace(kind: Kind, name: &str, content: Option<Content>) -> Operation {
     Operation::Replace {
-        id: Kind::Tenant.id(tenant.as_str()),
-        resource_type: Kind::Tenant.name().into(),
+        id: kind.id(name),
+        resource_type: kind.name().into(),
         guard: Guard::Exists,
-        content: None,
+        content,
         members: MemberDelta::default(),
         kind: ChangeKind::Modified,
     }
+}
+
+/// Changes nothing, and fails when there is no such tenant.
+fn exists(tenant: &Tenant) -> Operation {
+    replace(Kind::Tenant, tenant.as_str(), None)
 }
 
 fn id(operation: &Operation) -> &str {

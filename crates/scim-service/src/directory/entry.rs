@@ -5,9 +5,9 @@ use std::fmt;
 use scim_core::text::nearest;
 use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result};
-use scim_store::{Record, Tenant};
+use scim_store::{Record, Tenant, UnknownMembers};
 
-use super::record::{ConnectionBody, TokenBody, read, read_bytes};
+use super::record::{ConnectionBody, TenantBody, TokenBody, corrupt, read, read_bytes};
 use super::token::Hash;
 use crate::quirk::{Quirk, Quirks};
 
@@ -126,6 +126,29 @@ impl Connection {
     }
 }
 
+/// What differs for one tenant from the settings of the whole service. `None` is no difference.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TenantSettings {
+    /// What becomes of members that do not exist.
+    pub unknown_members: Option<UnknownMembers>,
+}
+
+impl TenantSettings {
+    pub(super) fn into_body(self, tenant: &Tenant) -> TenantBody {
+        let Self { unknown_members } = self;
+        TenantBody {
+            name: tenant.as_str().to_owned(),
+            unknown_members: unknown_members.map(|policy| policy.name().to_owned()),
+        }
+    }
+
+    fn read(record: &Record) -> Result<Self> {
+        let TenantBody { name: _, unknown_members } = read(record)?;
+        let known = |name: String| UnknownMembers::from_name(&name).ok_or_else(|| corrupt(&record.id));
+        Ok(Self { unknown_members: unknown_members.map(known).transpose()? })
+    }
+}
+
 /// A tenant, as a request needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantEntry {
@@ -133,6 +156,8 @@ pub struct TenantEntry {
     pub tenant: Tenant,
     /// When it was created.
     pub created: Timestamp,
+    /// What is particular to it.
+    pub settings: TenantSettings,
     /// Its connection, once it has one.
     pub connection: Option<Connection>,
 }
@@ -140,7 +165,7 @@ pub struct TenantEntry {
 impl TenantEntry {
     pub(super) fn read(tenant: Tenant, record: &Record, connection: Option<&Record>) -> Result<Self> {
         let connection = connection.map(Connection::read).transpose()?;
-        Ok(Self { tenant, created: record.created, connection })
+        Ok(Self { tenant, created: record.created, settings: TenantSettings::read(record)?, connection })
     }
 }
 
@@ -168,8 +193,7 @@ impl TokenEntry {
         let body: TokenBody = read(record)?;
         Ok(Self {
             id: record.label.clone(),
-            tenant: Tenant::new(&body.tenant)
-                .map_err(|error| super::record::corrupt(&record.id).caused_by(error))?,
+            tenant: Tenant::new(&body.tenant).map_err(|error| corrupt(&record.id).caused_by(error))?,
             created: record.created,
             expires: body.expires.map(Timestamp),
             hash: read_bytes(record, &body.hash)?,

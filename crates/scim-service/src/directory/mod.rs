@@ -1,8 +1,8 @@
 //! The directory: which tenants exist, what each is connected to, and which tokens it accepts.
 //!
 //! All of it is records in the reserved system tenant, written through the same [`Store`] as everything else, so that
-//! durability, audit and spreading to other servers need no mechanism of their own. Caches hold only what exists,
-//! follow the system tenant's change log, and are not believed for longer than [`TRUST_SECONDS`] without it. The
+//! durability, audit and spreading to other servers need no mechanism of their own. Caches hold only what lets somebody
+//! in, follow the system tenant's change log, and are not believed for longer than [`TRUST_SECONDS`] without it. The
 //! directory never keeps a token, only its hash, and never says why a token is refused.
 
 mod administration;
@@ -19,7 +19,7 @@ use scim_core::Result;
 use scim_core::time::Timestamp;
 use scim_store::{Record, Store, Tenant};
 
-pub use self::entry::{Connection, Idp, NewToken, TenantEntry, TokenEntry};
+pub use self::entry::{Connection, Idp, NewToken, TenantEntry, TenantSettings, TokenEntry};
 
 use self::cache::Cache;
 use self::record::{Kind, Types};
@@ -63,7 +63,10 @@ impl Directory {
         let [record, connection] = self.records([&ids[0], &ids[1]]).await?;
         let Some(record) = record else { return Ok(None) };
         let entry = Arc::new(TenantEntry::read(tenant, &record, connection.as_ref())?);
-        self.cache.keep_tenant(Arc::clone(&entry), generation);
+        // What is refused today is looked up anew each time, so that an operator need not wait for it to work.
+        if entry.connection.is_some() {
+            self.cache.keep_tenant(Arc::clone(&entry), generation);
+        }
         Ok(Some(entry))
     }
 

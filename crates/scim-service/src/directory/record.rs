@@ -52,8 +52,12 @@ impl Kind {
 
 /// What a `Tenant` record holds.
 #[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct TenantBody {
     pub(super) name: String,
+    /// By its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) unknown_members: Option<String>,
 }
 
 /// What a `Connection` record holds.

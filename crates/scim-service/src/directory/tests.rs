@@ -246,6 +246,8 @@ fn entries_are_not_believed_for_long_without_the_log() {
 #[test]
 fn a_store_out_of_reach_lets_nobody_in_for_long() {
     let world = world();
+    now(world.command.create_connection(&world.acme, generic(), "test")).expect("created");
+    now(world.server.refresh()).expect("looks");
     let new = world.token();
     assert!(world.accepts(&new.token));
     world.store.down.store(true, Ordering::Relaxed);
@@ -263,6 +265,8 @@ fn a_store_out_of_reach_lets_nobody_in_for_long() {
 #[test]
 fn what_is_known_is_not_read_again_and_what_is_not_costs_no_memory() {
     let world = world();
+    now(world.command.create_connection(&world.acme, generic(), "test")).expect("created");
+    now(world.server.refresh()).expect("looks");
     let new = world.token();
     now(world.server.refresh()).expect("looks");
     assert!(world.accepts(&new.token));
@@ -307,10 +311,10 @@ fn a_new_connection_reaches_a_server_that_knows_the_tenant() {
     now(world.command.create_connection(&world.acme, generic(), "test")).expect("created");
     now(world.server.refresh()).expect("looks");
     assert_eq!(connection(), Some(generic()));
-    now(world.command.delete_connection(&world.acme, "test")).expect("deleted");
+    now(world.command.remove_connection(&world.acme, "test")).expect("deleted");
     now(world.server.refresh()).expect("looks");
     assert_eq!(connection(), None);
-    assert!(now(world.command.delete_connection(&world.acme, "test")).is_err());
+    assert!(now(world.command.remove_connection(&world.acme, "test")).is_err());
 }
 
 #[test]
@@ -377,7 +381,10 @@ fn every_change_is_audited_once() {
     now(world.command.create_connection(&world.acme, generic(), actor)).expect("created");
     let id = now(world.command.create_token(&world.acme, None, actor)).expect("created").entry.id;
     now(world.command.revoke_token(&id, actor)).expect("revoked");
-    now(world.command.delete_connection(&world.acme, actor)).expect("deleted");
+    let settings = TenantSettings { unknown_members: Some(scim_store::UnknownMembers::Ignore) };
+    now(world.command.configure_tenant(&world.acme, settings, actor)).expect("set up");
+    assert_eq!(now(world.command.tenant("acme")).expect("reads").map(|entry| entry.settings), Some(settings));
+    now(world.command.remove_connection(&world.acme, actor)).expect("removed");
     assert!(now(world.command.create_tenant("acme", actor)).is_err());
     let audit = now(world.store.audit(&Tenant::system(), 0, 100)).expect("reads");
     let actions: Vec<_> = audit.iter().skip(1).map(|audited| audited.entry.action.clone()).collect();
@@ -385,7 +392,8 @@ fn every_change_is_audited_once() {
         "create generic connection of acme".to_owned(),
         format!("create token {id} of acme"),
         format!("revoke token {id}"),
-        "delete connection of acme".to_owned(),
+        "configure tenant acme".to_owned(),
+        "remove connection of acme".to_owned(),
     ];
     assert_eq!(actions, expected);
     assert!(
@@ -415,12 +423,12 @@ fn refusals_say_what_to_do() {
         now(command.create_connection(&far, generic(), "test")),
         "there is no tenant `umbrella`; create it with `scimd tenant create umbrella`",
     );
-    check(now(command.delete_connection(&acme, "test")), "tenant `acme` has no connection");
+    check(now(command.remove_connection(&acme, "test")), "tenant `acme` has no connection");
     now(command.create_connection(&acme, generic(), "test")).expect("created");
     check(
         now(command.create_connection(&acme, generic(), "test")),
         "tenant `acme` has a connection already, and a tenant has one at most; create another tenant for another \
-         identity provider, or replace this one: `scimd connection delete acme` and create it anew",
+         identity provider, or replace this one: `scimd connection remove acme` and create it anew",
     );
     check(
         now(command.revoke_token("scim_abcdefgh_x", "test")),

@@ -76,7 +76,7 @@ impl Context<'_> {
                 id,
                 resource_type: Arc::clone(resource_type.shared_name()),
                 content,
-                members: members.into_delta(self.settings.unknown_members),
+                members: members.into_delta(self.unknown_members),
             },
         })
     }

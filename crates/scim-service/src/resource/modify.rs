@@ -104,7 +104,7 @@ impl Context<'_> {
             resource_type: Arc::clone(resource_type.shared_name()),
             guard: precondition.guard().unwrap_or(scim_store::Guard::Exists),
             content: None,
-            members: change.into_delta(self.settings.unknown_members),
+            members: change.into_delta(self.unknown_members),
             kind: ChangeKind::MembersChanged,
         };
         let action = format!("PATCH {}/{id}", resource_type.endpoint());
@@ -139,7 +139,7 @@ impl Context<'_> {
         }
         decode::complete(&mut new, resource_type)?;
         let hidden = self.hide(hidden.into_iter()).await?;
-        let members = members.into_delta(self.settings.unknown_members);
+        let members = members.into_delta(self.unknown_members);
         if new == old && members.is_empty() && hidden.is_empty() {
             return Ok(Ok(Modified::Record(current)));
         }

@@ -28,7 +28,7 @@ impl Context<'_> {
         rewrite_resource(&mut body, resource_type, self.quirks);
         let decode::Decoded { mut document, hidden } = decode::resource(&body, resource_type)?;
         let members = MemberChange::of_document(&mut document, resource_type)?;
-        let members = members.into_delta(self.settings.unknown_members);
+        let members = members.into_delta(self.unknown_members);
         let hidden = self.hide(hidden.into_iter().map(|(path, value)| (path, Some(value)))).await?;
         let mut attempts = Attempts::new();
         loop {

@@ -1,7 +1,7 @@
 //! `scimd tenant`, `scimd connection` and `scimd token`.
 
 use scim_core::time::Timestamp;
-use scim_service::directory::{Connection, Directory, TenantEntry, TokenEntry};
+use scim_service::directory::{Connection, Directory, TenantEntry, TenantSettings, TokenEntry};
 use scim_service::environment::Environment;
 use scim_store::Tenant;
 
@@ -17,6 +17,14 @@ pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
             let directory = directory(&common.flags())?;
             small_runtime()?.block_on(directory.create_tenant(&name, "cli:tenant create"))?;
             eprintln!("created tenant {name}; next: scimd connection create {name} --idp …");
+            Ok(())
+        }
+        TenantCommand::Set { tenant, unknown_members, common } => {
+            let directory = directory(&common.flags())?;
+            let name = named(&tenant)?;
+            let settings = TenantSettings { unknown_members: unknown_members.into() };
+            small_runtime()?.block_on(directory.configure_tenant(&name, settings, "cli:tenant set"))?;
+            eprintln!("set up tenant {tenant}; running servers follow within five seconds");
             Ok(())
         }
         TenantCommand::List { common, output } => {
@@ -52,10 +60,10 @@ pub(super) fn connection(command: ConnectionCommand) -> Result<(), Failure> {
             list(&output, &TENANT, std::iter::once(tenant_row(&entry)));
             Ok(())
         }
-        ConnectionCommand::Delete { tenant, common } => {
+        ConnectionCommand::Remove { tenant, common } => {
             let directory = directory(&common.flags())?;
             let name = named(&tenant)?;
-            small_runtime()?.block_on(directory.delete_connection(&name, "cli:connection delete"))?;
+            small_runtime()?.block_on(directory.remove_connection(&name, "cli:connection remove"))?;
             eprintln!(
                 "removed the connection of tenant {tenant}; its requests are refused until it has another"
             );
@@ -95,7 +103,7 @@ pub(super) fn token(command: TokenCommand) -> Result<(), Failure> {
     }
 }
 
-const TENANT: [&str; 5] = ["tenant", "idp", "idp_tenant", "quirks", "created"];
+const TENANT: [&str; 6] = ["tenant", "idp", "idp_tenant", "quirks", "unknown_members", "created"];
 const TOKEN: [&str; 5] = ["id", "tenant", "created", "expires", "state"];
 
 fn tenant_row(entry: &TenantEntry) -> Vec<Option<String>> {
@@ -106,6 +114,7 @@ fn tenant_row(entry: &TenantEntry) -> Vec<Option<String>> {
         connection.map(|connection| connection.idp.to_string()),
         connection.and_then(|connection| connection.idp_tenant.clone()),
         quirks,
+        entry.settings.unknown_members.map(|policy| policy.name().to_owned()),
         Some(entry.created.to_string()),
     ]
 }

@@ -2,7 +2,7 @@
 //!
 //! Every key is optional, so that a file, the environment and the flags are layers of the same shape.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
@@ -153,7 +153,7 @@ pub(super) struct MetricsListen(pub(super) Option<SocketAddr>);
 
 impl Default for MetricsListen {
     fn default() -> Self {
-        Self(Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9090)))
+        Self(Some(super::DEFAULT_METRICS))
     }
 }
 

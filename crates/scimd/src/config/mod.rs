@@ -29,6 +29,9 @@ pub const EXAMPLE: &str = include_str!("../../scimd.example.toml");
 /// Where the server listens unless told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
+/// Where metrics are served unless told otherwise.
+pub const DEFAULT_METRICS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9090);
+
 /// A configuration that was checked as a whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {

@@ -34,7 +34,7 @@ use self::exchange::{Exchange, RequestIds};
 use self::observed::Observed;
 use self::tls::Identity;
 use crate::Failure;
-use crate::config::{Config, Passwords};
+use crate::config::{Config, DEFAULT_METRICS, Passwords};
 use crate::environment::System;
 use crate::password::Argon2id;
 
@@ -65,8 +65,16 @@ impl Server {
         let listener = listen(config.listen, "listen").await?;
         let address = listener.local_addr().map_err(|error| Failure::io("cannot listen", &error))?;
         let observer = match config.metrics {
-            Some(address) => Some(listen(address, "metrics.listen").await?),
             None => None,
+            Some(address) => match listen(address, "metrics.listen").await {
+                Ok(listener) => Some(listener),
+                // A second server on one machine must not fail over a port that nobody asked for.
+                Err(failure) if address == DEFAULT_METRICS => {
+                    tracing::warn!(%failure, "no metrics are served");
+                    None
+                }
+                Err(failure) => return Err(failure),
+            },
         };
         let base_url = config.base_url(address);
         let environment: Arc<dyn Environment> = Arc::new(System);

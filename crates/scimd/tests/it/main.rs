@@ -7,6 +7,7 @@
     reason = "a test fails by panicking, with the line that was wrong"
 )]
 
+mod commands;
 mod entra_validator;
 mod http;
 mod kill;

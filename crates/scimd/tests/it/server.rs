@@ -216,6 +216,11 @@ pub(crate) fn scimd() -> Command {
     command
 }
 
+/// Runs the program in a directory.
+pub(crate) fn run_in(directory: &Path, arguments: &[&str]) -> Ran {
+    Ran::new(scimd().args(arguments).current_dir(directory).output().expect("scimd runs"))
+}
+
 /// A running server. It is killed when dropped.
 pub(crate) struct Process {
     child: Child,

@@ -1,0 +1,276 @@
+//! What operators do: the quick start, the commands that they script, health, and the end of the process.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::http::{Client, Connection};
+use crate::messages::{group, id, members, user};
+use crate::server::{Directory, Place, Process, Server, base, run_in, scimd};
+
+fn quickstart(directory: &Directory, more: &[&str]) -> Process {
+    let mut command = scimd();
+    command.args(["quickstart", "--listen", "127.0.0.1:0"]).args(more).current_dir(directory.path());
+    Process::start(command)
+}
+
+/// The value behind a label in what `quickstart` prints.
+#[track_caller]
+fn labelled(printed: &str, label: &str) -> String {
+    let value = printed.lines().find_map(|line| line.trim().strip_prefix(label));
+    value.unwrap_or_else(|| panic!("no `{label}` in {printed}")).trim().to_owned()
+}
+
+#[test]
+fn quickstart_leads_to_a_first_user_and_keeps_data_and_token() {
+    let directory = Directory::new();
+    let first = quickstart(&directory, &[]);
+    let welcome = first.wait_for("a curl line", |out, _| out.contains("curl").then(|| out.to_owned()));
+    let token = labelled(&welcome, "Secret Token");
+    assert_eq!(token, labelled(&welcome, "API Token"));
+    let url = format!("http://{}{}", first.address, base("demo"));
+    assert_eq!(labelled(&welcome, "Tenant URL"), url);
+    assert_eq!(labelled(&welcome, "SCIM connector base URL"), url);
+    assert!(welcome.contains("tenant demo (entra)"), "{welcome}");
+
+    // The command that is printed, as it is printed.
+    let start = welcome.find("curl ").expect("a command");
+    let end = welcome[start..].find("'\n\n").or(welcome[start..].rfind("'\n")).expect("its end") + start + 1;
+    let ran = std::process::Command::new("sh").args(["-c", &welcome[start..end]]).output().expect("sh runs");
+    let created: Value = serde_json::from_slice(&ran.stdout).expect("JSON");
+    assert_eq!(created["userName"], "ada@example.com", "{created}");
+
+    first.signal("TERM");
+    let (code, _, err) = first.ended();
+    assert_eq!(code, Some(0), "{err}");
+    let data = directory.path().join("scimd-data");
+    let kept = std::fs::read_to_string(data.join("token")).expect("the token is kept");
+    assert_eq!(kept.trim(), token);
+    for (name, mode) in [("", 0o700), ("token", 0o600), ("scimd.db", 0o600)] {
+        let metadata = std::fs::metadata(data.join(name)).expect("it is there");
+        let found = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o777;
+        assert_eq!(found, mode, "{name}: nobody else may read it");
+    }
+
+    let second = quickstart(&directory, &[]);
+    let welcome = second.wait_for("a curl line", |out, _| out.contains("curl").then(|| out.to_owned()));
+    assert_eq!(labelled(&welcome, "Secret Token"), token);
+    let mut client = Client::new(second.address, &base("demo"), &token);
+    assert_eq!(client.get("/Users").expect(200)["totalResults"], 1);
+    drop(second);
+
+    let ran = run_in(directory.path(), &["quickstart", "--idp", "okta", "--listen", "127.0.0.1:0"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("connected to entra already"), "{}", ran.stderr);
+}
+
+#[test]
+fn commands_work_while_a_server_runs_on_the_store() {
+    let server = Server::start("");
+    let place = &server.place;
+    let stranger = Client::new(server.process.address, &base("acme"), "scim_aaaaaaaa_secret");
+    assert_eq!(stranger.clone().get("/Users").status, 401, "no such tenant, and nothing that says so");
+    place.command(&["tenant", "create", "acme"]);
+    let token = place.token("acme");
+    let mut client = server.client("acme", &token);
+    let detail = client.get("/Users").refused(403, "");
+    assert!(detail.contains("connection create"), "{detail}");
+    place.command(&["connection", "create", "acme", "--idp", "generic"]);
+    client.get("/Users").expect(200);
+
+    let other = place.token("acme");
+    let listed: Value =
+        serde_json::from_str(&place.command(&["token", "list", "acme", "--format", "json"])).expect("JSON");
+    let ids: BTreeSet<&str> =
+        listed.as_array().expect("a list").iter().filter_map(|row| row["id"].as_str()).collect();
+    let of = |token: &str| token.split('_').nth(1).expect("an identifier").to_owned();
+    assert_eq!(ids, BTreeSet::from([of(&token).as_str(), of(&other).as_str()]));
+    assert!(!listed.to_string().contains(token.rsplit('_').next().expect("a secret")), "never the secret");
+
+    client.get("/Users").expect(200);
+    place.command(&["token", "revoke", &of(&token)]);
+    let revoked = Instant::now();
+    // Asking again and again is the only way for a client to learn of it.
+    while client.get("/Users").status != 401 {
+        assert!(revoked.elapsed() < Duration::from_secs(5), "a revoked token still works");
+    }
+    server.client("acme", &other).get("/Users").expect(200);
+
+    let expired = place.command(&["token", "create", "acme", "--expires", "1s"]);
+    let mut brief = server.client("acme", expired.trim());
+    let made = Instant::now();
+    while brief.get("/Users").status != 401 {
+        assert!(made.elapsed() < Duration::from_secs(5), "an expired token still works");
+    }
+    let tenants = place.command(&["tenant", "list", "--format", "csv"]);
+    assert!(tenants.lines().any(|line| line.starts_with("acme,generic,")), "{tenants}");
+}
+
+#[test]
+fn one_tenant_may_ignore_members_that_do_not_exist() {
+    let server = Server::start("");
+    let (mut ours, mut theirs) = (server.tenant("acme", "entra"), server.tenant("umbrella", "entra"));
+    server.place.command(&["tenant", "set", "acme", "--unknown-members", "ignore"]);
+    let ghost = "01890a5d-ac96-774b-bcce-b302099a8057";
+    let ada = id(&ours.post("/Users", &user("ada")).expect(201));
+    let set = Instant::now();
+    let created = loop {
+        let answer = ours.post("/Groups", &group("crew", &[&ada, ghost]));
+        if answer.status == 201 {
+            break answer.json();
+        }
+        assert!(set.elapsed() < Duration::from_secs(5), "the server did not follow: {}", answer.text());
+    };
+    assert_eq!(members(&created), [ada.as_str()]);
+    let detail = theirs.post("/Groups", &group("crew", &[ghost])).refused(400, "invalidValue");
+    assert!(detail.contains(ghost), "{detail}");
+    let ran = server.place.run(&["tenant", "set", "nobody", "--unknown-members", "ignore"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("there is no tenant `nobody`"), "{}", ran.stderr);
+}
+
+#[test]
+fn mistakes_end_with_a_code_and_a_remedy() {
+    let place = Place::new("");
+    place.command(&["tenant", "create", "acme"]);
+    place.command(&["connection", "create", "acme", "--idp", "entra"]);
+    for (arguments, code, words) in [
+        (&["tenant", "create", "acme"][..], 1, "tenant `acme` exists already"),
+        (&["tenant", "create", "Acme Ltd"], 2, "lower-case letters, digits and hyphens"),
+        (&["connection", "create", "acme", "--idp", "okta"], 1, "a tenant has one at most"),
+        (&["connection", "create", "acmee", "--idp", "okta"], 1, "did you mean `acme`?"),
+        (&["connection", "create", "acme", "--idp", "adfs"], 2, "let Entra ID provision"),
+        (&["token", "create", "nobody"], 1, "there is no tenant `nobody`"),
+        (&["token", "revoke", "zzzzzzzz"], 1, "there is no token `zzzzzzzz`"),
+        (&["token", "list", "nobody"], 1, "there is no tenant `nobody`"),
+    ] {
+        let ran = place.run(arguments);
+        assert_eq!(ran.code, Some(code), "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "", "complaints go to standard error");
+    }
+    for arguments in [&["frobnicate"][..], &["serve", "--listn", "x"], &["token", "create"]] {
+        assert_eq!(run_in(place.directory.path(), arguments).code, Some(2), "{arguments:?}");
+    }
+    for arguments in [&["--help"][..], &["serve", "--help"], &["tenant", "create", "--help"], &["--version"]]
+    {
+        let ran = run_in(place.directory.path(), arguments);
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        assert!(ran.stdout.contains("scimd"), "{}", ran.stdout);
+    }
+    let ran = run_in(place.directory.path(), &["tenant", "create", "a", "--store", "memory"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("use `--store sqlite:PATH`"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_configuration_is_checked_with_its_line() {
+    let directory = Directory::new();
+    let check = |text: &str| {
+        let file = directory.write("scimd.toml", text);
+        run_in(directory.path(), &["check", "--config", file.to_str().expect("UTF-8")])
+    };
+    let fine = check("# fine\nlisten = \"127.0.0.1:8080\"\n");
+    assert_eq!((fine.code, fine.stderr.as_str()), (Some(0), ""));
+    let wrong = check("# a comment\n[limits]\nrequest_per_second = 5\n");
+    assert_eq!(wrong.code, Some(2));
+    assert!(wrong.stderr.contains("scimd.toml:3"), "{}", wrong.stderr);
+    assert!(wrong.stderr.contains("requests_per_second"), "{}", wrong.stderr);
+    let open = check("listen = \"0.0.0.0:8080\"");
+    assert_eq!(open.code, Some(2));
+    assert!(open.stderr.contains("behind_proxy"), "{}", open.stderr);
+    let printed = run_in(directory.path(), &["config"]).stdout;
+    assert_eq!(check(&printed).code, Some(0), "what `scimd config` prints is a configuration");
+}
+
+#[test]
+fn health_and_metrics_are_served_apart() {
+    let server = Server::start("[metrics]\nlisten = \"127.0.0.1:0\"");
+    let mut client = server.tenant("acme", "generic");
+    client.post("/Users", &user("ada")).expect(201);
+    let address = server.process.wait_for("where metrics are", |_, err| {
+        let lines = err.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.into_iter().find_map(|event| event["metrics"].as_str()?.parse().ok())
+    });
+    let observer = Client::bare(address, "");
+    for (path, status, words) in
+        [("/healthz", 200, "ok"), ("/readyz", 200, "ready"), ("/metrics", 200, "scimd_"), ("/Users", 404, "")]
+    {
+        let answer = observer.call_once("GET", path, &[], None).expect("an answer");
+        assert_eq!(answer.status, status, "{path}");
+        assert!(answer.text().contains(words), "{path}: {}", answer.text());
+        assert!(!answer.text().contains("acme") && !answer.text().contains("ada"), "{}", answer.text());
+    }
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(
+            Client::bare(server.process.address, "").get(path).status,
+            404,
+            "{path} is not on the public side"
+        );
+    }
+}
+
+#[test]
+fn termination_finishes_what_was_begun() {
+    let server = Server::start("[limits]\nrequests_per_second = 1000000");
+    let client = server.tenant("acme", "generic");
+    let Server { process, place } = server;
+    let begun = Instant::now();
+    let acknowledged: usize = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8)
+            .map(|writer| {
+                let mut client = client.clone();
+                scope.spawn(move || {
+                    let mut acknowledged = 0;
+                    for number in 0.. {
+                        let body = user(&format!("w{writer}n{number}")).to_string();
+                        let message = client.message("POST", "/Users", &[], Some(body.as_bytes()));
+                        // A new connection may be refused once the server ends; a request that was begun may not be cut.
+                        let Ok(mut connection) = Connection::open(client.address) else {
+                            return acknowledged;
+                        };
+                        if connection.send(&message).is_err() {
+                            return acknowledged;
+                        }
+                        match connection.receive("POST") {
+                            Ok(answer) => assert_eq!(answer.status, 201, "{}", answer.text()),
+                            Err(error) => {
+                                let refused = Connection::open(client.address).is_err();
+                                assert!(refused, "a request was cut before the server ended: {error}");
+                                return acknowledged;
+                            }
+                        }
+                        acknowledged += 1;
+                        if writer == 0 && number == 20 {
+                            return acknowledged;
+                        }
+                        client = client.clone();
+                    }
+                    acknowledged
+                })
+            })
+            .collect();
+        let mut writers = writers.into_iter();
+        let first = writers.next().expect("a writer").join().expect("the first writer is content");
+        process.signal("TERM");
+        first + writers.map(|writer| writer.join().expect("content")).sum::<usize>()
+    });
+    let (code, _, err) = process.ended();
+    assert_eq!(code, Some(0), "{err}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "it took {:?}", begun.elapsed());
+    let server = Server { process: place.serve(), place };
+    let token = server.place.token("acme");
+    let stored = server.client("acme", &token).get("/Users?count=0").expect(200)["totalResults"].clone();
+    assert!(stored.as_u64().expect("a number") >= acknowledged as u64, "{stored} of {acknowledged}");
+}
+
+#[test]
+fn a_memory_server_brings_its_own_tenant() {
+    let mut command = scimd();
+    command.args(["serve", "--store", "memory", "--listen", "127.0.0.1:0"]).env("SCIMD_METRICS_LISTEN", "");
+    let process = Process::start(command);
+    let welcome = process.wait_for("a curl line", |out, _| out.contains("curl").then(|| out.to_owned()));
+    let mut client = Client::new(process.address, &base("demo"), &labelled(&welcome, "Secret Token"));
+    client.post("/Users", &user("ada")).expect(201);
+}
