@@ -15,6 +15,7 @@ mod media;
 mod query;
 pub mod quirk;
 mod rate;
+mod reindex;
 mod reply;
 mod resource;
 mod route;

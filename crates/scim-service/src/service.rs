@@ -32,7 +32,7 @@ use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
 use crate::resource::{Modified, Scope, search};
 use crate::route::{Endpoint, split_tenant};
 use crate::settings::Settings;
-use crate::{discovery, media, query};
+use crate::{discovery, media, query, reindex};
 
 /// The identifier of a request, for the log and the audit. A server puts it into the request's extensions; without
 /// it the service makes one.
@@ -81,6 +81,17 @@ impl Service {
     /// The tenants, connections and credentials. A server calls its `refresh` once a second.
     pub fn directory(&self) -> &Directory {
         &self.directory
+    }
+
+    /// Brings what is stored in line with the registry: where an attribute has become indexed or unique, what is there
+    /// already gets its entries. To be called once, before the first request. Where nothing has changed it costs a read
+    /// for each resource type.
+    ///
+    /// # Errors
+    /// `Conflict` when two resources have the same value of an attribute that has become unique; otherwise when the
+    /// store cannot be read or written.
+    pub async fn prepare(&self) -> Result<()> {
+        reindex::follow_schemas(&*self.store, &self.registry, &self.directory, &*self.environment).await
     }
 
     /// Answers a request. Every outcome is an answer, errors included. A body that fails with an [`io::Error`] of kind

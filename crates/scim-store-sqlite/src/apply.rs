@@ -372,7 +372,9 @@ impl Writing<'_> {
 /// Whether a resource that was looked at is to be written.
 fn is_changed(drafted: &Drafted) -> bool {
     match (&drafted.old, &drafted.new) {
-        (Some(old), Some(new)) => old.record.version != new.record.version,
+        (Some(old), Some(new)) => {
+            old.record.version != new.record.version || old.unique != new.unique || old.index != new.index
+        }
         (Some(_), None) | (None, Some(_)) => true,
         (None, None) => false,
     }

@@ -135,7 +135,7 @@ fn weight(changeset: &Changeset) -> usize {
         Operation::Create { members, .. } | Operation::Replace { members, .. } => {
             1 + members.add.len() + members.remove.len()
         }
-        Operation::Delete { .. } => 1,
+        Operation::Reindex { .. } | Operation::Delete { .. } => 1,
     };
     changeset.operations.iter().map(of).sum()
 }

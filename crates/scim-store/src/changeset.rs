@@ -54,6 +54,20 @@ pub enum Operation {
         /// How the log calls a change of content.
         kind: ChangeKind,
     },
+    /// Gives a resource the unique values and index entries that the same content has under other schemas. It is no
+    /// change: version and log stay as they are.
+    Reindex {
+        /// The resource.
+        id: String,
+        /// Name of its resource type.
+        resource_type: Arc<str>,
+        /// What must hold.
+        guard: Guard,
+        /// As in [`Content`].
+        unique: Vec<UniqueKey>,
+        /// As in [`Content`].
+        index: Vec<IndexEntry>,
+    },
     /// Deletes a resource, its memberships on both sides and its hidden values. Every other group that it was a member
     /// of gets a new version and a log entry, after that of the deletion and in the order of identifiers.
     Delete {

@@ -151,7 +151,7 @@ fn fate(operation: &Operation) -> Option<(String, bool)> {
     match operation {
         Operation::Create { id, .. } => Some((id.clone(), true)),
         Operation::Delete { id, .. } => Some((id.clone(), false)),
-        Operation::Replace { .. } => None,
+        Operation::Replace { .. } | Operation::Reindex { .. } => None,
     }
 }
 
@@ -164,6 +164,10 @@ impl Drafting<'_> {
             Operation::Replace { id, resource_type, guard, content, members, kind } => {
                 let current = self.guarded(index, &id, &resource_type, guard)?;
                 self.replace(index, current, content, members, kind)
+            }
+            Operation::Reindex { id, resource_type, guard, unique, index: entries } => {
+                let current = self.guarded(index, &id, &resource_type, guard)?;
+                Ok(self.reindex(index, current, unique, entries))
             }
             Operation::Delete { id, resource_type, guard } => {
                 let current = self.guarded(index, &id, &resource_type, guard)?;
@@ -215,6 +219,24 @@ impl Drafting<'_> {
             self.fill(index, &mut current, content);
         }
         Ok(self.change(current, kind, delta))
+    }
+
+    fn reindex(
+        &mut self,
+        operation: usize,
+        current: Stored,
+        unique: Vec<UniqueKey>,
+        mut index: Vec<IndexEntry>,
+    ) -> Applied {
+        let Record { version, created, modified, .. } = current.record;
+        for entry in &mut index {
+            entry.settle(created, modified);
+        }
+        self.claimants.insert(current.record.id.clone(), operation);
+        if let Some(drafted) = self.draft.resources.get_mut(&current.record.id) {
+            drafted.new = Some(Stored { record: current.record, unique, index });
+        }
+        Applied { version, created, modified, changed: false }
     }
 
     fn delete(&mut self, current: Stored) -> Result<Applied, CommitError> {

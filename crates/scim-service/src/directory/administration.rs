@@ -11,7 +11,7 @@ use scim_store::{
     Start, Tenant,
 };
 
-use super::record::{ConnectionBody, Kind, content, secret_content, token_content};
+use super::record::{ConnectionBody, IndexBody, Kind, content, secret_content, token_content};
 use super::token::{Drawn, is_id};
 use super::{Connection, Directory, NewToken, TenantEntry, TenantSettings, TokenEntry};
 use crate::context::store_error;
@@ -223,6 +223,20 @@ impl Directory {
         Ok(self.change(operations, "scimd", format!("create secret {name}"), 201).await?.is_ok())
     }
 
+    /// Remembers what is kept of the resources of a type.
+    pub(crate) async fn keep_index(&self, resource_type: &str, index: &IndexBody) -> Result<()> {
+        let content = || content(resource_type, index);
+        let action = || format!("derive the index of {resource_type}");
+        let anew = vec![create(Kind::Index, resource_type, content()?)];
+        if self.change(anew, "scimd", action(), 201).await?.is_err() {
+            let again = vec![replace(Kind::Index, resource_type, Some(content()?))];
+            if self.change(again, "scimd", action(), 200).await?.is_err() {
+                return Err(Error::new(ErrorKind::Internal, "the record of an index came and went"));
+            }
+        }
+        Ok(())
+    }
+
     /// Commits a change and says when, or which guard failed.
     async fn change(
         &self,
@@ -289,6 +303,9 @@ fn exists(tenant: &Tenant) -> Operation {
 
 fn id(operation: &Operation) -> &str {
     match operation {
-        Operation::Create { id, .. } | Operation::Replace { id, .. } | Operation::Delete { id, .. } => id,
+        Operation::Create { id, .. }
+        | Operation::Replace { id, .. }
+        | Operation::Reindex { id, .. }
+        | Operation::Delete { id, .. } => id,
     }
 }

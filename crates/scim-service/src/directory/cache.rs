@@ -86,7 +86,7 @@ impl Cache {
             match Kind::of(id) {
                 Some((Kind::Tenant | Kind::Connection, name)) => drop(inner.tenants.remove(name)),
                 Some((Kind::Token, name)) => drop(inner.tokens.remove(name)),
-                Some((Kind::Secret, _)) | None => {}
+                Some((Kind::Secret | Kind::Index, _)) | None => {}
             }
         }
     }

@@ -22,6 +22,7 @@ use scim_store::{Record, Store, Tenant};
 pub use self::entry::{Connection, Idp, NewToken, TenantEntry, TenantSettings, TokenEntry};
 
 use self::cache::Cache;
+pub(crate) use self::record::IndexBody;
 use self::record::{Kind, Types};
 use crate::context::store_error;
 use crate::environment::Environment;
@@ -128,6 +129,15 @@ impl Directory {
         }
         let [record] = self.records([&id]).await?;
         record.as_ref().map_or_else(|| Err(record::corrupt(&id)), record::read_secret)
+    }
+
+    /// What is kept of the resources of a type, as far as is known.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn index(&self, resource_type: &str) -> Result<Option<IndexBody>> {
+        let [record] = self.records([&Kind::Index.id(resource_type)]).await?;
+        record.as_ref().map(record::read).transpose()
     }
 
     async fn read_token(&self, id: &str) -> Result<Option<Arc<TokenEntry>>> {

@@ -23,10 +23,11 @@ pub(super) enum Kind {
     Connection,
     Token,
     Secret,
+    Index,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Tenant, Self::Connection, Self::Token, Self::Secret];
+    const ALL: [Self; 5] = [Self::Tenant, Self::Connection, Self::Token, Self::Secret, Self::Index];
 
     /// The name of the resource type.
     pub(super) fn name(self) -> &'static str {
@@ -35,6 +36,7 @@ impl Kind {
             Self::Connection => "Connection",
             Self::Token => "Token",
             Self::Secret => "Secret",
+            Self::Index => "Index",
         }
     }
 
@@ -88,6 +90,15 @@ pub(super) struct TokenBody {
 struct SecretBody {
     /// In base64.
     value: String,
+}
+
+/// What an `Index` record holds: what stores keep of the resources of a type beside their documents.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IndexBody {
+    /// The paths that have entries, and what their keys depend on.
+    pub(crate) entries: Vec<String>,
+    /// The paths whose values are unique.
+    pub(crate) unique: Vec<String>,
 }
 
 /// The resource types, as queries need them. Only tokens are ever looked for by anything but their identifier.

@@ -3,4 +3,5 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod protocol;
+mod schemas;
 mod world;

@@ -39,6 +39,8 @@ impl Environment for Clockwork {
 pub(crate) struct World {
     service: Service,
     token: String,
+    store: Arc<MemoryStore>,
+    environment: Arc<Clockwork>,
 }
 
 /// An answer with its body read.
@@ -79,7 +81,10 @@ impl World {
         let environment =
             Arc::new(Clockwork { clock: AtomicI64::new(1_700_000_000_000), random: AtomicU64::new(1) });
         let registry = Arc::new(Registry::builtin().expect("built in"));
-        let service = Service::new(Arc::new(MemoryStore::new()), registry, environment, settings);
+        let store = Arc::new(MemoryStore::new());
+        let parts = (Arc::clone(&store), Arc::clone(&environment));
+        let service = Service::new(parts.0, registry, parts.1, settings);
+        now(service.prepare()).expect("an empty store fits every schema");
         let token = now(async {
             let directory = service.directory();
             let tenant: Tenant = directory.create_tenant("acme", "test").await?;
@@ -87,7 +92,17 @@ impl World {
             directory.create_connection(&tenant, connection, "test").await?;
             directory.create_token(&tenant, None, "test").await
         });
-        Self { service, token: token.expect("a token").token }
+        Self { service, token: token.expect("a token").token, store, environment }
+    }
+
+    /// The same store under other schemas, and what preparing it said.
+    pub(crate) fn restarted(self, registry: Registry) -> (Self, scim_core::Result<()>) {
+        let Self { token, store, environment, .. } = self;
+        let parts = (Arc::clone(&store), Arc::clone(&environment));
+        let settings = Settings::new("https://scim.example");
+        let service = Service::new(parts.0, Arc::new(registry), parts.1, settings);
+        let prepared = now(service.prepare());
+        (Self { service, token, store, environment }, prepared)
     }
 
     /// The tenant's token.

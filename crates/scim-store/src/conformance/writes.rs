@@ -20,6 +20,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("unique values can be swapped and handed on in one changeset", swapped),
     Case::new("unique values come free", freed),
     Case::new("two creations of one changeset conflict", conflict_within),
+    Case::new("entries can be derived anew without a change", reindexed),
     Case::new("a conflict leaves no trace", no_trace),
     Case::new("an empty changeset is a commit", empty),
     Case::new("tenants see nothing of each other", isolated),
@@ -150,7 +151,7 @@ fn hidden(f: &Fixture) {
             Operation::Replace { id, resource_type, guard, content, members, kind } => {
                 Operation::Replace { id, resource_type, guard, content: content.map(hide), members, kind }
             }
-            Operation::Delete { .. } => operation,
+            Operation::Reindex { .. } | Operation::Delete { .. } => operation,
         }
     };
     let replace = || f.replace("User", "u", json!({ "userName": "ada" }));
@@ -224,6 +225,37 @@ fn conflict_within(f: &Fixture) {
     let conflict = Conflict::Unique { operation: 1, path: "userName".into(), holder: "a".to_owned() };
     assert_eq!(f.commit(vec![f.user("a", "ada"), f.user("b", "ADA")]), Err(conflict));
     assert_eq!(f.find("User", "", ""), [""; 0]);
+}
+
+fn reindexed(f: &Fixture) {
+    f.must(vec![f.user("a", "Ada"), f.user("b", "Bob")]);
+    let before = f.record("a");
+    let derive = |id: &str, user_name: Option<&str>, guard| {
+        let content = user_name.map(|name| f.content("User", json!({ "userName": name })));
+        let (unique, index) = content.map(|content| (content.unique, content.index)).unwrap_or_default();
+        Operation::Reindex { id: id.to_owned(), resource_type: "User".into(), guard, unique, index }
+    };
+    let found = || f.find("User", "userName eq \"ada\"", "");
+    assert_eq!(found(), ["a"]);
+    let applied = f.must(vec![derive("a", None, Guard::Version(1))]);
+    assert_eq!(
+        applied.iter().map(|applied| (applied.version, applied.changed)).collect::<Vec<_>>(),
+        [(1, false)]
+    );
+    assert_eq!(found(), Vec::<String>::new(), "it has no entry");
+    f.must(vec![f.user("c", "ADA")]);
+    let taken = Conflict::Unique { operation: 0, path: "userName".into(), holder: "c".to_owned() };
+    assert_eq!(f.commit(vec![derive("a", Some("Ada"), Guard::Exists)]), Err(taken));
+    f.must(vec![f.delete("User", "c"), derive("a", Some("Ada"), Guard::Exists)]);
+    assert_eq!(found(), ["a"]);
+    assert_eq!(f.find("User", "userName pr", "userName ascending"), ["a", "b"]);
+    assert_eq!(f.record("a"), before);
+    assert_eq!(f.changes().len(), 4, "two creations, then one and its deletion");
+    assert_eq!(
+        f.commit(vec![derive("a", Some("Ada"), Guard::Version(9))]),
+        Err(Conflict::Version { operation: 0, current: 1 })
+    );
+    assert_eq!(f.commit(vec![derive("x", None, Guard::Exists)]), Err(Conflict::Missing { operation: 0 }));
 }
 
 fn no_trace(f: &Fixture) {

@@ -94,6 +94,7 @@ impl Server {
             ids: RequestIds::starting_at(u64::from_be_bytes(origin)),
             draining: AtomicBool::new(false),
         };
+        exchange.service.prepare().await?;
         let max_connections = config.limits.max_connections.min(Semaphore::MAX_PERMITS);
         let exchange = Arc::new(exchange);
         Ok(Self { listener, address, observer, base_url, max_connections, identity, exchange, store })
