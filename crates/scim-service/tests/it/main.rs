@@ -3,5 +3,6 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod protocol;
+mod quirks;
 mod schemas;
 mod world;
