@@ -187,10 +187,24 @@ fn unknown_urn(text: &str, resource_type: &ResourceType) -> Error {
     known.extend(resource_type.extensions().iter().map(|extension| extension.schema().id()));
     let urn = text.rsplit_once(':').map_or(text, |(urn, _)| urn);
     let error = invalid(format!("`{}` names no schema of {}", excerpt(text), resource_type.name()));
+    let folded = text.to_ascii_lowercase();
+    if known.iter().any(|urn| urn.eq_ignore_ascii_case(text)) {
+        return error_of_core(text);
+    }
+    let apart = known.iter().find(|urn| folded.starts_with(&urn.to_ascii_lowercase()));
+    if let Some(urn) = apart {
+        return error.remedy(format!("a colon stands between URN and attribute, as in `{urn}:attribute`"));
+    }
     match nearest(urn, known.iter().copied()) {
         Some(name) => error.remedy(format!("did you mean `{name}`?")),
         None => error.remedy(format!("its schemas are {}", list(&known))),
     }
+}
+
+/// The core schema's URN alone names nothing: unlike an extension, it holds everything else.
+fn error_of_core(text: &str) -> Error {
+    invalid(format!("`{}` is the core schema, not an attribute", excerpt(text)))
+        .remedy("name its attributes without the URN")
 }
 
 fn unknown_attribute(
@@ -218,7 +232,7 @@ fn unknown_attribute(
     let known = resource_type.attributes().map(|attribute| attribute.name());
     match elsewhere.or_else(|| nearest(name, known).map(|near| format!("did you mean `{near}`?"))) {
         Some(remedy) => error.remedy(remedy),
-        None => error.remedy("see /Schemas for what exists"),
+        None => error.remedy("/Schemas lists what there is"),
     }
 }
 

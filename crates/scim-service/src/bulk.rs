@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use scim_core::message::{BULK_RESPONSE, BulkOperation, BulkRequest, error_body};
+use scim_core::message::{BULK_RESPONSE, BulkOperation, BulkRequest, MalformedOperation, error_body};
 use scim_core::schema::ResourceType;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::CommitError;
@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::context::{Context, commit_error};
 use crate::etag::Precondition;
 use crate::reply::Reply;
-use crate::resource::Planned;
+use crate::resource::{Modified, Planned};
 use crate::route::Endpoint;
 
 /// Runs a bulk request.
@@ -56,6 +56,8 @@ struct Task {
     new_id: Option<String>,
     /// The `bulkId`s that the operation mentions.
     mentions: Vec<String>,
+    /// Why it cannot be run.
+    malformed: Option<Error>,
     outcome: Option<Outcome>,
 }
 
@@ -67,7 +69,14 @@ struct Outcome {
 }
 
 impl Task {
-    fn new(context: &Context<'_>, operation: BulkOperation) -> Self {
+    fn new(context: &Context<'_>, operation: std::result::Result<BulkOperation, MalformedOperation>) -> Self {
+        let (operation, malformed) = match operation {
+            Ok(operation) => (operation, None),
+            Err(MalformedOperation { method, bulk_id, error }) => {
+                let path = String::new();
+                (BulkOperation { method, bulk_id, path, version: None, data: None }, Some(error))
+            }
+        };
         let new_id = (operation.method == Method::POST.as_str()).then(|| context.new_id());
         let mut mentions = Vec::new();
         if let Some(data) = &operation.data {
@@ -76,7 +85,7 @@ impl Task {
         for segment in operation.path.split('/') {
             mentions.extend(segment.strip_prefix(MARK).map(str::to_owned));
         }
-        Self { operation, new_id, mentions, outcome: None }
+        Self { operation, new_id, mentions, malformed, outcome: None }
     }
 }
 
@@ -115,6 +124,9 @@ impl<'a> Run<'a> {
     }
 
     async fn single(&mut self, index: usize) {
+        if let Some(error) = self.tasks.get_mut(index).and_then(|task| task.malformed.take()) {
+            return self.finish(index, Err(error));
+        }
         let outcome = match self.resolve(index) {
             Ok(data) => self.perform(index, data).await,
             Err(error) => Err(error),
@@ -131,7 +143,7 @@ impl<'a> Run<'a> {
         })?;
         let precondition = match &task.operation.version {
             Some(version) => Precondition::of_version(version),
-            None => Precondition::None,
+            None => Precondition::NONE,
         };
         let data = data.unwrap_or(Value::Null);
         match (task.operation.method.as_str(), endpoint) {
@@ -142,11 +154,15 @@ impl<'a> Run<'a> {
             }
             ("PUT", Endpoint::Resource(resource_type, id)) => {
                 let record = context.replace(&resource_type, &id, data, &precondition).await?;
-                Ok(self.done(200, &resource_type, &id, Some(record.version)))
+                let tag = context.etag(&resource_type, &record).await?;
+                Ok(self.done(200, &resource_type, &id, Some(tag)))
             }
             ("PATCH", Endpoint::Resource(resource_type, id)) => {
-                let modified = context.modify(&resource_type, &id, data, &precondition).await?;
-                Ok(self.done(200, &resource_type, &id, Some(modified.version())))
+                let tag = match context.modify(&resource_type, &id, data, &precondition).await? {
+                    Modified::Record(record) => context.etag(&resource_type, &record).await?,
+                    Modified::Version(version) => plain_tag(version),
+                };
+                Ok(self.done(200, &resource_type, &id, Some(tag)))
             }
             ("DELETE", Endpoint::Resource(resource_type, id)) => {
                 context.delete(&resource_type, &id, &precondition).await?;
@@ -205,7 +221,10 @@ impl<'a> Run<'a> {
                 .into_iter()
                 .zip(committed.applied)
                 .map(|((index, plan), applied)| {
-                    (index, Ok(self.done(201, &plan.resource_type, &plan.id, Some(applied.version))))
+                    (
+                        index,
+                        Ok(self.done(201, &plan.resource_type, &plan.id, Some(plain_tag(applied.version)))),
+                    )
                 })
                 .collect(),
             Err(error) => self.blame(&planned, error),
@@ -242,12 +261,12 @@ impl<'a> Run<'a> {
         status: u16,
         resource_type: &Arc<ResourceType>,
         id: &str,
-        version: Option<u64>,
+        version: Option<String>,
     ) -> Outcome {
         Outcome {
             status,
             location: Some(format!("{}{}/{id}", self.context.base, resource_type.endpoint())),
-            version: version.map(|version| format!("W/\"{version}\"")),
+            version,
             error: None,
         }
     }
@@ -258,7 +277,8 @@ impl<'a> Run<'a> {
             Err(error) => {
                 self.errors += 1;
                 tracing::debug!(operation = index + 1, error = ?error, "bulk operation refused");
-                let location = self.tasks.get(index).filter(|task| task.new_id.is_none()).and_then(|task| {
+                let is_known = |task: &&Task| task.new_id.is_none() && !task.operation.path.is_empty();
+                let location = self.tasks.get(index).filter(is_known).and_then(|task| {
                     Some(format!("{}{}", self.context.base, self.resolve_path(&task.operation.path).ok()?))
                 });
                 Outcome {
@@ -350,26 +370,50 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Whether a member of this name refers to a resource. A display name may well begin with `bulkId:`.
+fn refers(name: &str) -> bool {
+    name.eq_ignore_ascii_case("value") || name.eq_ignore_ascii_case("$ref")
+}
+
 fn mentioned(value: &Value, names: &mut Vec<String>) {
     match value {
-        Value::String(text) => names.extend(text.strip_prefix(MARK).map(str::to_owned)),
         Value::Array(elements) => elements.iter().for_each(|element| mentioned(element, names)),
-        Value::Object(members) => members.values().for_each(|member| mentioned(member, names)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(text) if refers(name) => {
+                        names.extend(text.strip_prefix(MARK).map(str::to_owned));
+                    }
+                    other => mentioned(other, names),
+                }
+            }
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 fn substitute(value: &mut Value, identifier: &dyn Fn(&str) -> Option<String>) {
     match value {
-        Value::String(text) => {
-            if let Some(id) = text.strip_prefix(MARK).and_then(identifier) {
-                *text = id;
+        Value::Array(elements) => elements.iter_mut().for_each(|element| substitute(element, identifier)),
+        Value::Object(members) => {
+            for (name, member) in members.iter_mut() {
+                match member {
+                    Value::String(text) if refers(name) => {
+                        if let Some(id) = text.strip_prefix(MARK).and_then(identifier) {
+                            *text = id;
+                        }
+                    }
+                    other => substitute(other, identifier),
+                }
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(|element| substitute(element, identifier)),
-        Value::Object(members) => members.values_mut().for_each(|member| substitute(member, identifier)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// The entity tag of what has no derived memberships.
+fn plain_tag(version: u64) -> String {
+    format!("W/\"{version}\"")
 }
 
 fn depends_on(bulk_id: &str) -> Error {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use scim_core::schema::{Membership, Registry, ResourceType};
+use scim_core::text::excerpt;
 use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::{
@@ -171,14 +172,20 @@ pub(crate) fn commit_error(error: CommitError, resource_type: &Arc<ResourceType>
         )
         .at(&path)
         .remedy(format!("update that {}, delete it, or choose another `{path}`", resource_type.name())),
-        Conflict::UnknownMembers { ids, .. } => {
-            let names: Vec<String> = ids.iter().map(|id| format!("`{}`", id.escape_debug())).collect();
+        Conflict::UnknownMembers { ids, total, .. } => {
+            let names: Vec<String> = ids.iter().map(|id| format!("`{}`", excerpt(id))).collect();
+            let more = match total - names.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let count =
+                if total == 1 { "a member that does".to_owned() } else { format!("{total} members that do") };
+            let remedy = "provision them first, or take them out of the group";
             Error::new(
                 ErrorKind::InvalidValue,
-                format!("`members` names what does not exist: {}", names.join(", ")),
+                format!("`members` has {count} not exist here ({remedy}): {}{more}", names.join(", ")),
             )
             .at("members")
-            .remedy("create these users first, or leave them out")
         }
     }
 }

@@ -24,58 +24,98 @@ pub(crate) fn tag(record: &Record, groups: &[Edge]) -> String {
     format!("W/\"{}-{digest:016x}\"", record.version)
 }
 
-/// What `If-Match` or an operation's `version` demands of a resource.
+/// What a request demands of a resource before anything is done to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Precondition {
-    /// Nothing.
-    None,
-    /// That it exists.
+pub(crate) struct Precondition {
+    /// `If-Match`, or an operation's `version`.
+    is_one_of: Tags,
+    /// `If-None-Match`.
+    is_none_of: Tags,
+}
+
+/// What a header lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Tags {
+    /// It is not there.
+    Absent,
+    /// `*`: whatever exists.
     Any,
-    /// That it has one of these versions. Tags that were never made here are left out.
+    /// These versions. Tags that were never made here are left out.
     Versions(Vec<u64>),
 }
 
 impl Precondition {
-    /// Reads `If-Match`.
+    /// No demand.
+    pub(crate) const NONE: Self = Self { is_one_of: Tags::Absent, is_none_of: Tags::Absent };
+
+    /// Reads the headers of a request that writes.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Self> {
-        let tags = tags(headers, &IF_MATCH)?;
-        if tags.is_empty() {
-            return Ok(if headers.contains_key(IF_MATCH) { Self::Versions(Vec::new()) } else { Self::None });
-        }
-        if tags.iter().any(|tag| tag == "*") {
-            return Ok(Self::Any);
-        }
-        Ok(Self::Versions(tags.iter().filter_map(|tag| version(tag)).collect()))
+        let is_none_of = Tags::of(headers, &IF_NONE_MATCH)?;
+        Ok(Self { is_none_of, ..Self::if_match(headers)? })
+    }
+
+    /// Reads `If-Match` alone: `If-None-Match` of a request that reads is no demand, but asks for 304.
+    pub(crate) fn if_match(headers: &HeaderMap) -> Result<Self> {
+        Ok(Self { is_one_of: Tags::of(headers, &IF_MATCH)?, is_none_of: Tags::Absent })
     }
 
     /// Reads the `version` of a bulk operation.
     pub(crate) fn of_version(tag: &str) -> Self {
-        Self::Versions(version(tag.trim()).into_iter().collect())
+        Self { is_one_of: Tags::read(&[tag.trim().to_owned()]), ..Self::NONE }
     }
 
     /// The guard of a write that was planned without reading the resource.
     pub(crate) fn guard(&self) -> Option<Guard> {
-        match self {
-            Self::None | Self::Any => Some(Guard::Exists),
-            Self::Versions(versions) => match versions.as_slice() {
+        match (&self.is_one_of, &self.is_none_of) {
+            (Tags::Absent | Tags::Any, Tags::Absent) => Some(Guard::Exists),
+            (Tags::Versions(versions), Tags::Absent) => match versions.as_slice() {
                 [version] => Some(Guard::Version(*version)),
                 _ => None,
             },
+            (_, Tags::Any | Tags::Versions(_)) => None,
         }
     }
 
-    /// Checks a version that was read.
+    /// Checks the version of a resource that exists.
     pub(crate) fn check(&self, current: u64) -> Result<()> {
-        match self {
-            Self::None | Self::Any => Ok(()),
-            Self::Versions(versions) if versions.contains(&current) => Ok(()),
-            Self::Versions(_) => Err(failed(current)),
+        match &self.is_one_of {
+            Tags::Versions(versions) if !versions.contains(&current) => return Err(failed(current)),
+            Tags::Absent | Tags::Any | Tags::Versions(_) => {}
+        }
+        let unwanted = match &self.is_none_of {
+            Tags::Absent => false,
+            Tags::Any => true,
+            Tags::Versions(versions) => versions.contains(&current),
+        };
+        match unwanted {
+            false => Ok(()),
+            true => Err(Error::new(
+                ErrorKind::PreconditionFailed,
+                "`If-None-Match` names the state that the resource is in, so that nothing was done",
+            )
+            .remedy("leave the header out, or use `If-Match`")),
         }
     }
 
     /// Whether the client asked for a particular state, so that a lost race is its to resolve.
     pub(crate) fn is_conditional(&self) -> bool {
-        matches!(self, Self::Versions(_))
+        matches!(self.is_one_of, Tags::Versions(_)) || matches!(self.is_none_of, Tags::Versions(_))
+    }
+}
+
+impl Tags {
+    fn of(headers: &HeaderMap, name: &HeaderName) -> Result<Self> {
+        if !headers.contains_key(name) {
+            return Ok(Self::Absent);
+        }
+        Ok(Self::read(&tags(headers, name)?))
+    }
+
+    fn read(tags: &[String]) -> Self {
+        if tags.iter().any(|tag| tag == "*") {
+            return Self::Any;
+        }
+        Self::Versions(tags.iter().filter_map(|tag| version(tag)).collect())
     }
 }
 
@@ -83,7 +123,7 @@ impl Precondition {
 pub(crate) fn failed(current: u64) -> Error {
     Error::new(
         ErrorKind::PreconditionFailed,
-        format!("the resource has changed: its version is now W/\"{current}\""),
+        format!("the resource is not in the state that was asked for: its version is W/\"{current}\""),
     )
     .remedy("read it again and repeat the change on what you find")
 }
@@ -120,18 +160,39 @@ mod tests {
     use http::HeaderValue;
 
     #[test]
-    fn if_match_is_read() {
+    fn preconditions_are_read() {
+        let only = |name: HeaderName, value: &'static str| {
+            let headers = HeaderMap::from_iter([(name, HeaderValue::from_static(value))]);
+            Precondition::of(&headers).expect(value)
+        };
         for (value, expected) in [
-            ("*", Precondition::Any),
-            ("W/\"12\"", Precondition::Versions(vec![12])),
-            ("\"12\"", Precondition::Versions(vec![12])),
-            ("W/\"12-00ab\", W/\"13\"", Precondition::Versions(vec![12, 13])),
-            ("W/\"abc\"", Precondition::Versions(vec![])),
-            ("", Precondition::Versions(vec![])),
+            ("*", Tags::Any),
+            ("W/\"12\"", Tags::Versions(vec![12])),
+            ("\"12\"", Tags::Versions(vec![12])),
+            ("W/\"12-00ab\", W/\"13\"", Tags::Versions(vec![12, 13])),
+            ("W/\"abc\"", Tags::Versions(vec![])),
+            ("", Tags::Versions(vec![])),
         ] {
-            let headers = HeaderMap::from_iter([(IF_MATCH, HeaderValue::from_static(value))]);
-            assert_eq!(Precondition::of(&headers).expect(value), expected, "{value}");
+            assert_eq!(
+                only(IF_MATCH, value),
+                Precondition { is_one_of: expected.clone(), ..Precondition::NONE }
+            );
+            assert_eq!(
+                only(IF_NONE_MATCH, value),
+                Precondition { is_none_of: expected, ..Precondition::NONE }
+            );
         }
-        assert_eq!(Precondition::of(&HeaderMap::new()).expect("absent"), Precondition::None);
+        assert_eq!(Precondition::of(&HeaderMap::new()).expect("absent"), Precondition::NONE);
+        for (name, value, holds) in [
+            (IF_MATCH, "*", true),
+            (IF_MATCH, "W/\"12\"", true),
+            (IF_MATCH, "W/\"13\"", false),
+            (IF_MATCH, "", false),
+            (IF_NONE_MATCH, "*", false),
+            (IF_NONE_MATCH, "W/\"12\"", false),
+            (IF_NONE_MATCH, "W/\"13\"", true),
+        ] {
+            assert_eq!(only(name.clone(), value).check(12).is_ok(), holds, "{name}: {value}");
+        }
     }
 }

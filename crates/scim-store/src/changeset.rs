@@ -274,10 +274,12 @@ pub enum Conflict {
         operation: usize,
         /// The first [`Conflict::NAMED_MEMBERS`] of them, in the order they were given.
         ids: Vec<String>,
+        /// How many there are.
+        total: usize,
     },
 }
 
 impl Conflict {
     /// Most unknown members that a conflict names.
-    pub const NAMED_MEMBERS: usize = 10;
+    pub const NAMED_MEMBERS: usize = 3;
 }

@@ -303,8 +303,9 @@ impl Drafting<'_> {
         }
         match delta.unknown {
             UnknownMembers::Refuse if !unknown.is_empty() => {
+                let total = unknown.len();
                 unknown.truncate(Conflict::NAMED_MEMBERS);
-                Err(Conflict::UnknownMembers { operation, ids: unknown }.into())
+                Err(Conflict::UnknownMembers { operation, ids: unknown, total }.into())
             }
             UnknownMembers::Refuse | UnknownMembers::Ignore => Ok(known),
         }

@@ -191,9 +191,9 @@ fn prune(value: &mut Value) -> bool {
     }
 }
 
-/// An empty text does not satisfy a requirement.
-pub(super) fn is_blank(value: &Value) -> bool {
-    value.as_str().is_some_and(str::is_empty)
+/// A text of nothing but spaces does not satisfy a requirement.
+pub(crate) fn is_blank(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
 pub(super) fn missing(path: &dyn Display) -> Error {

@@ -11,6 +11,7 @@ pub(crate) mod names;
 mod tests;
 mod value;
 
+pub(crate) use complete::is_blank;
 pub use complete::{check_immutable, complete, take_hidden};
 pub use value::{element, sub_value, value};
 
@@ -157,9 +158,9 @@ fn check_hidden(hidden: &[(AttributePath, Value)], resource_type: &ResourceType)
     let missing = resource_type.attributes().find(|attribute| {
         attribute.is_required()
             && attribute.returned() == Returned::Never
-            && !hidden.iter().any(|(path, value)| {
-                path.urn().is_none() && path.leaf() == *attribute && !complete::is_blank(value)
-            })
+            && !hidden
+                .iter()
+                .any(|(path, value)| path.urn().is_none() && path.leaf() == *attribute && !is_blank(value))
     });
     missing.map_or(Ok(()), |attribute| Err(complete::missing(&attribute.name())))
 }

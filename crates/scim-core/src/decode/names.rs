@@ -51,7 +51,7 @@ pub(crate) fn unknown_member(resource_type: &ResourceType, key: &str) -> Error {
         .or_else(|| did_you_mean(key, resource_type.attributes().map(|attribute| attribute.name())))
     {
         Some(remedy) => error.remedy(remedy),
-        None => error.remedy("see /Schemas for what exists"),
+        None => error.remedy("take it out of the attribute mapping, or map it to one that /Schemas has"),
     }
 }
 
@@ -82,7 +82,9 @@ fn unknown_urn(resource_type: &ResourceType, key: &str) -> Error {
     let error = syntax(format!("no extension `{quoted}` is registered for {}", resource_type.name()));
     match did_you_mean(key, extensions().map(|schema| schema.id())) {
         Some(remedy) => error.remedy(remedy),
-        None => error.remedy("see /ResourceTypes for what is"),
+        None => {
+            error.remedy("take it out of the attribute mapping, or have the server's operator add its schema")
+        }
     }
 }
 
@@ -100,7 +102,9 @@ pub(crate) fn unknown_in_extension(schema: &Schema, key: &str, resource_type: &R
     match (resource_type.attribute(key), near) {
         (Some(attribute), _) => error.remedy(format!("send `{}` at the top level", attribute.name())),
         (None, Some(remedy)) => error.remedy(remedy),
-        (None, None) => error.remedy("see /Schemas for what exists"),
+        (None, None) => {
+            error.remedy("take it out of the attribute mapping, or map it to one that /Schemas has")
+        }
     }
 }
 

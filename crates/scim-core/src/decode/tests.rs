@@ -141,8 +141,14 @@ fn names_are_known_and_given_once() {
         ),
     );
     check(json!({"usrName": "x"}), "`usrName` is not an attribute of User; did you mean `userName`?");
-    check(json!({"__proto__": {}}), "`__proto__` is not an attribute of User; see /Schemas for what exists");
-    check(json!({"": 1}), "`` is not an attribute of User; see /Schemas for what exists");
+    check(
+        json!({"__proto__": {}}),
+        "`__proto__` is not an attribute of User; take it out of the attribute mapping, or map it to one that /Schemas has",
+    );
+    check(
+        json!({"": 1}),
+        "`` is not an attribute of User; take it out of the attribute mapping, or map it to one that /Schemas has",
+    );
     check(
         json!({"Department": "x"}),
         &format!(
@@ -175,7 +181,7 @@ fn names_are_known_and_given_once() {
     );
     check(
         json!({"urn:x:y": {}}),
-        "no extension `urn:x:y` is registered for User; see /ResourceTypes for what is",
+        "no extension `urn:x:y` is registered for User; take it out of the attribute mapping, or have the server's operator add its schema",
     );
     check(
         json!({"urn:ietf:params:scim:schemas:extension:enterprise:2.0User": {}}),
@@ -289,15 +295,16 @@ fn values_fit_their_type() {
 
     let check = |members, expected: &str| check(gadget(members), ErrorKind::InvalidValue, expected);
     check(json!({"serial": 1}), "`serial` must be a string, not a number; put the value in quotes");
-    check(json!({"serial": {"a": 1}}), "`serial` must be a string, not an object; put the value in quotes");
+    check(json!({"serial": {"a": 1}}), "`serial` must be a string, not an object; send the text itself");
     check(
         json!({"on": "True"}),
         "`on` must be a boolean, not a string; send `true` or `false` without quotes",
     );
-    let whole = "send a whole number of 64 bits without quotes, fraction or exponent";
-    check(json!({"slots": 1.0}), &format!("`slots` must be an integer, not a number; {whole}"));
-    check(json!({"slots": u64::MAX}), &format!("`slots` must be an integer, not a number; {whole}"));
-    check(json!({"slots": "1"}), &format!("`slots` must be an integer, not a string; {whole}"));
+    let whole = "send it without quotes, as in `42`";
+    let odd = "one with a fraction, an exponent or more than 64 bits";
+    check(json!({"slots": 1.0}), &format!("`slots` must be a whole number, not {odd}; {whole}"));
+    check(json!({"slots": u64::MAX}), &format!("`slots` must be a whole number, not {odd}; {whole}"));
+    check(json!({"slots": "1"}), &format!("`slots` must be a whole number, not a string; {whole}"));
     check(json!({"weight": "1"}), "`weight` must be a number, not a string; send the number without quotes");
     check(
         json!({"built": "2011-05-13"}),

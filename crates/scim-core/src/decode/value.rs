@@ -160,12 +160,19 @@ fn scalar(kind: Type, value: &Value, path: &dyn Display) -> Result<()> {
     let error = if value.is_string() && !matches!(kind, Type::Boolean | Type::Integer | Type::Decimal) {
         misfit(path, format!("the text in `{path}` is not {wanted}"))
     } else {
-        misfit(path, format!("`{path}` must be {wanted}, not {}", article(value)))
+        let found = match value {
+            Value::Number(_) if kind == Type::Integer => {
+                "one with a fraction, an exponent or more than 64 bits"
+            }
+            other => article(other),
+        };
+        misfit(path, format!("`{path}` must be {wanted}, not {found}"))
     };
     Err(match kind {
+        Type::String if value.is_object() || value.is_array() => error.remedy("send the text itself"),
         Type::String => error.remedy("put the value in quotes"),
         Type::Boolean => error.remedy("send `true` or `false` without quotes"),
-        Type::Integer => error.remedy("send a whole number of 64 bits without quotes, fraction or exponent"),
+        Type::Integer => error.remedy("send it without quotes, as in `42`"),
         Type::Decimal => error.remedy("send the number without quotes"),
         Type::DateTime => error.remedy("send one such as `2011-05-13T04:42:34Z`"),
         Type::Binary => error.remedy("encode it as RFC 4648 §4 says, without line breaks"),
@@ -213,7 +220,7 @@ impl Type {
             Self::String => "a string",
             Self::Boolean => "a boolean",
             Self::Decimal => "a number",
-            Self::Integer => "an integer",
+            Self::Integer => "a whole number",
             Self::DateTime => "a dateTime",
             Self::Binary => "base64",
             Self::Reference => "a reference",

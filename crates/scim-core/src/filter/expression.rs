@@ -15,7 +15,7 @@ use super::{Filter, MAX_DEPTH, Operator};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::{AttributePath, Named};
 use crate::schema::{Attribute, Registry, ResourceType};
-use crate::text::nearest;
+use crate::text::{excerpt, nearest};
 
 /// Longest text of a filter or a path, in bytes.
 pub const MAX_LENGTH: usize = 64 * 1024;
@@ -85,6 +85,10 @@ impl<'t> Expression<'t> {
     /// # Errors
     /// `invalidFilter`, with the place, what was expected and what was found.
     pub fn parse(text: &'t str) -> Result<Self> {
+        if text.trim_ascii().is_empty() {
+            return Err(Error::new(ErrorKind::InvalidFilter, "the filter is empty")
+                .remedy("leave it out, or write one such as `userName eq \"ada@example.com\"`"));
+        }
         let mut parser = Parser::new(text, ErrorKind::InvalidFilter)?;
         let root = parser.disjunction(0, false)?;
         match parser.lexer.next()? {
@@ -185,6 +189,10 @@ impl<'t> PathExpression<'t> {
     /// # Errors
     /// `invalidPath`, with the place, what was expected and what was found.
     pub fn parse(text: &'t str) -> Result<Self> {
+        if text.trim_ascii().is_empty() {
+            return Err(Error::new(ErrorKind::InvalidPath, "the path is empty")
+                .remedy("leave it out, or name an attribute such as `displayName`"));
+        }
         let mut parser = Parser::new(text, ErrorKind::InvalidPath)?;
         let name = match parser.lexer.next()? {
             (Token::Word(word), _) => word,
@@ -227,8 +235,6 @@ impl<'t> PathExpression<'t> {
             return Named::parse(self.name, resource_type).map(ResolvedPath::Plain);
         };
         let path = AttributePath::parse(self.name, resource_type)?;
-        let kind = ErrorKind::InvalidPath;
-        let filter = Resolver { expression, resource_type, among: None, kind }.resolve_elements(&path)?;
         let sub = match self.sub {
             Some(name) => {
                 AttributePath::parse(&format!("{path}.{name}"), resource_type)?;
@@ -236,6 +242,8 @@ impl<'t> PathExpression<'t> {
             }
             None => None,
         };
+        let kind = ErrorKind::InvalidPath;
+        let filter = Resolver { expression, resource_type, among: None, kind }.resolve_elements(&path)?;
         Ok(ResolvedPath::Elements { path, filter, sub })
     }
 }
@@ -416,8 +424,7 @@ impl<'t> Parser<'t> {
             Token::Word(word) => match serde_json::from_str(word) {
                 Ok(number) => Literal::Number(number),
                 Err(_) => {
-                    let error =
-                        self.lexer.error(span, format_args!("`{}` is not a value", word.escape_debug()));
+                    let error = self.lexer.error(span, format_args!("`{}` is not a value", excerpt(word)));
                     let lower = word.to_ascii_lowercase();
                     return Err(match lower.as_str() {
                         "true" | "false" | "null" => error.remedy(format!("write `{lower}`")),
@@ -463,7 +470,7 @@ impl<'t> Parser<'t> {
             "endsWith" => Some("ew"),
             _ => nearest(found, known.iter().copied()),
         };
-        let error = self.lexer.error(span, format_args!("expected {what}, found `{}`", found.escape_debug()));
+        let error = self.lexer.error(span, format_args!("expected {what}, found `{}`", excerpt(found)));
         match synonym.filter(|synonym| known.contains(synonym)) {
             Some(synonym) => error.remedy(format!("did you mean `{synonym}`?")),
             None => error,
@@ -476,7 +483,7 @@ impl<'t> Parser<'t> {
             Token::Close => "`)`".to_owned(),
             Token::OpenBracket => "`[`".to_owned(),
             Token::CloseBracket => "`]`".to_owned(),
-            Token::Word(word) => format!("`{}`", word.escape_debug()),
+            Token::Word(word) => format!("`{}`", excerpt(word)),
             Token::Text(_) => "a string".to_owned(),
             Token::End => "the end".to_owned(),
         };

@@ -99,7 +99,7 @@ fn filters_match_what_they_say() {
 #[test]
 fn refusals_say_where_and_what_to_do() {
     for (filter, expected) in [
-        ("", "at character 1: expected an attribute, `not` or `(`, found the end"),
+        ("", "the filter is empty; leave it out, or write one such as `userName eq \"ada@example.com\"`"),
         ("userName", "at character 9: expected an operator, found the end"),
         (
             "userName equals \"a\"",
@@ -108,7 +108,7 @@ fn refusals_say_where_and_what_to_do() {
         ("userName = \"a\"", "at character 10: expected an operator, found `=`; did you mean `eq`?"),
         ("ü eq \"a\" && b", "at character 10: expected `and` or `or`, found `&&`; did you mean `and`?"),
         ("userName eq ada", "at character 13: `ada` is not a value; put text in double quotes"),
-        ("userName eq 'ada'", "at character 13: `\\'ada\\'` is not a value; put text in double quotes"),
+        ("userName eq 'ada'", "at character 13: `'ada'` is not a value; put text in double quotes"),
         ("active eq True", "at character 11: `True` is not a value; write `true`"),
         ("userName eq \"a", "at character 13: the string is not closed; end it with `\"`"),
         (
@@ -257,7 +257,7 @@ fn paths_of_patch() {
                 "InvalidPath: `title` has no elements to select from; use `title` without brackets",
             ),
             ("name givenName", "InvalidPath: at character 6: expected `[` or the end, found `givenName`"),
-            ("", "InvalidPath: at character 1: expected an attribute, found the end"),
+            ("", "InvalidPath: the path is empty; leave it out, or name an attribute such as `displayName`"),
         ] {
             assert_eq!(show(path), expected, "{path}");
         }

@@ -14,12 +14,24 @@ pub const BULK_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:BulkReques
 pub const BULK_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:BulkResponse";
 
 /// A decoded request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct BulkRequest {
     /// After how many errors to stop.
     pub fail_on_errors: Option<u64>,
-    /// In the order of the request.
-    pub operations: Vec<BulkOperation>,
+    /// In the order of the request. One that is malformed fails alone (§3.7: "continue performing as many changes as
+    /// possible and disregard partial failures").
+    pub operations: Vec<std::result::Result<BulkOperation, MalformedOperation>>,
+}
+
+/// An operation that cannot be run.
+#[derive(Debug)]
+pub struct MalformedOperation {
+    /// The method, as far as it could be read.
+    pub method: String,
+    /// The name, as far as it could be read.
+    pub bulk_id: Option<String>,
+    /// What is wrong.
+    pub error: Error,
 }
 
 /// One operation, its data still as sent.
@@ -41,7 +53,7 @@ impl BulkRequest {
     /// Reads the message.
     ///
     /// # Errors
-    /// `invalidSyntax`, naming the operation and the member.
+    /// `invalidSyntax`, naming the member, or the operation that has the `bulkId` of another.
     pub fn decode(body: &Value) -> Result<Self> {
         let members = Members::of("a bulk request", body, &["schemas", "failOnErrors", "Operations"])?;
         members.expect_schema(BULK_REQUEST)?;
@@ -61,17 +73,25 @@ impl BulkRequest {
         let mut operations = Vec::with_capacity(entries.len());
         let mut bulk_ids = HashSet::new();
         for (index, entry) in entries.iter().enumerate() {
-            let in_operation = |error: Error| error.context(format_args!("operation {}", index + 1));
-            let operation = operation(entry).map_err(in_operation)?;
-            if let Some(bulk_id) = &operation.bulk_id
+            let text = |name: &str| {
+                let found = entry.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+                found.and_then(|(_, value)| value.as_str()).map(str::to_owned)
+            };
+            if let Some(bulk_id) = text("bulkId")
                 && !bulk_ids.insert(bulk_id.clone())
             {
-                let explanation = format!("an earlier operation has the bulkId `{}`", excerpt(bulk_id));
-                return Err(in_operation(
-                    invalid(explanation).remedy("give each operation a name of its own"),
-                ));
+                let number = index + 1;
+                let explanation = format!(
+                    "operation {number}: an earlier operation has the bulkId `{}`",
+                    excerpt(&bulk_id)
+                );
+                return Err(invalid(explanation).remedy("give each operation a name of its own"));
             }
-            operations.push(operation);
+            operations.push(operation(entry).map_err(|error| MalformedOperation {
+                method: text("method").unwrap_or_default(),
+                bulk_id: text("bulkId"),
+                error,
+            }));
         }
         Ok(Self { fail_on_errors, operations })
     }

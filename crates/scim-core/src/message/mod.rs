@@ -11,7 +11,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 
-pub use bulk::{BULK_REQUEST, BULK_RESPONSE, BulkOperation, BulkRequest};
+pub use bulk::{BULK_REQUEST, BULK_RESPONSE, BulkOperation, BulkRequest, MalformedOperation};
 pub use error::{ERROR, error_body};
 pub use list::{LIST_RESPONSE, ListWriter};
 pub use search::{SEARCH_REQUEST, SearchRequest};

@@ -58,21 +58,29 @@ fn bulk_requests() {
             json!([user, user]),
             "operation 2: an earlier operation has the bulkId `a`; give each operation a name of its own",
         ),
-        (
-            json!([{"method": "post"}]),
-            "operation 1: `post` is not a method of bulk operations; use POST, PUT, PATCH or DELETE",
-        ),
-        (
-            json!([{"method": "PUT", "path": "Users"}]),
-            "operation 1: `path` must begin with a slash; send a path such as `/Users`",
-        ),
-        (
-            json!([{"method": "POST", "path": "/Users", "data": {}}]),
-            "operation 1: a POST needs a `bulkId`; give each POST a name of its own",
-        ),
-        (json!([{"method": "PUT", "path": "/Users/1"}]), "operation 1: a PUT needs `data`"),
     ] {
         assert_eq!(request(operations).expect_err("refused").to_string(), expected);
+    }
+    for (malformed, expected) in [
+        (
+            json!({"method": "post"}),
+            "`post` is not a method of bulk operations; use POST, PUT, PATCH or DELETE",
+        ),
+        (
+            json!({"method": "PUT", "path": "Users"}),
+            "`path` must begin with a slash; send a path such as `/Users`",
+        ),
+        (
+            json!({"method": "POST", "path": "/Users", "data": {}}),
+            "a POST needs a `bulkId`; give each POST a name of its own",
+        ),
+        (json!({"method": "PUT", "path": "/Users/1"}), "a PUT needs `data`"),
+        (json!(7), "a bulk operation must be an object, not a number"),
+    ] {
+        let operations = request(json!([malformed, user])).expect("the other is fine").operations;
+        assert!(matches!(operations.get(1), Some(Ok(_))));
+        let malformed = operations.into_iter().next().map(|first| first.expect_err("refused").error);
+        assert_eq!(malformed.map(|error| error.to_string()).as_deref(), Some(expected));
     }
     let zero = json!({"schemas": [BULK_REQUEST], "failOnErrors": 0, "Operations": [user]});
     assert!(BulkRequest::decode(&zero).is_err());
@@ -121,7 +129,7 @@ proptest! {
     #[test]
     fn any_json_gets_an_answer(message in any_message()) {
         if let Ok(request) = BulkRequest::decode(&without(&message, &["attributes", "count", "filter"])) {
-            for operation in &request.operations {
+            for operation in request.operations.iter().flatten() {
                 prop_assert!(operation.path.starts_with('/'));
                 prop_assert!(operation.method == "DELETE" || operation.data.is_some());
             }
@@ -135,5 +143,7 @@ fn a_long_name_is_not_repeated_whole() {
     let long = "x".repeat(1_000_000);
     let detail = |body: Value| BulkRequest::decode(&body).expect_err("refused").detail();
     assert!(detail(json!({&long: 1})).len() < 400);
-    assert!(detail(json!({"schemas": [BULK_REQUEST], "Operations": [{"method": long}]})).len() < 400);
+    let request = BulkRequest::decode(&json!({"schemas": [BULK_REQUEST], "Operations": [{"method": long}]}));
+    let malformed = request.expect("fine").operations.pop().expect("one").expect_err("refused");
+    assert!(malformed.error.detail().len() < 400);
 }

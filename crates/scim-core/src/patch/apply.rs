@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 
 use super::decode::extension_operations;
 use super::elements::{Elements, settle_added};
-use super::write::{Written, check_attribute, check_kept, check_one, each, forget, is_hidden, put, required};
+use super::write::{
+    Written, blank, check_attribute, check_kept, check_one, each, forget, is_hidden, put, required,
+};
 use super::{Hidden, Operation, Patch, Patched, Target, Verb};
 use crate::decode;
 use crate::document::Document;
@@ -134,6 +136,9 @@ impl Operation {
         }
         match hidden.last() {
             Some((_, None)) if path.leaf().is_required() => Err(required(path)),
+            Some((_, Some(value))) if path.leaf().is_required() && decode::is_blank(value) => {
+                Err(blank(path))
+            }
             _ => Ok(()),
         }
     }

@@ -21,6 +21,19 @@ impl Patch {
     /// `remove` without a path, `mutability` for a read-only target, `invalidValue` for a value that is missing or
     /// misplaced. Values themselves are checked when they are applied.
     pub fn decode(body: &Value, resource_type: &ResourceType) -> Result<Self> {
+        Self::decode_numbered(body, resource_type, |position| position)
+    }
+
+    /// As [`Patch::decode`], for a message that was rewritten: `origin` tells of each operation in it from which one of
+    /// the request it came. Operations and errors carry that number.
+    ///
+    /// # Errors
+    /// As [`Patch::decode`].
+    pub fn decode_numbered(
+        body: &Value,
+        resource_type: &ResourceType,
+        origin: impl Fn(usize) -> usize,
+    ) -> Result<Self> {
         let [schemas, list] = members(body, &"PATCH message", ["schemas", "Operations"])?;
         check_schemas(schemas)?;
         let list = match list {
@@ -36,7 +49,8 @@ impl Patch {
             }
         };
         let mut operations = Vec::with_capacity(list.len());
-        for (index, operation) in list.iter().enumerate() {
+        for (position, operation) in list.iter().enumerate() {
+            let index = origin(position);
             decode_operation(index, operation, resource_type, &mut operations)
                 .map_err(|error| error.context(format_args!("operation {}", index + 1)))?;
         }

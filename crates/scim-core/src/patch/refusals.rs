@@ -247,7 +247,7 @@ fn refusals() {
         before(),
         op("replace", "userName", json!("")),
         InvalidValue,
-        "the required attribute `userName` is missing or empty",
+        "operation 1: `userName` is required and cannot be empty; send its value",
     );
 }
 

@@ -106,6 +106,7 @@ pub(super) fn check_attribute(path: &AttributePath, old: Option<&Value>, new: Op
     check_kept(path, old, new)?;
     match (old, new) {
         (Some(_), None) if path.attribute().is_required() => Err(required(path)),
+        (_, Some(new)) if path.attribute().is_required() && decode::is_blank(new) => Err(blank(path)),
         (Some(Value::Object(old)), Some(Value::Object(new))) => check_one(path, old, new),
         _ => Ok(()),
     }
@@ -162,6 +163,12 @@ fn never(path: &AttributePath) -> impl Iterator<Item = AttributePath> {
 pub(super) fn required(path: &AttributePath) -> Error {
     Error::new(ErrorKind::Mutability, format!("`{path}` is required and cannot be removed"))
         .remedy("replace its value instead")
+        .at(path)
+}
+
+pub(super) fn blank(path: &AttributePath) -> Error {
+    Error::new(ErrorKind::InvalidValue, format!("`{path}` is required and cannot be empty"))
+        .remedy("send its value")
         .at(path)
 }
 

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use scim_core::Result;
 use scim_core::filter::{Expression, Filter, Literal, PathExpression, RawComparison, ResolvedPath};
-use scim_core::path::Named;
-use scim_core::schema::{Attribute, Registry, ResourceType, Type};
+use scim_core::path::{AttributePath, Named};
+use scim_core::schema::{Registry, ResourceType, Type};
 
 use super::{Quirk, Quirks, shape};
 
@@ -36,7 +36,7 @@ pub(crate) fn parse_filter(
 /// Rewrites the path of a PATCH operation. `None` when there is nothing to rewrite, or the path means nothing even so.
 pub(crate) fn rewrite_path(text: &str, resource_type: &ResourceType, quirks: Quirks) -> Option<String> {
     let qualified = if quirks.has(Quirk::UnqualifiedNames) && !text.contains(['[', ':']) {
-        qualify(text, resource_type)
+        qualify(text, resource_type).map(|path| path.to_string())
     } else {
         None
     };
@@ -60,50 +60,65 @@ fn rewrite(
     resource_type: &ResourceType,
     quirks: Quirks,
 ) {
-    if quirks.has(Quirk::UnqualifiedNames)
-        && enclosing.is_none()
-        && let Some(qualified) = qualify(&comparison.path, resource_type)
-    {
-        comparison.path = Cow::Owned(qualified);
+    if quirks.has(Quirk::UnqualifiedNames) && enclosing.is_none() {
+        let known =
+            qualify(&comparison.path, resource_type).or_else(|| named(&comparison.path, resource_type));
+        if let Some(path) = known {
+            comparison.path = Cow::Owned(with_value(path).to_string());
+        }
     }
-    let text = match &comparison.literal {
-        Literal::Text(text) if quirks.has(Quirk::StringBooleans) => shape::boolean(text),
+    let literal = match (&comparison.literal, kind(&comparison.path, enclosing, resource_type)) {
+        (Literal::Text(text), Some(Type::Boolean)) if quirks.has(Quirk::StringBooleans) => {
+            shape::boolean(text).map(Literal::Boolean)
+        }
+        (Literal::Text(text), Some(Type::Integer | Type::Decimal)) if quirks.has(Quirk::LooseScalars) => {
+            text.parse().ok().map(Literal::Number)
+        }
+        (Literal::Number(number), Some(Type::String)) if quirks.has(Quirk::LooseScalars) => {
+            Some(Literal::Text(Cow::Owned(number.to_string())))
+        }
         _ => None,
     };
-    if let Some(boolean) = text
-        && kind(&comparison.path, enclosing, resource_type) == Some(Type::Boolean)
-    {
-        comparison.literal = Literal::Boolean(boolean);
+    if let Some(literal) = literal {
+        comparison.literal = literal;
     }
 }
 
-/// Finds the extension attribute that an unqualified name means, and the `value` of a complex one.
-fn qualify(name: &str, resource_type: &ResourceType) -> Option<String> {
+/// Finds the extension attribute that an unqualified name means.
+fn qualify(name: &str, resource_type: &ResourceType) -> Option<AttributePath> {
     let (first, _) = name.split_once('.').unwrap_or((name, ""));
-    let with_value = |attribute: &Attribute, path: String| {
-        let complex =
-            attribute.kind() == Type::Complex && !attribute.is_multi_valued() && !name.contains('.');
-        if complex && attribute.sub_attribute("value").is_some() { format!("{path}.value") } else { path }
-    };
-    if let Some(attribute) = resource_type.attribute(first) {
-        let path = with_value(attribute, name.to_owned());
-        return (path != name).then_some(path);
+    if resource_type.attribute(first).is_some() {
+        return None;
     }
-    let mut found = resource_type.extensions().iter().filter_map(|extension| {
-        let attribute = extension.schema().attribute(first)?;
-        Some(with_value(attribute, format!("{}:{name}", extension.schema().id())))
-    });
+    let mut found = resource_type
+        .extensions()
+        .iter()
+        .filter(|extension| extension.schema().attribute(first).is_some())
+        .filter_map(|extension| named(&format!("{}:{name}", extension.schema().id()), resource_type));
     let only = found.next()?;
     found.next().is_none().then_some(only)
 }
 
-fn kind(name: &str, enclosing: Option<&str>, resource_type: &ResourceType) -> Option<Type> {
-    let named = |text: &str| match Named::parse(text, resource_type).ok()? {
+fn named(text: &str, resource_type: &ResourceType) -> Option<AttributePath> {
+    match Named::parse(text, resource_type).ok()? {
         Named::Attribute(path) => Some(path),
         Named::Extension(_) => None,
-    };
+    }
+}
+
+/// What a complex attribute is compared by: its `value`.
+fn with_value(path: AttributePath) -> AttributePath {
+    let attribute = path.attribute();
+    let is_whole = path.sub().is_none() && attribute.kind() == Type::Complex && !attribute.is_multi_valued();
+    match attribute.sub_attribute("value").filter(|_| is_whole).cloned() {
+        Some(value) => path.with_sub(value),
+        None => path,
+    }
+}
+
+fn kind(name: &str, enclosing: Option<&str>, resource_type: &ResourceType) -> Option<Type> {
     match enclosing {
-        Some(parent) => Some(named(parent)?.attribute().sub_attribute(name)?.kind()),
-        None => Some(named(name)?.leaf().kind()),
+        Some(parent) => Some(named(parent, resource_type)?.attribute().sub_attribute(name)?.kind()),
+        None => Some(named(name, resource_type)?.leaf().kind()),
     }
 }

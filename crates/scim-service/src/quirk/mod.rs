@@ -8,14 +8,14 @@ mod filters;
 mod operations;
 mod schemas;
 mod shape;
+mod steps;
 #[cfg(test)]
 mod tests;
-mod upsert;
 
 pub(crate) use filters::{parse_filter, rewrite_path};
 pub(crate) use operations::rewrite_patch;
 pub(crate) use schemas::rewrite_resource;
-pub(crate) use upsert::rewrite_step;
+pub(crate) use steps::rewrite_step;
 
 use scim_core::text::nearest;
 use scim_core::{Error, ErrorKind, Result};
@@ -73,11 +73,15 @@ quirks! {
     DisplayNameAlias = "display-name-alias" for [Entra];
     /// More than one `"primary": true`: the first one counts.
     ManyPrimaries = "many-primaries" for [Entra];
+    /// A `primary` that is neither true nor false is left out: `"phoneNumbers": [{"primary": "1-648-555", …}]`, as a
+    /// validator that fills in the schema sends it.
+    NonsensePrimary = "nonsense-primary" for [Entra];
     /// URNs in `schemas` that are not known here, and extensions in the body that `schemas` does not list.
     UndeclaredSchemas = "undeclared-schemas" for [Entra, Okta];
     /// Misspelt and outdated URNs: `urn:…:enterprise:2.0User`, `urn:scim:schemas:core:2.0`.
     MisspeltUrns = "misspelt-urns" for [Entra];
-    /// Empty text in a PATCH unassigns the attribute: `{"op": "Replace", "path": "title", "value": ""}`.
+    /// Empty text in a PATCH unassigns the attribute: `{"op": "Replace", "path": "title", "value": ""}`. An element that
+    /// is left with nothing but `type` and `primary` goes.
     EmptyClears = "empty-clears" for [Entra];
     /// Paths as keys of a value without path: `{"op": "replace", "value": {"name.givenName": "Ada"}}`.
     DottedKeys = "dotted-keys" for [Entra];
@@ -90,8 +94,8 @@ quirks! {
     /// Writing to a value path that matches nothing makes the element: `{"op": "Replace", "path":
     /// "emails[type eq \"work\"].value", "value": …}` on a user without a work address.
     UpsertingValuePaths = "upserting-value-paths" for [Entra];
-    /// Extension attributes without their URN, and complex attributes without `.value`, in filters and paths:
-    /// `manager eq "26118915"`.
+    /// Extension attributes without their URN, in filters, paths and bodies, and complex attributes without `.value` in
+    /// filters: `manager eq "26118915"`, `"department": null` beside `userName`.
     UnqualifiedNames = "unqualified-names" for [Entra];
     /// Two groups cannot have the same `displayName`, since groups are matched by it.
     UniqueGroupNames = "unique-group-names" for [Entra];

@@ -10,7 +10,8 @@
 use percent_encoding::percent_decode_str;
 use scim_core::filter::{PathExpression, ResolvedPath};
 use scim_core::path::{AttributePath, Named};
-use scim_core::schema::{ResourceType, Type};
+use scim_core::schema::{Attribute, ResourceType, Type};
+use scim_core::{Error, ErrorKind, Result};
 use serde_json::{Map, Value, json};
 
 use super::schemas::correct_urn;
@@ -19,43 +20,86 @@ use super::{Quirk, Quirks, rewrite_path, shape};
 /// Most values that one rewritten `remove` names, so that its path stays short.
 const VALUES_IN_A_PATH: usize = 50;
 
-/// Rewrites the body of a PATCH of the resource `id`.
-pub(crate) fn rewrite_patch(body: &mut Value, id: &str, resource_type: &ResourceType, quirks: Quirks) {
-    if quirks == Quirks::NONE {
-        return;
-    }
-    let Value::Object(message) = body else { return };
+/// Rewrites the body of a PATCH of the resource `id`. Returns of each operation that is in it then, from which one of the
+/// request it came.
+///
+/// # Errors
+/// `invalidValue` when a `remove` lists something that cannot be told apart by it.
+pub(crate) fn rewrite_patch(
+    body: &mut Value,
+    id: &str,
+    resource_type: &ResourceType,
+    quirks: Quirks,
+) -> Result<Option<Vec<usize>>> {
+    let Value::Object(message) = body else { return Ok(None) };
     let Some((_, Value::Array(operations))) =
         message.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case("Operations"))
     else {
-        return;
+        return Ok(None);
     };
-    let rewriter = Rewriter { id, resource_type, quirks };
-    let mut rewritten = Vec::with_capacity(operations.len());
-    for operation in operations.drain(..) {
+    if quirks == Quirks::NONE {
+        return Ok(None);
+    }
+    let mut rewriter = Rewriter { id, resource_type, quirks, index: 0, out: Vec::new(), origins: Vec::new() };
+    for (index, operation) in operations.drain(..).enumerate() {
+        rewriter.index = index;
         match operation {
-            Value::Object(members) => rewriter.operation(members, &mut rewritten),
-            other => rewritten.push(other),
+            Value::Object(members) => rewriter
+                .operation(members)
+                .map_err(|error| error.context(format_args!("operation {}", index + 1)))?,
+            other => rewriter.push(other),
         }
     }
-    *operations = rewritten;
+    *operations = rewriter.out;
+    Ok(Some(rewriter.origins))
 }
 
 struct Rewriter<'a> {
     id: &'a str,
     resource_type: &'a ResourceType,
     quirks: Quirks,
+    /// Position of the operation that is being rewritten.
+    index: usize,
+    out: Vec<Value>,
+    origins: Vec<usize>,
+}
+
+/// What an empty value means.
+enum Emptiness {
+    /// It is a value like another.
+    Meant,
+    /// The target is to be unassigned.
+    Clears,
+    /// Nothing is to be done.
+    AddsNothing,
 }
 
 impl Rewriter<'_> {
-    fn operation(&self, mut members: Map<String, Value>, out: &mut Vec<Value>) {
-        if self.quirks.has(Quirk::MissingOperation) && !members.contains_key("op") {
+    fn has(&self, quirk: Quirk) -> bool {
+        self.quirks.has(quirk)
+    }
+
+    fn push(&mut self, operation: Value) {
+        self.out.push(operation);
+        self.origins.push(self.index);
+    }
+
+    fn push_remove(&mut self, path: &str) {
+        self.push(json!({ "op": "remove", "path": path }));
+    }
+
+    fn operation(&mut self, members: Map<String, Value>) -> Result<()> {
+        let mut members = with_known_keys(members);
+        if self.has(Quirk::MissingOperation) && members.get("op").is_none_or(Value::is_null) {
             members.insert("op".to_owned(), json!("replace"));
         }
         if let Some(Value::String(op)) = members.get_mut("op")
-            && self.quirks.has(Quirk::OperationCase)
+            && self.has(Quirk::OperationCase)
         {
-            op.make_ascii_lowercase();
+            let lower = op.to_ascii_lowercase();
+            if ["add", "replace", "remove"].contains(&lower.as_str()) {
+                *op = lower;
+            }
         }
         if let Some(Value::String(path)) = members.get_mut("path") {
             if let Some(plain) = self.plain_path(path) {
@@ -68,147 +112,271 @@ impl Rewriter<'_> {
         let op = members.get("op").and_then(Value::as_str).unwrap_or_default().to_owned();
         let path = members.get("path").and_then(Value::as_str).map(str::to_owned);
         match (op.as_str(), path) {
-            ("remove", Some(path)) => self.remove(members, &path, out),
-            ("add" | "replace", Some(path)) => self.write(members, &op, &path, out),
-            ("add" | "replace", None) => self.write_without_path(members, &op, out),
-            _ => out.push(Value::Object(members)),
+            ("remove", Some(path)) => self.remove(members, &path),
+            ("add" | "replace", Some(path)) => self.write(members, &op, &path),
+            ("add" | "replace", None) => self.write_without_path(members, &op),
+            _ => {
+                self.push(Value::Object(members));
+                Ok(())
+            }
         }
     }
 
+    /// The path with what is wrong about its spelling put right. One that leads somewhere as it is stays.
     fn plain_path(&self, path: &str) -> Option<String> {
-        if !self.quirks.has(Quirk::EncodedPaths) {
-            return None;
+        let mut plain = path.to_owned();
+        if self.has(Quirk::EncodedPaths)
+            && (path.starts_with('/') || path.contains('%'))
+            && self.resolve(path).is_none()
+        {
+            plain = plain.strip_prefix('/').unwrap_or(&plain).to_owned();
+            plain = percent_decode_str(&plain).decode_utf8().ok()?.into_owned();
         }
-        let plain = path.strip_prefix('/').unwrap_or(path);
-        let decoded = percent_decode_str(plain).decode_utf8().ok()?;
-        (decoded != path).then(|| decoded.into_owned())
+        if self.has(Quirk::MisspeltUrns)
+            && let Some((urn, attribute)) = plain.rsplit_once(':')
+            && let Some(correct) = correct_urn(urn, self.resource_type)
+        {
+            plain = format!("{correct}:{attribute}");
+        }
+        if self.has(Quirk::DisplayNameAlias)
+            && let Some((list, sub)) = plain.rsplit_once("].")
+            && sub.eq_ignore_ascii_case("displayName")
+        {
+            plain = format!("{list}].display");
+        }
+        (plain != path).then_some(plain)
+    }
+
+    fn resolve(&self, path: &str) -> Option<ResolvedPath> {
+        PathExpression::parse(path).and_then(|path| path.resolve(self.resource_type)).ok()
     }
 
     /// A `remove` that brings values takes away just those.
-    fn remove(&self, mut members: Map<String, Value>, path: &str, out: &mut Vec<Value>) {
-        if !self.quirks.has(Quirk::RemoveByValue) {
-            return out.push(Value::Object(members));
-        }
-        let Some(value) = members.remove("value").filter(|value| !value.is_null()) else {
-            return out.push(Value::Object(members));
-        };
-        let multi_valued = match PathExpression::parse(path).and_then(|path| path.resolve(self.resource_type))
-        {
-            Ok(ResolvedPath::Plain(Named::Attribute(found))) => {
-                found.sub().is_none() && found.attribute().is_multi_valued()
+    fn remove(&mut self, mut members: Map<String, Value>, path: &str) -> Result<()> {
+        let target = match self.resolve(path) {
+            Some(ResolvedPath::Plain(Named::Attribute(target)))
+                if target.sub().is_none() && target.attribute().is_multi_valued() =>
+            {
+                target
             }
-            _ => false,
+            _ => {
+                self.push(Value::Object(members));
+                return Ok(());
+            }
         };
-        if !multi_valued {
-            return out.push(Value::Object(members));
-        }
-        let elements = match value {
+        let listed = members.get("value").is_some_and(|value| !value.is_null());
+        let Some(value) =
+            members.get_mut("value").filter(|_| listed && self.quirks.has(Quirk::RemoveByValue))
+        else {
+            self.push(Value::Object(members));
+            return Ok(());
+        };
+        let elements = match value.take() {
             Value::Array(elements) => elements,
             single => vec![single],
         };
-        let ids: Vec<Value> = elements
-            .into_iter()
-            .filter_map(|element| match element {
-                Value::Object(mut members) => members.remove("value"),
-                scalar => Some(scalar),
-            })
-            .collect();
-        for some in ids.chunks(VALUES_IN_A_PATH) {
-            let terms: Vec<String> = some.iter().map(|id| format!("value eq {id}")).collect();
-            out.push(json!({ "op": "remove", "path": format!("{path}[{}]", terms.join(" or ")) }));
+        let mut conditions = Vec::with_capacity(elements.len());
+        for (position, element) in elements.iter().enumerate() {
+            let condition = condition(target.attribute(), element).ok_or_else(|| {
+                let explanation = format!("element {} of what to remove from `{target}`", position + 1);
+                Error::new(ErrorKind::InvalidValue, format!("{explanation} has no `value` to find it by"))
+                    .remedy("name each by its `value`, as in `[{\"value\": \"…\"}]`")
+                    .at(&target)
+            })?;
+            conditions.push(condition);
         }
+        for some in conditions.chunks(VALUES_IN_A_PATH) {
+            self.push_remove(&format!("{path}[{}]", some.join(" or ")));
+        }
+        Ok(())
     }
 
-    fn write(&self, mut members: Map<String, Value>, op: &str, path: &str, out: &mut Vec<Value>) {
+    fn write(&mut self, mut members: Map<String, Value>, op: &str, path: &str) -> Result<()> {
+        let resolved = self.resolve(path);
+        let quirks = self.quirks;
         let Some(value) = members.get_mut("value") else {
-            return out.push(Value::Object(members));
+            self.push(Value::Object(members));
+            return Ok(());
         };
-        match PathExpression::parse(path).and_then(|path| path.resolve(self.resource_type)) {
-            Ok(ResolvedPath::Plain(Named::Attribute(target))) => {
-                if self.clears(&target, value) {
-                    return out.push(json!({ "op": "remove", "path": path }));
-                }
-                shape::rewrite(target.leaf(), value, self.quirks);
+        let emptiness = match resolved {
+            Some(ResolvedPath::Plain(Named::Attribute(target))) => {
+                let emptiness = emptiness(&target, op, value, quirks);
+                shape::rewrite(target.leaf(), value, quirks);
+                emptiness
             }
-            Ok(ResolvedPath::Elements { path: target, sub, .. }) => match sub {
-                Some(sub) => {
-                    if self.clears(&target.with_sub(sub.clone()), value) {
-                        return out.push(json!({ "op": "remove", "path": path }));
-                    }
-                    shape::rewrite(&sub, value, self.quirks);
+            Some(ResolvedPath::Elements { path: target, sub: Some(sub), .. }) => {
+                if sub.name() == "primary" && shape::is_nonsense(&sub, value, quirks) {
+                    return Ok(());
                 }
-                None => shape::rewrite_element(target.attribute(), value, self.quirks),
-            },
-            Ok(ResolvedPath::Plain(Named::Extension(schema))) => {
-                if let Value::Object(attributes) = value.take() {
-                    return self.attributes(attributes, op, Some(schema.id()), out);
-                }
+                // Whoever sets a part of an element to nothing does not ask for the element.
+                let nothing = value.is_null() && quirks.has(Quirk::EmptyClears) && !sub.is_required();
+                let emptiness = match nothing {
+                    true => Emptiness::Clears,
+                    false => emptiness(&target.with_sub(sub.clone()), op, value, quirks),
+                };
+                shape::rewrite(&sub, value, quirks);
+                emptiness
             }
-            Err(_) => {}
+            Some(ResolvedPath::Elements { path: target, sub: None, .. }) => {
+                let is_bare = value.is_string() || value.is_number();
+                let is_empty = value.as_str() == Some("");
+                if is_empty && quirks.has(Quirk::EmptyClears) {
+                    self.push_remove(path);
+                    return Ok(());
+                }
+                if is_bare
+                    && quirks.has(Quirk::BareValues)
+                    && target.attribute().sub_attribute("value").is_some()
+                {
+                    members.insert("path".to_owned(), format!("{path}.value").into());
+                    return self.write(members, op, &format!("{path}.value"));
+                }
+                shape::rewrite_element(target.attribute(), value, quirks);
+                Emptiness::Meant
+            }
+            Some(ResolvedPath::Plain(Named::Extension(schema))) => {
+                shape::unwrap(value, quirks);
+                if let Value::Object(attributes) = value {
+                    let attributes = std::mem::take(attributes);
+                    return self.attributes(attributes, op, Some(schema.id()));
+                }
+                Emptiness::Meant
+            }
+            None => Emptiness::Meant,
+        };
+        match emptiness {
+            Emptiness::Meant => self.push(Value::Object(members)),
+            Emptiness::Clears => self.push_remove(path),
+            Emptiness::AddsNothing => {}
         }
-        out.push(Value::Object(members));
+        Ok(())
     }
 
-    fn write_without_path(&self, mut members: Map<String, Value>, op: &str, out: &mut Vec<Value>) {
-        match members.remove("value") {
-            Some(Value::Object(attributes)) => self.attributes(attributes, op, None, out),
-            Some(other) => {
-                members.insert("value".to_owned(), other);
-                out.push(Value::Object(members));
+    fn write_without_path(&mut self, mut members: Map<String, Value>, op: &str) -> Result<()> {
+        match members.get_mut("value") {
+            Some(Value::Object(attributes)) => {
+                let attributes = std::mem::take(attributes);
+                self.attributes(attributes, op, None)
             }
-            None => out.push(Value::Object(members)),
+            _ => {
+                self.push(Value::Object(members));
+                Ok(())
+            }
         }
     }
 
     /// Each attribute of a value without path becomes an operation with one, so that every quirk of paths holds there
     /// too.
-    fn attributes(&self, attributes: Map<String, Value>, op: &str, urn: Option<&str>, out: &mut Vec<Value>) {
+    fn attributes(&mut self, attributes: Map<String, Value>, op: &str, urn: Option<&str>) -> Result<()> {
+        if let Some(twin) = twin(&attributes) {
+            let explanation = format!("`{twin}` is there twice, in different spelling");
+            return Err(Error::new(ErrorKind::InvalidSyntax, explanation).remedy("send it once"));
+        }
         for (name, value) in attributes {
-            let corrected =
-                correct_urn(&name, self.resource_type).filter(|_| self.quirks.has(Quirk::MisspeltUrns));
+            let corrected = correct_urn(&name, self.resource_type).filter(|_| self.has(Quirk::MisspeltUrns));
             let name = corrected.map_or(name, str::to_owned);
             let own_id = urn.is_none() && name.eq_ignore_ascii_case("id") && value.as_str() == Some(self.id);
-            if own_id && self.quirks.has(Quirk::EchoedId) {
+            if own_id && self.has(Quirk::EchoedId) {
                 continue;
             }
-            if urn.is_none() && name.eq_ignore_ascii_case("schemas") {
+            if name.eq_ignore_ascii_case("schemas") {
                 continue;
             }
+            let is_core = urn.is_none() && name.eq_ignore_ascii_case(self.resource_type.schema().id());
+            let value = match value {
+                Value::Object(inner) if is_core && self.has(Quirk::DottedKeys) => {
+                    self.attributes(inner, op, None)?;
+                    continue;
+                }
+                other => other,
+            };
             let dotted = name.contains(['.', '['])
                 || (name.contains(':') && self.resource_type.extension(&name).is_none());
             let path = match urn {
                 Some(urn) => format!("{urn}:{name}"),
                 None => name,
             };
-            if dotted && !self.quirks.has(Quirk::DottedKeys) {
+            if dotted && !self.has(Quirk::DottedKeys) {
                 let mut value_without_path = Map::new();
                 value_without_path.insert(path, value);
-                out.push(json!({ "op": op, "value": value_without_path }));
+                self.push(json!({ "op": op, "value": value_without_path }));
                 continue;
             }
             let mut members = Map::new();
             members.insert("op".to_owned(), op.into());
             members.insert("path".to_owned(), path.into());
             members.insert("value".to_owned(), value);
-            self.operation(members, out);
+            self.operation(members)?;
         }
+        Ok(())
     }
+}
 
-    /// Whether a value means "none": `""`, or a complex value that holds nothing else. A required attribute is never
-    /// cleared that way; decoding refuses the empty text.
-    fn clears(&self, target: &AttributePath, value: &Value) -> bool {
-        let leaf = target.leaf();
-        if !self.quirks.has(Quirk::EmptyClears) || leaf.is_required() {
-            return false;
+/// The operation with its members named as decoding names them. Two spellings of one stay, to be refused.
+fn with_known_keys(members: Map<String, Value>) -> Map<String, Value> {
+    let known = |key: &str| {
+        let name = ["op", "path", "value"].into_iter().find(|name| key.eq_ignore_ascii_case(name))?;
+        let once = members.keys().filter(|other| other.eq_ignore_ascii_case(name)).count() == 1;
+        once.then(|| name.to_owned())
+    };
+    let names: Vec<String> = members.keys().map(|key| known(key).unwrap_or_else(|| key.clone())).collect();
+    names.into_iter().zip(members.into_values()).collect()
+}
+
+/// A name that an object has in two spellings.
+fn twin(members: &Map<String, Value>) -> Option<&str> {
+    let mut names: Vec<&String> = members.keys().collect();
+    names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
+    names.windows(2).find_map(|pair| match pair {
+        [one, other] if one.eq_ignore_ascii_case(other) => Some(other.as_str()),
+        _ => None,
+    })
+}
+
+/// What an element that is to be removed is found by: its `value`, or all that is given of it if its kind has none.
+fn condition(attribute: &Attribute, element: &Value) -> Option<String> {
+    let term = |name: &str, value: &Value| match value {
+        Value::String(text) if text.is_empty() => None,
+        Value::String(_) | Value::Bool(_) | Value::Number(_) => Some(format!("{name} eq {value}")),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    };
+    let Value::Object(members) = element else { return term("value", element) };
+    let value = members.iter().find(|(name, _)| name.eq_ignore_ascii_case("value"));
+    if attribute.sub_attribute("value").is_some() {
+        return value.and_then(|(_, value)| term("value", value));
+    }
+    let terms: Vec<String> = members
+        .iter()
+        .filter_map(|(name, value)| term(attribute.sub_attribute(name)?.name(), value))
+        .collect();
+    (!terms.is_empty()).then(|| format!("({})", terms.join(" and ")))
+}
+
+/// Whether a value means "none": `""`, or a complex value whose `value` is that. The empty parts of another complex value
+/// are unassigned on their own. A required attribute is never cleared that way; decoding refuses the empty text.
+fn emptiness(target: &AttributePath, op: &str, value: &mut Value, quirks: Quirks) -> Emptiness {
+    let leaf = target.leaf();
+    if !quirks.has(Quirk::EmptyClears) || leaf.is_required() {
+        return Emptiness::Meant;
+    }
+    match value {
+        Value::String(text) if text.is_empty() => {
+            let holds_more = leaf.is_multi_valued() || leaf.kind() == Type::Complex;
+            if op == "add" && holds_more { Emptiness::AddsNothing } else { Emptiness::Clears }
         }
-        match value {
-            Value::String(text) => text.is_empty(),
-            Value::Object(members) => {
-                leaf.kind() == Type::Complex
-                    && !members.is_empty()
-                    && members.values().all(|value| value.is_null() || value.as_str() == Some(""))
+        Value::Object(members) if leaf.kind() == Type::Complex && !leaf.is_multi_valued() => {
+            let is_empty = |value: &Value| value.is_null() || value.as_str() == Some("");
+            let names_it = members.iter().any(|(name, _)| name.eq_ignore_ascii_case("value"));
+            if names_it && members.values().all(is_empty) {
+                return Emptiness::Clears;
             }
-            _ => false,
+            for (name, value) in members.iter_mut() {
+                if leaf.sub_attribute(name).is_some_and(|sub| !sub.is_required()) && is_empty(value) {
+                    *value = Value::Null;
+                }
+            }
+            Emptiness::Meant
         }
+        _ => Emptiness::Meant,
     }
 }

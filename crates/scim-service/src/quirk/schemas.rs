@@ -17,6 +17,9 @@ pub(crate) fn rewrite_resource(body: &mut Value, resource_type: &ResourceType, q
     if quirks.has(Quirk::MisspeltUrns) {
         correct_urns(members, resource_type);
     }
+    if quirks.has(Quirk::UnqualifiedNames) {
+        qualify_members(members, resource_type);
+    }
     if quirks.has(Quirk::UndeclaredSchemas) {
         declare(members, resource_type);
     }
@@ -59,6 +62,30 @@ fn correct_urns(members: &mut Map<String, Value>, resource_type: &ResourceType) 
         let known = members.keys().any(|key| key.eq_ignore_ascii_case(correct));
         if !known && let Some(value) = members.shift_remove(&name) {
             members.insert(correct.to_owned(), value);
+        }
+    }
+}
+
+/// Moves an extension's attributes from beside `userName` to where they belong. One without a value just goes.
+fn qualify_members(members: &mut Map<String, Value>, resource_type: &ResourceType) {
+    let is_known =
+        |name: &str| resource_type.attribute(name).is_some() || resource_type.extension(name).is_some();
+    let strays: Vec<String> = members.keys().filter(|name| !is_known(name)).cloned().collect();
+    for name in strays {
+        let mut owners = resource_type
+            .extensions()
+            .iter()
+            .filter_map(|extension| Some((extension.schema(), extension.schema().attribute(&name)?)));
+        let (Some((schema, attribute)), None) = (owners.next(), owners.next()) else { continue };
+        let Some(value) = members.shift_remove(&name).filter(|value| !value.is_null()) else { continue };
+        let urn = members.keys().find(|key| key.eq_ignore_ascii_case(schema.id())).cloned();
+        let slot =
+            members.entry(urn.unwrap_or_else(|| schema.id().to_owned())).or_insert_with(|| Map::new().into());
+        if slot.is_null() {
+            *slot = Map::new().into();
+        }
+        if let Value::Object(data) = slot {
+            data.entry(attribute.name()).or_insert(value);
         }
     }
 }

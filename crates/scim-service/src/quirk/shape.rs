@@ -37,9 +37,12 @@ pub(crate) fn rewrite_element(attribute: &Attribute, value: &mut Value, quirks: 
             let has_value = attribute.sub_attribute("value").is_some();
             if quirks.has(Quirk::BareValues)
                 && has_value
-                && matches!(value, Value::String(_) | Value::Number(_))
+                && (value.is_number() || value.as_str().is_some_and(|text| !text.is_empty()))
             {
                 *value = json!({ "value": value.take() });
+            }
+            if quirks.has(Quirk::EmptyClears) && value.as_str() == Some("") {
+                *value = Value::Null;
             }
             if let Value::Object(members) = value {
                 rewrite_members(attribute, members, quirks);
@@ -87,14 +90,25 @@ fn rewrite_members(attribute: &Attribute, members: &mut Map<String, Value>, quir
     {
         members.insert("display".to_owned(), display);
     }
-    for (name, value) in members.iter_mut() {
-        if let Some(sub) = attribute.sub_attribute(name) {
-            rewrite(sub, value, quirks);
+    members.retain(|name, value| {
+        let Some(sub) = attribute.sub_attribute(name) else { return true };
+        if sub.name() == "primary" && is_nonsense(sub, value, quirks) {
+            return false;
         }
-    }
+        rewrite(sub, value, quirks);
+        true
+    });
 }
 
-fn unwrap(value: &mut Value, quirks: Quirks) {
+/// Whether a text stands for a boolean that it cannot be read as.
+pub(crate) fn is_nonsense(attribute: &Attribute, value: &Value, quirks: Quirks) -> bool {
+    quirks.has(Quirk::NonsensePrimary)
+        && attribute.kind() == Type::Boolean
+        && value.as_str().is_some_and(|text| boolean(text).is_none())
+}
+
+/// Takes the one value out of the list around it.
+pub(crate) fn unwrap(value: &mut Value, quirks: Quirks) {
     if quirks.has(Quirk::WrappedValues)
         && let Value::Array(elements) = value
         && elements.len() == 1

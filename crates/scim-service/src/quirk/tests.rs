@@ -7,7 +7,7 @@ fn patched(idp: Idp, endpoint: &str, operation: &Value) -> Value {
     let registry = Registry::builtin().expect("built in");
     let resource_type = registry.endpoint(endpoint).expect(endpoint);
     let mut body = json!({ "Operations": [operation] });
-    rewrite_patch(&mut body, "own", resource_type, Quirks::of(idp));
+    rewrite_patch(&mut body, "own", resource_type, Quirks::of(idp)).expect("understood");
     body["Operations"].take()
 }
 
@@ -54,6 +54,97 @@ fn operations_become_strict() {
             json!([{"op": "remove", "path": "members[value eq \"a\" or value eq \"b\"]"}]),
         ),
         (
+            Idp::Entra,
+            "Groups",
+            json!({"Op": "Remove", "Path": "members", "Value": [{"Value": "a"}]}),
+            json!([{"op": "remove", "path": "members[value eq \"a\"]"}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Remove", "path": "addresses", "value": [{"type": "work", "country": "NL", "locality": null}]}),
+            json!([{"op": "remove", "path": "addresses[(type eq \"work\" and country eq \"NL\")]"}]),
+        ),
+        (Idp::Entra, "Groups", json!({"op": "Add", "path": "members", "value": ""}), json!([])),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Replace", "path": "name", "value": {"givenName": "", "familyName": "F"}}),
+            json!([{"op": "replace", "path": "name", "value": {"givenName": null, "familyName": "F"}}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "replace", "path": ENTERPRISE_USER, "value": "foo"}),
+            json!([{"op": "replace", "path": ENTERPRISE_USER, "value": "foo"}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "replace", "path": ENTERPRISE_USER, "value": [{"department": "D"}]}),
+            json!([{"op": "replace", "path": department, "value": "D"}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "remove", "path": "emails[value eq \"a%2Bb@x\"]"}),
+            json!([{"op": "remove", "path": "emails[value eq \"a%2Bb@x\"]"}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Replace", "path": "/emails%5Btype%20eq%20%22work%22%5D.value", "value": "a"}),
+            json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "a"}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Replace", "path": "emails[type eq \"work\"].value", "value": null}),
+            json!([{"op": "remove", "path": "emails[type eq \"work\"].value"}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Replace", "path": "emails[type eq \"work\"]", "value": "a@x"}),
+            json!([{"op": "replace", "path": "emails[type eq \"work\"].value", "value": "a@x"}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Add", "path": "manager", "value": [{"$ref": "http://x/1", "value": "1"}]}),
+            json!([{"op": "add", "path": manager, "value": {"$ref": "http://x/1", "value": "1"}}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Add", "path": "roles[primary eq \"True\"].displayName", "value": "R"}),
+            json!([{"op": "add", "path": "roles[primary eq true].display", "value": "R"}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Add", "path": "urn:ietf:params:scim:schemas:extension:enterprise:2.0User:department", "value": "D"}),
+            json!([{"op": "add", "path": department, "value": "D"}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Replace", "path": "phoneNumbers[type eq \"work\"].primary", "value": "1-648"}),
+            json!([]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Set", "path": "title", "value": "T"}),
+            json!([{"op": "Set", "path": "title", "value": "T"}]),
+        ),
+        (
+            Idp::Okta,
+            "Groups",
+            json!({"op": null, "value": {"displayName": "N"}}),
+            json!([{"op": "replace", "path": "displayName", "value": "N"}]),
+        ),
+        (
             Idp::Okta,
             "Groups",
             json!({"op": "replace", "value": {"id": "own", "displayName": "N"}}),
@@ -76,12 +167,53 @@ fn operations_become_strict() {
 }
 
 #[test]
+fn what_cannot_be_found_is_not_removed_silently() {
+    let registry = Registry::builtin().expect("built in");
+    for (endpoint, path, value) in [
+        ("Groups", "members", json!([{"value": "a"}, {"$ref": "https://x/Users/1"}])),
+        ("Groups", "members", json!([{"display": "x"}])),
+        ("Groups", "members", json!([{"value": null}])),
+        ("Groups", "members", json!([{"value": {"a": 1}}])),
+        ("Users", "emails", json!([{"type": "work"}])),
+        ("Users", "addresses", json!([{}])),
+        ("Groups", "members", json!("")),
+    ] {
+        let resource_type = registry.endpoint(endpoint).expect(endpoint);
+        let title = json!({"op": "Replace", "value": {"externalId": "x", "displayName": "y"}});
+        let mut body = json!({"Operations": [title, {"op": "Remove", "path": path, "value": value}]});
+        let error =
+            rewrite_patch(&mut body, "own", resource_type, Quirks::of(Idp::Entra)).expect_err("refused");
+        assert!(error.detail().starts_with("operation 2: element "), "{value}: {error}");
+    }
+    let group = registry.endpoint("Groups").expect("Group");
+    let mut body =
+        json!({"Operations": [{"op": "replace", "value": {"displayName": "a", "DisplayName": "b"}}]});
+    let error = rewrite_patch(&mut body, "own", group, Quirks::of(Idp::Entra)).expect_err("refused");
+    assert_eq!(
+        error.detail(),
+        "operation 1: `DisplayName` is there twice, in different spelling; send it once"
+    );
+}
+
+#[test]
+fn operations_keep_the_number_that_the_client_gave_them() {
+    let registry = Registry::builtin().expect("built in");
+    let user = registry.endpoint("Users").expect("User");
+    let mut body = json!({"Operations": [
+        {"op": "replace", "value": {"displayName": "D", "name.givenName": "G", "title": "T"}},
+        {"op": "Replace", "path": "active", "value": "maybe"},
+    ]});
+    let origins = rewrite_patch(&mut body, "own", user, Quirks::of(Idp::Entra)).expect("understood");
+    assert_eq!(origins, Some(vec![0, 0, 0, 1]));
+}
+
+#[test]
 fn resources_become_strict() {
     let registry = Registry::builtin().expect("built in");
     let user = registry.endpoint("Users").expect("User");
     let sent = json!({
-        "schemas": [USER, "urn:unknown"], "userName": "ada", "active": "True", "manager": null,
-        "roles": [{"primary": "True", "value": 7, "displayName": "R"}],
+        "schemas": [USER, "urn:unknown"], "userName": "ada", "active": "True", "manager": null, "division": "V",
+        "roles": [{"primary": "True", "value": 7, "displayName": "R"}], "emails": [{"primary": "1-648", "value": "a"}],
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0User": {"manager": "m1"},
     });
     let mut body = sent.clone();
@@ -89,9 +221,9 @@ fn resources_become_strict() {
     assert_eq!(
         body,
         json!({
-            "schemas": [USER, ENTERPRISE_USER], "userName": "ada", "active": true, "manager": null,
-            "roles": [{"primary": true, "value": "7", "display": "R"}],
-            ENTERPRISE_USER: {"manager": {"value": "m1"}},
+            "schemas": [USER, ENTERPRISE_USER], "userName": "ada", "active": true,
+            "roles": [{"primary": true, "value": "7", "display": "R"}], "emails": [{"value": "a"}],
+            ENTERPRISE_USER: {"manager": {"value": "m1"}, "division": "V"},
         })
     );
     body.clone_from(&sent);
@@ -106,6 +238,11 @@ fn filters_become_strict() {
     for (sent, meant) in [
         ("manager eq \"m1\"", format!("{ENTERPRISE_USER}:manager.value eq \"m1\"")),
         ("roles[primary eq \"True\"]", "roles[primary eq true]".to_owned()),
+        ("externalId eq 4711", "externalId eq \"4711\"".to_owned()),
+        (
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager eq \"m1\"",
+            format!("{ENTERPRISE_USER}:manager.value eq \"m1\""),
+        ),
         (
             "id eq \"a\" and manager eq \"b\"",
             format!("id eq \"a\" and {ENTERPRISE_USER}:manager.value eq \"b\""),

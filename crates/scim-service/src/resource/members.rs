@@ -41,6 +41,19 @@ impl MemberChange {
         Ok(change)
     }
 
+    /// Refuses a resource with members that name nobody. Decoding would leave them out as empty, and so take members out
+    /// of a group whose client meant to set them.
+    pub(crate) fn check_sent(body: &Value, resource_type: &ResourceType) -> Result<()> {
+        let is_members = |name: &str| name.eq_ignore_ascii_case("members");
+        match (resource_type.membership(), body) {
+            (Some(Membership::Group), Value::Object(sent)) => sent
+                .iter()
+                .filter(|(name, _)| is_members(name))
+                .try_for_each(|(_, members)| check_named(members)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether an operation is about members.
     pub(crate) fn concerns(operation: &Operation, resource_type: &ResourceType) -> bool {
         let attribute = match &operation.target {
@@ -169,6 +182,7 @@ fn values(attribute: &Attribute, operation: &Operation) -> Result<Vec<String>> {
         }
         other => other,
     };
+    check_named(value)?;
     match decode::value(attribute, value, &"members")? {
         Some(members) => ids(&members),
         None => Ok(Vec::new()),
@@ -181,11 +195,30 @@ fn ids(members: &Value) -> Result<Vec<String>> {
         .iter()
         .map(|element| match element.get("value").and_then(Value::as_str) {
             Some(id) if !id.is_empty() => Ok(id.to_owned()),
-            _ => Err(Error::new(ErrorKind::InvalidValue, "a member has no `value`")
-                .at("members.value")
-                .remedy("send the member's `id` as its `value`")),
+            _ => Err(nameless()),
         })
         .collect()
+}
+
+/// Every member that is sent must say who it is.
+fn check_named(members: &Value) -> Result<()> {
+    let is_nameless = |element: &Value| match element {
+        Value::Null => true,
+        Value::Object(members) => {
+            let value = members.iter().find(|(name, _)| name.eq_ignore_ascii_case("value"));
+            value.is_none_or(|(_, value)| value.is_null())
+        }
+        // What is no object is for decoding to refuse.
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => false,
+    };
+    let elements = members.as_array().map(Vec::as_slice).unwrap_or_default();
+    if elements.iter().any(is_nameless) { Err(nameless()) } else { Ok(()) }
+}
+
+fn nameless() -> Error {
+    Error::new(ErrorKind::InvalidValue, "a member has no `value`")
+        .at("members.value")
+        .remedy("send the member's `id` as its `value`")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use scim_core::document::Document;
 use scim_core::filter::Filter;
 use scim_core::patch::{Operation as Step, Patch};
 use scim_core::path::AttributePath;
-use scim_core::schema::ResourceType;
+use scim_core::schema::{Registry, ResourceType};
 use scim_core::{Error, Result, decode};
 use scim_store::{ChangeKind, CommitError, Conflict, EdgeQuery, Operation, Record, Side};
 use serde_json::{Map, Value, json};
@@ -49,12 +49,14 @@ impl Context<'_> {
         precondition: &Precondition,
     ) -> Result<Modified> {
         let nothing_before = is_empty(&body);
-        rewrite_patch(&mut body, id, resource_type, self.quirks);
-        let patch = if is_empty(&body) && !nothing_before {
+        let origins = rewrite_patch(&mut body, id, resource_type, self.quirks)?;
+        let patch = match origins {
             // Quirks have shown that the request asks for nothing.
-            Patch { operations: Vec::new() }
-        } else {
-            Patch::decode(&body, resource_type)?
+            Some(_) if is_empty(&body) && !nothing_before => Patch { operations: Vec::new() },
+            Some(origins) => Patch::decode_numbered(&body, resource_type, |position| {
+                origins.get(position).copied().unwrap_or(position)
+            })?,
+            None => Patch::decode(&body, resource_type)?,
         };
         let mut attempts = Attempts::new();
         loop {
@@ -164,7 +166,7 @@ impl Context<'_> {
         loop {
             let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
             for edge in &page.edges {
-                if !change.drops(&edge.id) && filter.matches(&element(self.base, edge)) {
+                if !change.drops(&edge.id) && filter.matches(&element(self.registry, self.base, edge)) {
                     matching.push(edge.id.clone());
                 }
             }
@@ -182,7 +184,7 @@ impl Context<'_> {
                 resource_type: record.resource_type,
                 label: record.label,
             };
-            if filter.matches(&element(self.base, &edge)) {
+            if filter.matches(&element(self.registry, self.base, &edge)) {
                 matching.push(edge.id);
             }
         }
@@ -191,13 +193,12 @@ impl Context<'_> {
 }
 
 /// A member as filters see it.
-fn element(base: &str, edge: &scim_store::Edge) -> Map<String, Value> {
-    let endpoint = if &*edge.resource_type == "Group" { "/Groups" } else { "/Users" };
+fn element(registry: &Registry, base: &str, edge: &scim_store::Edge) -> Map<String, Value> {
     let element = json!({
         "value": edge.id,
         "type": &*edge.resource_type,
         "display": edge.label,
-        "$ref": render::location(base, endpoint, &edge.id),
+        "$ref": render::member_location(registry, base, edge),
     });
     match element {
         Value::Object(members) => members,

@@ -10,7 +10,7 @@ use scim_store::{Edge, Record};
 
 use super::Answer;
 use crate::context::Context;
-use crate::etag;
+use crate::etag::{self, Precondition};
 use crate::reply::Reply;
 
 impl Context<'_> {
@@ -23,8 +23,9 @@ impl Context<'_> {
         headers: &HeaderMap,
     ) -> Result<Reply> {
         let record = self.record(resource_type, id).await?;
+        Precondition::if_match(headers)?.check(record.version)?;
         let edges = self.shown_with(resource_type, &record, projection).await?;
-        let answer = Answer { record: &record, resource_type, edges: &edges, base: self.base };
+        let answer = self.answer(resource_type, &record, &edges);
         let tag = answer.etag();
         if etag::is_known(headers, &tag)? {
             return Ok(Reply::empty(StatusCode::NOT_MODIFIED).etag(&tag));
@@ -41,7 +42,26 @@ impl Context<'_> {
         projection: &Projection,
     ) -> Result<Reply> {
         let edges = self.shown_with(resource_type, record, projection).await?;
-        self.show(status, &Answer { record, resource_type, edges: &edges, base: self.base }, projection)
+        self.show(status, &self.answer(resource_type, record, &edges), projection)
+    }
+
+    /// The entity tag that the resource has for whoever reads it now.
+    pub(crate) async fn etag(&self, resource_type: &Arc<ResourceType>, record: &Record) -> Result<String> {
+        let edges = match resource_type.membership() {
+            Some(Membership::Member) => self.memberships(resource_type, vec![record.id.clone()]).await?,
+            Some(Membership::Group) | None => Vec::new(),
+        };
+        Ok(self.answer(resource_type, record, &edges).etag())
+    }
+
+    /// The resource with what belongs to an answer that shows it.
+    pub(crate) fn answer<'a>(
+        &'a self,
+        resource_type: &'a Arc<ResourceType>,
+        record: &'a Record,
+        edges: &'a [Edge],
+    ) -> Answer<'a> {
+        Answer { record, resource_type, edges, base: self.base, registry: self.registry }
     }
 
     fn show(&self, status: StatusCode, answer: &Answer<'_>, projection: &Projection) -> Result<Reply> {

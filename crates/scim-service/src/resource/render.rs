@@ -2,7 +2,7 @@
 
 use scim_core::Result;
 use scim_core::project::{Projection, needs_projection};
-use scim_core::schema::{Membership, ResourceType};
+use scim_core::schema::{Membership, Registry, ResourceType};
 use scim_store::{Edge, Record};
 use serde_json::{Map, Value, json};
 
@@ -15,6 +15,8 @@ pub(crate) struct Answer<'a> {
     /// The members of a group, or the groups of a member. Empty where the projection does not want them.
     pub(crate) edges: &'a [Edge],
     pub(crate) base: &'a str,
+    /// Where the endpoints of members are found.
+    pub(crate) registry: &'a Registry,
 }
 
 impl Answer<'_> {
@@ -114,10 +116,11 @@ impl Answer<'_> {
     }
 
     fn member(&self, edge: &Edge) -> Map<String, Value> {
-        let endpoint = if &*edge.resource_type == "Group" { "/Groups" } else { "/Users" };
         let mut element = Map::new();
         element.insert("value".to_owned(), edge.id.as_str().into());
-        element.insert("$ref".to_owned(), location(self.base, endpoint, &edge.id).into());
+        if let Some(location) = member_location(self.registry, self.base, edge) {
+            element.insert("$ref".to_owned(), location.into());
+        }
         element.insert("type".to_owned(), (*edge.resource_type).into());
         if !edge.label.is_empty() {
             element.insert("display".to_owned(), edge.label.as_str().into());
@@ -135,6 +138,12 @@ impl Answer<'_> {
         element.insert("type".to_owned(), json!("direct"));
         element
     }
+}
+
+/// The URI of a member, if its type is still served.
+pub(crate) fn member_location(registry: &Registry, base: &str, member: &Edge) -> Option<String> {
+    let resource_type = registry.resource_type(&member.resource_type)?;
+    Some(location(base, resource_type.endpoint(), &member.id))
 }
 
 /// The URI of a resource.

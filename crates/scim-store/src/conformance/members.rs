@@ -107,14 +107,16 @@ fn refused(f: &Fixture) {
     f.must(vec![f.group("g", &[])]);
     let before = f.everything();
     let unknown = |operation, ids: &[&str]| {
-        Err(Conflict::UnknownMembers { operation, ids: ids.iter().map(|&id| id.to_owned()).collect() })
+        let (total, named) = (ids.len(), ids.iter().take(Conflict::NAMED_MEMBERS));
+        let ids: Vec<String> = named.map(|&id| id.to_owned()).collect();
+        Err(Conflict::UnknownMembers { operation, ids, total })
     };
     assert_eq!(f.commit(vec![f.link("g", adding(&["y", "a", "x"]))]), unknown(0, &["y", "x"]));
     assert_eq!(f.commit(vec![f.link("g", setting(&["x"]))]), unknown(0, &["x"]));
     assert_eq!(f.commit(vec![f.user("b", "b"), f.group("h", &["b", ""])]), unknown(1, &[""]));
     let many: Vec<String> = (0..25).map(|n| format!("n{n}")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
-    assert_eq!(f.commit(vec![f.link("g", adding(&many))]), unknown(0, &many[..Conflict::NAMED_MEMBERS]));
+    assert_eq!(f.commit(vec![f.link("g", adding(&many))]), unknown(0, &many));
     assert!(f.everything() == before);
 }
 
@@ -145,7 +147,7 @@ fn short_lived(f: &Fixture) {
     let operations = |unknown: fn(MemberDelta) -> MemberDelta| {
         vec![f.link("g", unknown(adding(&["a", "b"]))), f.delete("User", "a")]
     };
-    let conflict = Conflict::UnknownMembers { operation: 0, ids: vec!["a".to_owned()] };
+    let conflict = Conflict::UnknownMembers { operation: 0, ids: vec!["a".to_owned()], total: 1 };
     assert_eq!(f.commit(operations(|delta| delta)), Err(conflict));
     f.must(operations(ignoring));
     assert_eq!(f.linked(Side::Members, "g"), ["b"]);

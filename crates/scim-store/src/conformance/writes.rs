@@ -296,7 +296,7 @@ fn isolated(f: &Fixture) {
     assert_eq!(other.find("User", "id eq \"a\"", ""), [""; 0]);
     assert_eq!(other.linked(crate::Side::Members, "g"), [""; 0]);
     assert_eq!(other.changes(), []);
-    let unknown = Conflict::UnknownMembers { operation: 0, ids: vec!["a".to_owned()] };
+    let unknown = Conflict::UnknownMembers { operation: 0, ids: vec!["a".to_owned()], total: 1 };
     assert_eq!(other.commit(vec![other.group("h", &["a"])]), Err(unknown));
     assert_eq!(other.commit(vec![other.delete("User", "a")]), Err(Conflict::Missing { operation: 0 }));
     // The same names and identifiers belong to each.
