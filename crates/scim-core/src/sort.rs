@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::path::AttributePath;
 use crate::schema::{ResourceType, Returned, Type};
+use crate::text::excerpt;
 
 /// What to sort by, and in which direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,7 @@ impl Sort {
             Some(order) => {
                 return Err(Error::new(
                     ErrorKind::InvalidValue,
-                    format!("`{}` is not a sort order", order.escape_debug()),
+                    format!("`{}` is not a sort order", excerpt(order)),
                 )
                 .remedy("use `ascending` or `descending`"));
             }

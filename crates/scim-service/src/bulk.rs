@@ -10,6 +10,7 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use scim_core::message::{BULK_RESPONSE, BulkOperation, BulkRequest, MalformedOperation, error_body};
 use scim_core::schema::ResourceType;
+use scim_core::text::excerpt;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::CommitError;
 use serde_json::{Map, Value, json};
@@ -139,7 +140,7 @@ impl<'a> Run<'a> {
         let context = self.context;
         let path = self.resolve_path(&task.operation.path)?;
         let endpoint = Endpoint::of(&path, context.registry).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("there is no endpoint `{}`", path.escape_debug()))
+            Error::new(ErrorKind::NotFound, format!("there is no endpoint `{}`", excerpt(&path)))
         })?;
         let precondition = match &task.operation.version {
             Some(version) => Precondition::of_version(version),
@@ -170,7 +171,7 @@ impl<'a> Run<'a> {
             }
             (method, _) => Err(Error::new(
                 ErrorKind::MethodNotAllowed,
-                format!("`{}` cannot be done at `{}` in a bulk request", method.escape_debug(), path.escape_debug()),
+                format!("`{}` cannot be done at `{}` in a bulk request", excerpt(method), excerpt(&path)),
             )
             .remedy("POST to an endpoint such as `/Users`; PUT, PATCH and DELETE one resource such as `/Users/{id}`")),
         }
@@ -329,10 +330,7 @@ impl<'a> Run<'a> {
         let Some(task) = creating else {
             return Err(Error::new(
                 ErrorKind::InvalidValue,
-                format!(
-                    "`bulkId:{}` stands for nothing: no POST of this request has it",
-                    bulk_id.escape_debug()
-                ),
+                format!("`bulkId:{}` stands for nothing: no POST of this request has it", excerpt(bulk_id)),
             ));
         };
         if task.outcome.as_ref().is_some_and(|outcome| outcome.error.is_some()) {
@@ -419,7 +417,7 @@ fn plain_tag(version: u64) -> String {
 fn depends_on(bulk_id: &str) -> Error {
     Error::new(
         ErrorKind::InvalidValue,
-        format!("`bulkId:{}` stands for a resource that could not be created", bulk_id.escape_debug()),
+        format!("`bulkId:{}` stands for a resource that could not be created", excerpt(bulk_id)),
     )
     .remedy("mend that operation and send both again")
 }

@@ -7,11 +7,22 @@ use scim_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use crate::context::Context;
+use crate::query::has_filter;
 use crate::reply::Reply;
 
+/// RFC 7644 §4: a filter here is answered with 403, since discovery is the same for every client. All other parameters
+/// "SHALL be ignored".
+pub(crate) fn check_query(query: Option<&str>) -> Result<()> {
+    match has_filter(query) {
+        false => Ok(()),
+        true => {
+            Err(Error::new(ErrorKind::Forbidden, "discovery cannot be filtered").remedy("leave out `filter`"))
+        }
+    }
+}
+
 /// Answers `/ServiceProviderConfig`.
-pub(crate) fn service_provider_config(context: &Context<'_>, filter: Option<&str>) -> Result<Reply> {
-    refuse_filter(filter)?;
+pub(crate) fn service_provider_config(context: &Context<'_>) -> Result<Reply> {
     let settings = context.settings;
     let document = json!({
         "schemas": [SERVICE_PROVIDER_CONFIG],
@@ -45,8 +56,7 @@ pub(crate) fn service_provider_config(context: &Context<'_>, filter: Option<&str
 }
 
 /// Answers `/Schemas`.
-pub(crate) fn schemas(context: &Context<'_>, filter: Option<&str>) -> Result<Reply> {
-    refuse_filter(filter)?;
+pub(crate) fn schemas(context: &Context<'_>) -> Result<Reply> {
     list(context.registry.schemas().iter().map(|schema| schema_document(context, schema)))
 }
 
@@ -59,8 +69,7 @@ pub(crate) fn schema(context: &Context<'_>, urn: &str) -> Result<Reply> {
 }
 
 /// Answers `/ResourceTypes`.
-pub(crate) fn resource_types(context: &Context<'_>, filter: Option<&str>) -> Result<Reply> {
-    refuse_filter(filter)?;
+pub(crate) fn resource_types(context: &Context<'_>) -> Result<Reply> {
     list(context.registry.resource_types().iter().map(|resource_type| type_document(context, resource_type)))
 }
 
@@ -107,16 +116,6 @@ fn with_meta(mut document: Value, resource_type: &str, location: String) -> Valu
         members.insert("meta".to_owned(), json!({ "resourceType": resource_type, "location": location }));
     }
     document
-}
-
-/// RFC 7644 §4: a filter here is answered with 403, since discovery is the same for every client.
-fn refuse_filter(filter: Option<&str>) -> Result<()> {
-    match filter {
-        None => Ok(()),
-        Some(_) => {
-            Err(Error::new(ErrorKind::Forbidden, "discovery cannot be filtered").remedy("leave out `filter`"))
-        }
-    }
 }
 
 fn unknown(what: &str, endpoint: &str) -> Error {

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
+use scim_core::text::excerpt;
 use scim_core::{Error, ErrorKind, Result};
 
 /// The media type of SCIM.
@@ -29,13 +30,12 @@ pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<()> {
         name.eq_ignore_ascii_case("charset").then(|| value.trim_matches('"').to_owned())
     });
     if charset.is_some_and(|charset| !charset.eq_ignore_ascii_case("utf-8")) {
-        return Err(unsupported(&format!("`{}`", text.escape_debug())).remedy("send UTF-8"));
+        return Err(unsupported(&format!("`{}`", excerpt(text))).remedy("send UTF-8, as `charset=utf-8`"));
     }
     if is_spoken(essence) {
         Ok(())
     } else {
-        Err(unsupported(&format!("`{}`", text.escape_debug()))
-            .remedy(format!("send `Content-Type: {SCIM_JSON}`")))
+        Err(unsupported(&format!("`{}`", excerpt(text))).remedy(format!("send `Content-Type: {SCIM_JSON}`")))
     }
 }
 
@@ -44,35 +44,54 @@ pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<()> {
 /// # Errors
 /// `NotAcceptable` when the client accepts none that is spoken here.
 pub(crate) fn negotiate(headers: &HeaderMap) -> Result<&'static str> {
-    let mut json_only = false;
-    let mut any = false;
+    let mut ranges = Vec::new();
     for value in headers.get_all(ACCEPT) {
-        for range in value.to_str().unwrap_or_default().split(',') {
-            let mut parts = range.split(';').map(str::trim);
-            let essence = parts.next().unwrap_or_default();
-            if essence.is_empty() {
-                continue;
-            }
-            any = true;
-            let refused = parts.any(|part| {
-                part.split_once('=')
-                    .is_some_and(|(name, q)| name.trim() == "q" && q.trim().parse() == Ok(0.0f32))
-            });
-            if refused {
-                continue;
-            }
-            if essence == "*/*" || essence == "application/*" || essence.eq_ignore_ascii_case(SCIM_JSON) {
-                return Ok(SCIM_JSON);
-            }
-            json_only |= essence.eq_ignore_ascii_case(JSON);
-        }
+        let texts = value.to_str().unwrap_or_default().split(',').map(str::trim);
+        ranges.extend(texts.filter(|text| !text.is_empty()).map(Range::read));
     }
-    match (any, json_only) {
-        (false, _) => Ok(SCIM_JSON),
-        (true, true) => Ok(JSON),
-        (true, false) => {
-            Err(Error::new(ErrorKind::NotAcceptable, "the Accept header names no media type spoken here")
-                .remedy(format!("accept `{SCIM_JSON}`")))
+    if ranges.is_empty() {
+        return Ok(SCIM_JSON);
+    }
+    let quality = |media_type: &str| {
+        let fits = ranges.iter().filter_map(|range| Some((range.precision(media_type)?, range.quality)));
+        fits.max_by_key(|(precision, _)| *precision).map_or(0.0, |(_, quality)| quality)
+    };
+    let (scim, json) = (quality(SCIM_JSON), quality(JSON));
+    if scim > 0.0 && scim >= json {
+        Ok(SCIM_JSON)
+    } else if json > 0.0 {
+        Ok(JSON)
+    } else {
+        Err(Error::new(ErrorKind::NotAcceptable, "the Accept header names no media type spoken here")
+            .remedy(format!("accept `{SCIM_JSON}`")))
+    }
+}
+
+/// One entry of an Accept header (RFC 9110 §12.5.1).
+struct Range<'a> {
+    essence: &'a str,
+    quality: f32,
+}
+
+impl<'a> Range<'a> {
+    fn read(text: &'a str) -> Self {
+        let mut parts = text.split(';').map(str::trim);
+        let essence = parts.next().unwrap_or_default();
+        let quality = parts.find_map(|part| {
+            let (name, quality) = part.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("q").then(|| quality.trim().parse().ok())?
+        });
+        Self { essence, quality: quality.unwrap_or(1.0) }
+    }
+
+    /// How exactly the entry names a media type, if it does.
+    fn precision(&self, media_type: &str) -> Option<u8> {
+        if self.essence.eq_ignore_ascii_case(media_type) {
+            Some(2)
+        } else if self.essence.eq_ignore_ascii_case("application/*") {
+            Some(1)
+        } else {
+            (self.essence == "*/*").then_some(0)
         }
     }
 }
@@ -113,6 +132,11 @@ mod tests {
             ("application/scim+json; charset=utf-8", Some(SCIM_JSON)),
             ("application/json", Some(JSON)),
             ("application/json, application/scim+json", Some(SCIM_JSON)),
+            ("application/json, */*;q=0.1", Some(JSON)),
+            ("application/json;q=1, application/scim+json;q=0.1", Some(JSON)),
+            ("application/scim+json;q=0, */*", Some(JSON)),
+            ("application/scim+json; Q=0", None),
+            ("Application/*", Some(SCIM_JSON)),
             ("*/*", Some(SCIM_JSON)),
             ("text/html, */*;q=0.1", Some(SCIM_JSON)),
             ("text/html", None),

@@ -1,6 +1,7 @@
 //! Query strings: decoded once, as a form (`+` is a space), unknown keys ignored.
 
 use scim_core::message::SearchRequest;
+use scim_core::text::excerpt;
 use scim_core::{Error, ErrorKind, Result};
 
 /// The query parameters of RFC 7644 §3.4.2, §3.9 and RFC 9865 §2.
@@ -9,6 +10,7 @@ use scim_core::{Error, ErrorKind, Result};
 /// `invalidValue` when a number is not one or a parameter is given twice.
 pub(crate) fn parse(query: Option<&str>) -> Result<SearchRequest> {
     let mut request = SearchRequest::default();
+    let mut count = None;
     let mut seen: Vec<String> = Vec::new();
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         let name = name.to_ascii_lowercase();
@@ -23,7 +25,7 @@ pub(crate) fn parse(query: Option<&str>) -> Result<SearchRequest> {
             "sortby" => request.sort_by = Some(value),
             "sortorder" => request.sort_order = Some(value),
             "startindex" => request.start_index = Some(number("startIndex", &value)?),
-            "count" => request.count = Some(number("count", &value)?),
+            "count" => count = Some(value),
             "cursor" => request.cursor = Some(value),
             _ => continue,
         }
@@ -33,7 +35,19 @@ pub(crate) fn parse(query: Option<&str>) -> Result<SearchRequest> {
         }
         seen.push(name);
     }
+    request.count =
+        count.map(|count| number("count", &count)).transpose().map_err(|error| match request.cursor {
+            // RFC 9865 §2.1.
+            Some(_) => error.of_kind(ErrorKind::InvalidCount),
+            None => error,
+        })?;
     Ok(request)
+}
+
+/// The one parameter that discovery looks at, to refuse it; all others "SHALL be ignored" (RFC 7644 §4).
+pub(crate) fn has_filter(query: Option<&str>) -> bool {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .any(|(name, _)| name.eq_ignore_ascii_case("filter"))
 }
 
 fn names(list: &str) -> Vec<String> {
@@ -41,11 +55,12 @@ fn names(list: &str) -> Vec<String> {
 }
 
 fn number(name: &str, text: &str) -> Result<i64> {
-    text.trim().parse().map_err(|_| {
-        Error::new(
-            ErrorKind::InvalidValue,
-            format!("`{name}` is not a whole number: `{}`", text.escape_debug()),
-        )
+    let text = text.trim();
+    text.parse().map_err(|_| {
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let what = if is_number { "is out of range" } else { "is not a whole number" };
+        Error::new(ErrorKind::InvalidValue, format!("`{name}` {what}: `{}`", excerpt(text)))
     })
 }
 
@@ -71,6 +86,7 @@ mod tests {
         for (query, expected) in [
             ("count=ten", "`count` is not a whole number: `ten`"),
             ("startIndex=1&startindex=2", "`startindex` is given twice; give it once"),
+            ("count=99999999999999999999", "`count` is out of range: `99999999999999999999`"),
             ("filter=a%00", "`filter` holds a NUL character"),
         ] {
             assert_eq!(parse(Some(query)).expect_err(query).to_string(), expected);

@@ -13,6 +13,8 @@ use scim_core::schema::{Registry, ResourceType};
 const COLLECTION: &str = "GET, HEAD, POST";
 /// The methods of one resource.
 const RESOURCE: &str = "GET, HEAD, PUT, PATCH, DELETE";
+/// All methods, for what is refused whatever the method.
+const ANY: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /// The methods of what can only be read.
 const READ: &str = "GET, HEAD";
 /// The methods of what can only be posted to.
@@ -93,6 +95,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether the endpoint tells of the server.
+    pub(crate) fn is_discovery(&self) -> bool {
+        self.name() == "discovery"
+    }
+
     /// The methods that the endpoint knows, as in `Allow`.
     pub(crate) fn methods(&self) -> &'static str {
         match self {
@@ -100,14 +107,14 @@ impl Endpoint {
             Self::ResourceTypes | Self::ResourceType(_) => READ,
             Self::RootSearch | Self::Search(_) | Self::Bulk => POST,
             Self::Collection(_) => COLLECTION,
-            Self::Resource(..) | Self::Me => RESOURCE,
+            Self::Resource(..) => RESOURCE,
+            Self::Me => ANY,
         }
     }
 
     /// Whether the endpoint knows the method.
     pub(crate) fn allows(&self, method: &Method) -> bool {
-        let known = self.methods().split(", ").any(|name| name == method.as_str());
-        known || (matches!(self, Self::Me) && method == Method::POST)
+        self.methods().split(", ").any(|name| name == method.as_str())
     }
 }
 

@@ -16,6 +16,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use scim_core::message::{BulkRequest, SearchRequest};
 use scim_core::project::Projection;
 use scim_core::schema::{Membership, Registry, ResourceType};
+use scim_core::text::excerpt;
 use scim_core::{Error, ErrorKind, Result, json};
 use scim_store::Store;
 use serde_json::Value;
@@ -107,7 +108,7 @@ impl Service {
         let reply = match self.answer(&parts, body, &media_type, &mut served).await {
             Ok(reply) => reply,
             Err(error) => {
-                if error.kind().status() >= 500 {
+                if matches!(error.kind().status(), 500 | 503 | 507) {
                     tracing::error!(error = ?error, "request failed");
                 } else {
                     tracing::debug!(kind = ?error.kind(), "request refused");
@@ -152,16 +153,21 @@ impl Service {
             ));
             return Ok(Reply::from(&error).retry_after(seconds));
         }
-        let endpoint = Endpoint::of(path, &self.registry).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "there is no such endpoint").remedy("see /ResourceTypes")
-        })?;
+        let endpoint = Endpoint::of(path, &self.registry).ok_or_else(|| nowhere(path, &self.registry))?;
         served.route = endpoint.name();
         if !endpoint.allows(&parts.method) {
             let error = Error::new(
                 ErrorKind::MethodNotAllowed,
-                format!("this endpoint does not know {}", parts.method.as_str().escape_debug()),
+                format!("this endpoint does not know {}", excerpt(parts.method.as_str())),
             )
-            .remedy(format!("it knows {}", endpoint.methods()));
+            .remedy(match &endpoint {
+                Endpoint::Collection(resource_type)
+                    if matches!(parts.method.as_str(), "PUT" | "PATCH" | "DELETE") =>
+                {
+                    format!("send it to one resource, `{}/{{id}}`", resource_type.endpoint())
+                }
+                _ => format!("it knows {}", endpoint.methods()),
+            });
             return Ok(Reply::from(&error).allow(endpoint.methods()));
         }
         if let Err(error) = media_type {
@@ -196,21 +202,22 @@ impl Service {
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
-        let query = query::parse(parts.uri.query())?;
+        if endpoint.is_discovery() {
+            discovery::check_query(parts.uri.query())?;
+        }
+        let query = || query::parse(parts.uri.query());
         match (endpoint, &parts.method) {
             (Endpoint::Me, _) => Err(Error::new(
                 ErrorKind::NotImplemented,
                 "/Me is not served: a provisioning client acts for an organisation, not for a person",
             )
             .remedy("use /Users")),
-            (Endpoint::ServiceProviderConfig, _) => {
-                discovery::service_provider_config(context, query.filter.as_deref())
-            }
-            (Endpoint::Schemas, _) => discovery::schemas(context, query.filter.as_deref()),
+            (Endpoint::ServiceProviderConfig, _) => discovery::service_provider_config(context),
+            (Endpoint::Schemas, _) => discovery::schemas(context),
             (Endpoint::Schema(urn), _) => discovery::schema(context, &urn),
-            (Endpoint::ResourceTypes, _) => discovery::resource_types(context, query.filter.as_deref()),
+            (Endpoint::ResourceTypes, _) => discovery::resource_types(context),
             (Endpoint::ResourceType(name), _) => discovery::resource_type(context, &name),
-            (Endpoint::Root, _) => self.search(context, &Scope::Root, &query).await,
+            (Endpoint::Root, _) => self.search(context, &Scope::Root, &query()?).await,
             (Endpoint::RootSearch, _) => {
                 let request = SearchRequest::decode(&self.json(parts, body).await?)?;
                 self.search(context, &Scope::Root, &request).await
@@ -221,16 +228,16 @@ impl Service {
             }
             (Endpoint::Bulk, _) => bulk(context, BulkRequest::decode(&self.json(parts, body).await?)?).await,
             (Endpoint::Collection(resource_type), &Method::POST) => {
-                let projection = projection(&query, &resource_type)?;
+                let projection = projection(&query()?, &resource_type)?;
                 let body = self.json(parts, body).await?;
                 let record = context.create(&resource_type, body).await?;
                 context.show_written(StatusCode::CREATED, &resource_type, &record, &projection).await
             }
             (Endpoint::Collection(resource_type), _) => {
-                self.search(context, &Scope::Type(resource_type), &query).await
+                self.search(context, &Scope::Type(resource_type), &query()?).await
             }
             (Endpoint::Resource(resource_type, id), method) => {
-                let projection = projection(&query, &resource_type)?;
+                let projection = projection(&query()?, &resource_type)?;
                 let precondition = Precondition::of(&parts.headers)?;
                 match *method {
                     Method::PUT => {
@@ -361,6 +368,23 @@ impl<'a> Credential<'a> {
             None => (value, true),
         };
         if token.is_empty() { Err(unauthenticated()) } else { Ok(Self { token, bare }) }
+    }
+}
+
+/// The complaint about a path that leads nowhere. Most are typing errors in the tenant URL.
+fn nowhere(path: &str, registry: &Registry) -> Error {
+    let error = Error::new(ErrorKind::NotFound, "there is no such endpoint");
+    if path.starts_with("//") {
+        return error.remedy("the tenant URL must end in `/scim/v2`, without a slash");
+    }
+    let plain = path.trim_end_matches('/');
+    let known = |resource_type: &Arc<ResourceType>| plain.eq_ignore_ascii_case(resource_type.endpoint());
+    match registry.resource_types().iter().find(|resource_type| known(resource_type)) {
+        Some(resource_type) => {
+            let endpoint = resource_type.endpoint();
+            error.remedy(format!("did you mean `{endpoint}`? case matters, and no slash follows"))
+        }
+        None => error.remedy("`/ResourceTypes` lists them"),
     }
 }
 

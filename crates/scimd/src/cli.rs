@@ -83,14 +83,18 @@ pub struct Quickstart {
 }
 
 /// `scimd serve`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Serve {
-    #[command(flatten)]
-    common: Common,
+    /// The configuration file [environment: SCIMD_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The store: sqlite:PATH, or memory to try it out [environment: SCIMD_STORE]
+    #[arg(long, value_name = "STORE")]
+    store: Option<StoreUrl>,
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     listen: Option<SocketAddr>,
-    /// What clients reach the server under, such as https://scim.example.com
+    /// What clients reach the server under, such as `https://scim.example.com`
     #[arg(long, value_name = "URL")]
     base_url: Option<String>,
 }
@@ -101,7 +105,7 @@ pub struct Common {
     /// The configuration file [environment: SCIMD_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The store: sqlite:PATH or memory [environment: SCIMD_STORE]
+    /// The store: sqlite:PATH [environment: SCIMD_STORE]
     #[arg(long, value_name = "STORE")]
     store: Option<StoreUrl>,
 }
@@ -224,7 +228,7 @@ pub enum TokenCommand {
         /// The tenant
         tenant: String,
         /// When it ends: after a time such as 12h or 180d, or at a moment such as 2027-01-31T00:00:00Z [default: never]
-        #[arg(long, value_name = "WHEN", value_parser = Expiry::parse)]
+        #[arg(long, value_name = "WHEN", value_parser = Expiry::parse, allow_hyphen_values = true)]
         expires: Option<Expiry>,
         /// Where the configuration and the store are.
         #[command(flatten)]
@@ -281,6 +285,13 @@ pub enum Format {
 }
 
 impl Common {
+    /// The flags as they were given, to repeat them in a command that comes next.
+    pub(crate) fn again(&self) -> String {
+        let config = self.config.as_ref().map(|file| format!(" --config {}", file.display()));
+        let store = self.store.as_ref().map(|store| format!(" --store {store}"));
+        config.into_iter().chain(store).collect()
+    }
+
     pub(crate) fn flags(&self) -> Flags {
         Flags { config: self.config.clone(), store: self.store.clone(), ..Flags::default() }
     }
@@ -288,7 +299,8 @@ impl Common {
 
 impl Serve {
     pub(crate) fn flags(&self) -> Flags {
-        Flags { listen: self.listen, base_url: self.base_url.clone(), ..self.common.flags() }
+        let Self { config, store, listen, base_url } = self.clone();
+        Flags { config, store, listen, base_url }
     }
 }
 
@@ -392,10 +404,7 @@ mod tests {
             "Quickstart { idp: None, listen: 127.0.0.1:8080, base_url: None, data: \"./scimd-data\" }",
         );
         check("quickstart --idp okta --listen [::1]:1", "idp: Some(Okta), listen: [::1]:1");
-        check(
-            "serve --store memory --listen 127.0.0.1:0",
-            "store: Some(Memory) }, listen: Some(127.0.0.1:0)",
-        );
+        check("serve --store memory --listen 127.0.0.1:0", "store: Some(Memory), listen: Some(127.0.0.1:0)");
         check("tenant create acme --store sqlite:a.db", "Create { name: \"acme\"");
         check("tenant list --format csv", "format: Csv");
         check("connection create acme --idp entra --quirk a --quirk b", "quirks: [\"a\", \"b\"]");
@@ -424,7 +433,7 @@ mod tests {
         check("serve --listn 8080", "--listen");
         check("token create acme --expires 180", "use a time such as");
         check("token create acme --expires 0d", "use a time such as");
-        check("token create acme --expires -1d", "");
+        check("token create acme --expires -1d", "use a time such as");
         check("tenant list --format xml", "table, json, csv");
     }
 }

@@ -543,7 +543,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 /// A user that decodes, with names in random case.
 fn any_user() -> impl Strategy<Value = (Value, Value)> {
-    let text = || "[a-zA-Z0-9é ]{1,6}";
+    let text = || "[a-zA-Z0-9é][a-zA-Z0-9é ]{0,5}";
     let optional = |values: BoxedStrategy<Value>| prop_oneof![Just(Value::Null), values].boxed();
     let texts = move || optional(text().prop_map(Value::from).boxed());
     let emails = prop::collection::vec((texts(), texts()), 0..3).prop_map(|emails| {

@@ -58,7 +58,7 @@ impl<'v> Members<'v> {
     }
 
     pub(super) fn integer(&self, name: &str) -> Result<Option<i64>> {
-        self.typed(name, "an integer of 64 bits", Value::as_i64)
+        self.typed(name, "a whole number", Value::as_i64)
     }
 
     pub(super) fn array(&self, name: &str) -> Result<Option<&'v Vec<Value>>> {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::members::Members;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 
 /// URN of the message.
 pub const SEARCH_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
@@ -49,6 +49,11 @@ impl SearchRequest {
     pub fn decode(body: &Value) -> Result<Self> {
         let members = Members::of("a search request", body, &MEMBERS)?;
         members.expect_schema(SEARCH_REQUEST)?;
+        let count = members.integer("count").map_err(|error| match members.value("cursor") {
+            // RFC 9865 §2.1.
+            Some(_) => error.of_kind(ErrorKind::InvalidCount),
+            None => error,
+        })?;
         let text = |name| Ok(members.text(name)?.map(str::to_owned));
         Ok(Self {
             attributes: members.names("attributes")?,
@@ -57,7 +62,7 @@ impl SearchRequest {
             sort_by: text("sortBy")?,
             sort_order: text("sortOrder")?,
             start_index: members.integer("startIndex")?,
-            count: members.integer("count")?,
+            count,
             cursor: text("cursor")?,
         })
     }

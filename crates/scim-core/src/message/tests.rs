@@ -31,7 +31,7 @@ fn searches() {
         (json!({"count": 1, "Count": 2}), "a search request has `count` twice; send it once"),
         (
             json!({"schemas": [SEARCH_REQUEST], "count": "5"}),
-            "`count` of a search request must be an integer of 64 bits, not a string",
+            "`count` of a search request must be a whole number, not a string",
         ),
         (
             json!({"schemas": [SEARCH_REQUEST], "attributes": [1]}),

@@ -101,7 +101,9 @@ impl Directory {
         actor: &str,
     ) -> Result<()> {
         connection.check()?;
-        let Connection { idp, idp_tenant, quirks } = connection;
+        let Connection { idp, idp_tenant, mut quirks } = connection;
+        quirks.sort();
+        quirks.dedup();
         let body = ConnectionBody {
             tenant: tenant.as_str().to_owned(),
             idp: idp.name().to_owned(),
@@ -266,7 +268,7 @@ impl Directory {
         let known = self.tenants().await.unwrap_or_default();
         match nearest(name, known.iter().map(|entry| entry.tenant.as_str())) {
             Some(near) => error.remedy(format!("did you mean `{near}`?")),
-            None => error.remedy(format!("create it with `scimd tenant create {}`", name.escape_debug())),
+            None => error.remedy("see `scimd tenant list`"),
         }
     }
 }

@@ -421,7 +421,7 @@ fn refusals_say_what_to_do() {
     check(now(command.tokens(&nobody)), "there is no tenant `acmee`; did you mean `acme`?");
     check(
         now(command.create_connection(&far, generic(), "test")),
-        "there is no tenant `umbrella`; create it with `scimd tenant create umbrella`",
+        "there is no tenant `umbrella`; see `scimd tenant list`",
     );
     check(now(command.remove_connection(&acme, "test")), "tenant `acme` has no connection");
     now(command.create_connection(&acme, generic(), "test")).expect("created");

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use scim_core::document::Document;
+use scim_core::filter::Filter;
 use scim_core::path::AttributePath;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::{Error, ErrorKind, Result, decode};
-use scim_store::{Applied, Content, Hidden, Operation, Record};
+use scim_store::{Applied, Conflict, Content, Hidden, Operation, Query, Record, Start};
 use serde_json::Value;
 
 use super::{MemberChange, content};
 use crate::context::{Context, commit_error, store_error};
-use crate::quirk::rewrite_resource;
+use crate::quirk::{Quirk, rewrite_resource};
 
 /// A resource that is decoded and checked, and not yet stored.
 pub(crate) struct Planned {
@@ -66,6 +68,7 @@ impl Context<'_> {
             document.fill("active", true);
         }
         let members = MemberChange::of_document(&mut document, resource_type)?;
+        self.check_group_name(&document, None, resource_type, None).await?;
         let mut content: Content = content(&document, resource_type, self.quirks, self.now);
         content.hidden = self.hide(hidden.into_iter().map(|(path, value)| (path, Some(value)))).await?;
         Ok(Planned {
@@ -80,6 +83,39 @@ impl Context<'_> {
                 members: members.into_delta(self.unknown_members),
             },
         })
+    }
+
+    /// Refuses the name of another group where names of groups are unique. The store's claims do as much for groups that
+    /// were written under this rule; those from before it have none.
+    pub(crate) async fn check_group_name(
+        &self,
+        document: &Document,
+        old: Option<&Document>,
+        resource_type: &Arc<ResourceType>,
+        own_id: Option<&str>,
+    ) -> Result<()> {
+        let name_of = |document: &Document| document.as_map().get("displayName").cloned();
+        let is_group = resource_type.membership() == Some(Membership::Group);
+        let name = name_of(document).filter(|name| old.and_then(name_of).as_ref() != Some(name));
+        let (Some(name), true) = (name, is_group && self.quirks.has(Quirk::UniqueGroupNames)) else {
+            return Ok(());
+        };
+        let query = Query {
+            resource_type: Arc::clone(resource_type),
+            filter: Some(Filter::parse(&format!("displayName eq {name}"), resource_type)?),
+            sort: None,
+            start: Start::Offset(0),
+            count: 2,
+            total: false,
+        };
+        let page = self.store.query(self.tenant, &query).await.map_err(store_error)?;
+        match page.records.into_iter().find(|record| Some(record.id.as_str()) != own_id) {
+            None => Ok(()),
+            Some(Record { id: holder, .. }) => {
+                let conflict = Conflict::Unique { operation: 0, path: "displayName".into(), holder };
+                Err(commit_error(conflict.into(), resource_type))
+            }
+        }
     }
 
     /// What is kept of attributes that are never returned. Passwords become hashes, or nothing.

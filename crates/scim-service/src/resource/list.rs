@@ -12,7 +12,6 @@ use scim_core::sort::Sort;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::{Edge, Page, Query, Record, Start};
 
-use super::Answer;
 use crate::context::{Context, store_error};
 use crate::cursor::{Binding, Cursor, Seal};
 use crate::quirk::parse_filter;
@@ -121,12 +120,13 @@ fn parts(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Resul
             Ok(sort) => sort,
             // Resources of a type that lacks the attribute come as if it had no value.
             Err(_) if some_type_sorts && among.is_some() => None,
-            Err(error) => return Err(error),
+            // RFC 7644 §3.12: `invalidPath` is about PATCH.
+            Err(error) => return Err(error.of_kind(ErrorKind::InvalidValue)),
         };
         if let Some(sort) = &sort
             && is_derived(&sort.path.to_string())
         {
-            return Err(Error::new(ErrorKind::InvalidPath, format!("`{}` cannot be sorted by", sort.path))
+            return Err(Error::new(ErrorKind::InvalidValue, format!("`{}` cannot be sorted by", sort.path))
                 .remedy("it is put together when a resource is read"));
         }
         let projection = Projection::parse(&attributes, &excluded, resource_type)?;
@@ -167,9 +167,10 @@ fn check_filter(filter: &Filter, resource_type: &ResourceType) -> Result<()> {
         (_, None) => Ok(()),
         (membership, Some(path)) => {
             let instead = match membership {
-                Some(Membership::Group) => "; filter by `members.value`",
-                Some(Membership::Member) => "; filter by `groups.value`",
-                None => "",
+                _ if path == "meta.location" => "; filter by `id`",
+                Some(Membership::Group) if path.starts_with("members.") => "; filter by `members.value`",
+                Some(Membership::Member) if path.starts_with("groups.") => "; filter by `groups.value`",
+                Some(_) | None => "",
             };
             Err(Error::new(ErrorKind::InvalidFilter, format!("`{path}` cannot be filtered by"))
                 .remedy(format!("it is put together when a resource is read{instead}")))

@@ -145,6 +145,7 @@ impl Context<'_> {
         if new == old && members.is_empty() && hidden.is_empty() {
             return Ok(Ok(Modified::Record(current)));
         }
+        self.check_group_name(&new, Some(&old), resource_type, Some(&current.id)).await?;
         let mut content = content(&new, resource_type, self.quirks, self.now);
         content.hidden = hidden;
         let kind = change_kind(&old, &new);

@@ -41,6 +41,7 @@ impl Context<'_> {
             if let Some(active) = old.as_map().get("active") {
                 new.fill("active", active.clone());
             }
+            self.check_group_name(&new, Some(&old), resource_type, Some(id)).await?;
             let mut content = content(&new, resource_type, self.quirks, self.now);
             content.hidden.clone_from(&hidden);
             let kind = change_kind(&old, &new);

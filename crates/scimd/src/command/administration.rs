@@ -5,7 +5,7 @@ use scim_service::directory::{Connection, Directory, TenantEntry, TenantSettings
 use scim_service::environment::Environment;
 use scim_store::Tenant;
 
-use super::{directory, print, small_runtime};
+use super::{directory, new_directory, print, small_runtime};
 use crate::Failure;
 use crate::cli::{ConnectionCommand, Output, TenantCommand, TokenCommand};
 use crate::environment::System;
@@ -14,9 +14,12 @@ use crate::table::render;
 pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
     match command {
         TenantCommand::Create { name, common } => {
-            let directory = directory(&common.flags())?;
+            let directory = new_directory(&common.flags())?;
             small_runtime()?.block_on(directory.create_tenant(&name, "cli:tenant create"))?;
-            eprintln!("created tenant {name}; next: scimd connection create {name} --idp …");
+            let again = common.again();
+            eprintln!(
+                "created tenant {name}; next: scimd connection create {name} --idp entra|okta|generic{again}"
+            );
             Ok(())
         }
         TenantCommand::Set { tenant, unknown_members, common } => {
@@ -47,7 +50,10 @@ pub(super) fn connection(command: ConnectionCommand) -> Result<(), Failure> {
                 connection,
                 "cli:connection create",
             ))?;
-            eprintln!("connected tenant {tenant} to {idp}; next: scimd token create {tenant}");
+            let again = common.again();
+            eprintln!(
+                "connected tenant {tenant} to an identity provider of kind {idp}; next: scimd token create {tenant}{again}"
+            );
             Ok(())
         }
         ConnectionCommand::Show { tenant, common, output } => {
@@ -81,9 +87,9 @@ pub(super) fn token(command: TokenCommand) -> Result<(), Failure> {
             let new =
                 small_runtime()?.block_on(directory.create_token(&name, expires, "cli:token create"))?;
             print(&format!("{}\n", new.token));
-            let end = expires.map_or("never".to_owned(), |end| end.to_string());
+            let end = expires.map_or("never expires".to_owned(), |end| format!("expires {end}"));
             let id = new.entry.id;
-            eprintln!("token {id} of tenant {tenant}, which ends {end}; it is shown this once");
+            eprintln!("token {id} of tenant {tenant}, which {end}; it is shown this once");
             Ok(())
         }
         TokenCommand::List { tenant, common, output } => {

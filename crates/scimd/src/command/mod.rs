@@ -40,8 +40,18 @@ fn print(text: &str) {
     let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
 }
 
-/// The directory in the store that the flags name, for a command that administers it.
+/// The directory in the store that the flags name, for a command that administers it. The store must be there: one that
+/// is made because of a typing error would only seem to be empty.
 fn directory(flags: &Flags) -> Result<Directory, Failure> {
+    open_directory(flags, false)
+}
+
+/// As [`directory`], for the command that a new store begins with.
+fn new_directory(flags: &Flags) -> Result<Directory, Failure> {
+    open_directory(flags, true)
+}
+
+fn open_directory(flags: &Flags, create: bool) -> Result<Directory, Failure> {
     let url = Config::load(flags)?.store;
     if url == StoreUrl::Memory {
         return Err(Failure::Usage(
@@ -49,6 +59,15 @@ fn directory(flags: &Flags) -> Result<Directory, Failure> {
              `--store sqlite:PATH`, or `scimd quickstart` for a server with a tenant and a token"
                 .to_owned(),
         ));
+    }
+    if let StoreUrl::Sqlite(path) = &url
+        && !create
+        && !path.exists()
+    {
+        return Err(Failure::Run(format!(
+            "there is no store at {}; check the path, or begin one with `scimd tenant create NAME --store {url}`",
+            path.display()
+        )));
     }
     Ok(Directory::new(crate::store::open(&url)?, Arc::new(System)))
 }

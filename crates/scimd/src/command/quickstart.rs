@@ -109,15 +109,22 @@ impl Welcome<'_> {
             "\nIdentity providers need https and a public name. To try with a real one, open a tunnel to this address and\n\
              start again with --base-url https://NAME-OF-THE-TUNNEL.\n"
         };
+        let note = |form: Idp| match *idp == form {
+            true => String::new(),
+            false => format!(
+                "\n  (this tenant's connection is {idp}: for this form, scimd quickstart --idp {form} --data FOLDER)"
+            ),
+        };
+        let (entra, okta) = (note(Idp::Entra), note(Idp::Okta));
         format!(
             "\
 scimd {version} serves tenant {TENANT} ({idp}) from {place}
 
-Microsoft Entra ID (your application > Provisioning > Admin credentials)
+Microsoft Entra ID (your application > Provisioning > Admin credentials){entra}
   Tenant URL     {url}
   Secret Token   {token}
 
-Okta (your application > Provisioning > Integration)
+Okta (your application > Provisioning > Integration){okta}
   SCIM connector base URL               {url}
   Unique identifier field for users     userName
   Authentication mode                   HTTP Header

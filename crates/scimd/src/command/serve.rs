@@ -71,6 +71,22 @@ pub(super) fn check(flags: &Flags) -> Result<(), Failure> {
     if let Some(files) = &config.tls {
         tls::read(files)?;
     }
+    if let StoreUrl::Sqlite(path) = &config.store {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            return Err(Failure::Usage(format!(
+                "`store` is {}, but there is no folder {}",
+                config.store,
+                folder.display()
+            )));
+        }
+    }
+    if config.metrics == Some(config.listen) {
+        return Err(Failure::Usage(format!(
+            "`listen` and `metrics.listen` are both {}; choose two ports",
+            config.listen
+        )));
+    }
     let registry = store::registry(&config)?;
     let types: Vec<&str> =
         registry.resource_types().iter().map(|resource_type| resource_type.name()).collect();

@@ -222,6 +222,34 @@ impl File {
     }
 }
 
+/// The commonest complaints without the words of the language that this is written in.
+fn plain(message: &str) -> String {
+    const WORDS: [(&str, &str); 6] = [
+        (
+            "invalid socket address syntax",
+            "this is not an address; use an IP address and a port, such as `127.0.0.1:8080`",
+        ),
+        ("socket address", "an address such as \"127.0.0.1:8080\""),
+        ("a nonzero usize", "a whole number of at least 1"),
+        ("a nonzero u32", "a whole number of at least 1"),
+        ("duplicate key", "this key is set twice"),
+        ("a string", "a text in double quotes"),
+    ];
+    let message = message.replace('\n', ", ");
+    if let Some((_, words)) = WORDS.iter().find(|(known, _)| *known == message) {
+        return (*words).to_owned();
+    }
+    let split = message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: "));
+    match split.and_then(|rest| rest.split_once(", expected ")) {
+        Some((found, expected)) => {
+            let expected =
+                WORDS.iter().find(|(known, _)| *known == expected).map_or(expected, |(_, words)| words);
+            format!("expected {expected}, found {found}")
+        }
+        None => message,
+    }
+}
+
 /// Puts a complaint of the TOML reader into the words of this program, with what may have been meant.
 pub(super) fn explain(message: &str) -> String {
     let message = message.trim_end();
@@ -231,7 +259,7 @@ pub(super) fn explain(message: &str) -> String {
         Some(name) if message.starts_with("unknown variant") => {
             (format!("`{name}` is not a value of this key"), name)
         }
-        _ => return message.replace('\n', ", "),
+        _ => return plain(message),
     };
     let known: Vec<&str> = quoted.collect();
     match nearest(what, known.iter().copied()) {

@@ -71,12 +71,12 @@ fn mistakes_are_named_with_their_line() {
         "`limits.default_count` is 11, more than `limits.max_results`, which is 10",
     );
     for (text, words) in [
-        ("[limits]\nmax_body = 0", "a.toml:2: "),
+        ("[limits]\nmax_body = 0", "a.toml:2: expected a whole number of at least 1, found integer `0`"),
         ("[limits]\nmax_body = -1", "a.toml:2: "),
-        ("listen = \"8080\"", "a.toml:1: invalid socket address"),
-        ("listen = 8080", "a.toml:1: invalid type"),
+        ("listen = \"8080\"", "a.toml:1: this is not an address; use an IP address and a port"),
+        ("listen = 8080", "a.toml:1: expected an address such as \"127.0.0.1:8080\", found integer"),
         ("[metrics]\nlisten = \"x\"", "a.toml:2: `x` is not an address"),
-        ("listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"", "a.toml:2: duplicate key"),
+        ("listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"", "a.toml:2: this key is set twice"),
         ("listen", "a.toml:1: "),
     ] {
         let actual = complaint(Config::parse(text, "a.toml"));
@@ -141,8 +141,8 @@ fn mistakes_in_the_environment_are_named() {
         "hsah",
         "environment variable SCIMD_PASSWORDS: `hsah` is not a value of this key",
     );
-    check("SCIMD_LIMITS_MAX_BODY", "many", "environment variable SCIMD_LIMITS_MAX_BODY: invalid type");
-    check("SCIMD_LIMITS_MAX_BODY", "0", "environment variable SCIMD_LIMITS_MAX_BODY: invalid value");
+    check("SCIMD_LIMITS_MAX_BODY", "many", "environment variable SCIMD_LIMITS_MAX_BODY: expected a whole number of at least 1");
+    check("SCIMD_LIMITS_MAX_BODY", "0", "environment variable SCIMD_LIMITS_MAX_BODY: expected a whole number of at least 1");
     check("SCIMD_STORE", "", "environment variable SCIMD_STORE: `` is not a store");
 }
 

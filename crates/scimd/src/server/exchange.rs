@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
@@ -45,8 +45,15 @@ impl Exchange {
         let version = request.version();
         request.extensions_mut().insert(RequestId(id.clone()));
         let limit = self.limit;
+        let host_is_clear = host_is_clear(&request);
         let request = request.map(|body| Timed { body, limit: limit * 2 / 3, deadline: None });
         let handled = AssertUnwindSafe(self.service.handle(request)).catch_unwind();
+        let handled = async {
+            match host_is_clear {
+                true => handled.await,
+                false => Ok(refusal(StatusCode::BAD_REQUEST, "a request has one Host header")),
+            }
+        };
         let mut response = match timeout(limit, handled).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => {
@@ -108,6 +115,13 @@ impl RequestIds {
         let number = self.origin.wrapping_add(count.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         format!("{number:016x}")
     }
+}
+
+/// RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a
+/// Host header field and to any request message that contains more than one".
+fn host_is_clear(request: &Request<Incoming>) -> bool {
+    let count = request.headers().get_all(HOST).iter().count();
+    count == 1 || (count == 0 && request.version() != Version::HTTP_11)
 }
 
 /// A method by its name, if it is one that SCIM or HTTP knows: a name is at most as long as a header may be.
