@@ -4,3 +4,4 @@
 
 mod axum_app;
 mod custom_type;
+mod own_store;
