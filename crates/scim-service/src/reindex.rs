@@ -69,14 +69,7 @@ async fn derive(
     environment: &dyn Environment,
 ) -> Result<usize> {
     let quirks = tenant.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks());
-    let mut query = Query {
-        resource_type: Arc::clone(resource_type),
-        filter: None,
-        sort: None,
-        start: Start::Offset(0),
-        count: PAGE,
-        total: false,
-    };
+    let mut query = Query::all(Arc::clone(resource_type), PAGE);
     let mut count = 0;
     loop {
         let page = store.query(&tenant.tenant, &query).await.map_err(store_error)?;

@@ -2,6 +2,22 @@
 //!
 //! The rules of a commit are here and nowhere else, so that no two stores differ: a store tells what exists
 //! ([`Existing`]), gets a [`Draft`] or the conflict, and makes the draft true in steps that depend on nothing more.
+//!
+//! # Making a draft true
+//!
+//! In one transaction with what was told as [`Existing`], so that nothing changes in between:
+//!
+//! 1. For each of [`Draft::resources`], take away what belongs to `old`: its claims and index entries, and
+//!    where `anew` is set its hidden values. All of them before step 2, so that resources can swap unique
+//!    values.
+//! 2. For each that has a `new`, write the record, the claims and the index entries. Where `new` equals `old`
+//!    the resource was only looked at, and both steps can be left out.
+//! 3. Set or remove [`Draft::hidden`] values, then add or remove [`Draft::links`].
+//! 4. Append [`Draft::changes`], which are numbered already, and remember [`Draft::sequence`].
+//! 5. Append [`Draft::audit`], if there is one, as an [`Audited`](crate::Audited) with the next number of its
+//!    own log.
+//!
+//! Then answer with [`Committed`](crate::Committed): the sequence and [`Draft::applied`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,23 +30,28 @@ use crate::{
 };
 
 /// What is stored of one tenant before a changeset.
+///
+/// All answers are of one moment, and nothing else commits to the tenant until the draft is true or dropped.
+/// Identifiers that lead to nothing are asked for too. An error ends the draft and is the outcome of the
+/// commit.
 pub trait Existing {
-    /// A resource.
+    /// A resource of any type, with all its claims and index entries.
     fn resource(&self, id: &str) -> Result<Option<Stored>, StoreError>;
 
-    /// Whether there is such a resource.
+    /// Whether there is such a resource, of any type.
     fn exists(&self, id: &str) -> Result<bool, StoreError>;
 
-    /// A hidden value of a resource.
+    /// A hidden value of a resource, as [`Hidden`](crate::Hidden) set it.
     fn hidden(&self, id: &str, path: &str) -> Result<Option<String>, StoreError>;
 
     /// Whether a group has a member.
     fn is_linked(&self, group: &str, member: &str) -> Result<bool, StoreError>;
 
-    /// The members of a group, or the groups of a member.
+    /// The members of a group, or the groups of a member, in any order. It may be asked for all of a large
+    /// group.
     fn linked(&self, side: Side, of: &str) -> Result<Vec<String>, StoreError>;
 
-    /// Who has a unique value.
+    /// The resource that has a unique value. The value is compared as bytes; it is folded already.
     fn holder(&self, claim: &Claim) -> Result<Option<String>, StoreError>;
 }
 
@@ -63,7 +84,8 @@ pub struct Draft {
     pub at: Timestamp,
     /// The number of the tenant's latest change afterwards.
     pub sequence: u64,
-    /// The resources that it concerns, by identifier.
+    /// The resources that it concerns, by identifier. One that was created and deleted on the way has neither
+    /// `old` nor `new`.
     pub resources: BTreeMap<String, Drafted>,
     /// Hidden values by identifier and path; `None` for one to forget.
     pub hidden: BTreeMap<(String, Arc<str>), Option<String>>,
@@ -101,7 +123,8 @@ struct Drafting<'a> {
 type Delta = (BTreeSet<String>, BTreeSet<String>);
 
 impl Draft {
-    /// Works out a changeset, where `sequence` is the number of the tenant's latest change.
+    /// Works out a changeset, where `sequence` is the number of the tenant's latest change, and 0 before the
+    /// first.
     ///
     /// # Errors
     /// The conflict, or what kept `existing` from answering.

@@ -4,6 +4,20 @@
 //! A write is one plain value that commits whole or not at all, with its guards, unique keys, index entries, change
 //! log and audit entry. Nothing here decides what may be written: schemas, policies and quirks are applied before a
 //! changeset exists. Nothing here knows HTTP, and a store never interprets client text.
+//!
+//! # Writing a store
+//!
+//! What is the same for every store is here, so that a store is left with keeping things and finding them:
+//!
+//! * **Commit**: tell what is stored ([`draft::Existing`]), let [`draft::Draft::new`] work the changeset out,
+//!   write what the draft says. Guards, uniqueness, memberships, versions and the log are done with.
+//! * **Query**: let [`plan::Plan::new`] say where to look, show every resource that matches to a
+//!   [`window::Window`] and give what it kept. A store without indexes may walk through all resources of the
+//!   type and ask which are in the plan's source.
+//! * **The rest**: records by identifier, memberships from either side, and two logs by number.
+//!
+//! The suite in `scim_store::conformance` (feature `conformance`) holds a store to the contract; run it from
+//! a test of the store. `examples/own_store` in the repository is a small store that does all of this.
 
 mod changeset;
 #[cfg(feature = "conformance")]

@@ -7,9 +7,19 @@
 //! What it relies on: a resource has one leading entry for each indexed path, [`Key::absent`] where it has no value, and
 //! further entries for further values. Every value has an entry, except in sub-attributes with several values, which
 //! are therefore never narrowed by.
+//!
+//! # Following a plan
+//!
+//! Go through the source, keep to resources of the query's type, and show each that matches to a
+//! [`Window`](crate::window::Window), once: a range that is not `distinct` and a union can lead to a resource
+//! more than once. If the plan is not `exact`, one matches if the filter accepts its
+//! [document](crate::Record::document), into which the memberships that the plan asks for were
+//! [inserted](Memberships::insert). Where the plan is `exact`, its source alone decides, and it asks for no
+//! memberships: a store that walks more than the source has to ask whether the source holds a resource, and
+//! must not leave that to the filter.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use scim_core::filter::{Comparison, Filter, Operand, Operator, Subject};
@@ -28,7 +38,7 @@ pub struct Plan {
     pub source: Source,
     /// Whether everything in the source matches.
     pub exact: bool,
-    /// Whether the source gives resources in the order of the result.
+    /// Whether a store that follows the source as it says gives resources in the order of the result.
     pub ordered: bool,
     /// The memberships that the filter needs to see.
     pub memberships: Option<Memberships>,
@@ -104,7 +114,9 @@ impl Plan {
 }
 
 impl Memberships {
-    /// Adds memberships to a document: identifiers and resource types for members, identifiers for groups.
+    /// Adds memberships to a document, as filters see them. `found` are the identifiers and resource types of
+    /// the resource's members or groups; those that are not among `only`, where there is such a set, may be
+    /// left out.
     pub fn insert<'a>(
         &self,
         document: &mut Map<String, Value>,
@@ -129,6 +141,12 @@ impl IndexRange {
             (Bound::Included(from), Bound::Included(to)) if from == to => Some(from),
             _ => None,
         }
+    }
+
+    /// Whether a key is in it. An entry is, if its path is that of the range besides, and it is leading where
+    /// the range asks for that.
+    pub fn contains(&self, key: &Key) -> bool {
+        (self.from.as_ref(), self.to.as_ref()).contains(key)
     }
 
     /// Whether no key can be in it.

@@ -29,6 +29,14 @@ pub struct Query {
     pub total: bool,
 }
 
+impl Query {
+    /// The first `count` of all resources of a type, by identifier and without a total. Whatever else is wanted is set
+    /// on it: `Query { filter, ..Query::all(resource_type, 100) }`.
+    pub fn all(resource_type: Arc<ResourceType>, count: usize) -> Self {
+        Self { resource_type, filter: None, sort: None, start: Start::Offset(0), count, total: false }
+    }
+}
+
 /// Where a page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {

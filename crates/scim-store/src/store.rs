@@ -16,16 +16,22 @@ pub type Pending<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, 
 /// Every call concerns one tenant and sees nothing of another. Reads see every commit that was acknowledged before
 /// they began. All implementations give the same answers; the conformance suite holds them to it.
 pub trait Store: Send + Sync + 'static {
-    /// The records with these identifiers, in the same order.
+    /// The records with these identifiers, in the same order; `None` for one that does not exist. Of any
+    /// type.
     fn get<'a>(&'a self, tenant: &'a Tenant, ids: &'a [&'a str]) -> Pending<'a, Vec<Option<Record>>>;
 
-    /// A page of the resources of a type.
+    /// A page of the resources of a type, exactly those that [`scim_core::filter::Filter::matches`] accepts
+    /// when it sees [`Record::document`] and the resource's memberships. See [`crate::plan`] and
+    /// [`crate::window`].
     fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page>;
 
-    /// A page of memberships.
+    /// A page of memberships. The known identifiers may come in any order, repeat, or lead to nothing.
     fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage>;
 
     /// Makes a change, durably, whole or not at all. When it returns `Ok`, the change survives a crash.
+    /// Changesets of a tenant take effect one after the other, each against what the one before has left; see
+    /// [`crate::draft`]. A caller that drops the future does not know the outcome; the change is whole or
+    /// absent all the same.
     fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError>;
 
     /// The changes after number `after`, oldest first, at most `count`.

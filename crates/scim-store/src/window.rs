@@ -1,6 +1,7 @@
 //! The part of a result that a page shows, while the result goes by.
 //!
-//! A [`Window`] is shown every match once, in order or not, and keeps no more than the page and what comes before it.
+//! A [`Window`] is shown every match once, in order or not, and keeps no more than the page and what comes
+//! before it. It counts what it is shown and cannot tell that it saw a match before.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -44,7 +45,9 @@ impl<T> Window<T> {
         Self { after, skip, count, descending, ordered, matches: 0, skipped: 0, kept: BTreeMap::new() }
     }
 
-    /// Shows it a match. The key is that of the query's sort, and `None` if it has none.
+    /// Shows it a match. The key is what the query's sort makes of the document
+    /// ([`scim_core::sort::Sort::key`]), and `None` if the query has no sort. `value` is only called for what
+    /// may be on the page.
     pub fn push(&mut self, key: Option<Key>, id: &str, value: impl FnOnce() -> T) {
         self.matches += 1;
         if self.is_full() {
@@ -68,7 +71,8 @@ impl<T> Window<T> {
         self.kept.insert(place, value());
     }
 
-    /// Whether no later match can change the page. Only where they come in order.
+    /// Whether no later match can change the page. Only where they come in order. A store may stop then,
+    /// unless the query asks for the total.
     pub fn is_full(&self) -> bool {
         self.ordered && self.kept.len() >= self.room()
     }

@@ -62,14 +62,7 @@ impl Directory {
     /// # Errors
     /// When the store cannot be read.
     pub async fn tenants(&self) -> Result<Vec<TenantEntry>> {
-        let mut query = Query {
-            resource_type: self.types.tenant.clone(),
-            filter: None,
-            sort: None,
-            start: Start::Offset(0),
-            count: PAGE,
-            total: false,
-        };
+        let mut query = Query::all(self.types.tenant.clone(), PAGE);
         let mut entries = Vec::new();
         loop {
             let page = self.store.query(&self.system, &query).await.map_err(store_error)?;
@@ -181,14 +174,8 @@ impl Directory {
         if self.records([&Kind::Tenant.id(tenant.as_str())]).await? == [None] {
             return Err(self.no_tenant(tenant.as_str()).await);
         }
-        let mut query = Query {
-            resource_type: self.types.token.clone(),
-            filter: Some(self.types.tokens_of(tenant)?),
-            sort: None,
-            start: Start::Offset(0),
-            count: PAGE,
-            total: false,
-        };
+        let filter = Some(self.types.tokens_of(tenant)?);
+        let mut query = Query { filter, ..Query::all(self.types.token.clone(), PAGE) };
         let mut entries = Vec::new();
         loop {
             let page = self.store.query(&self.system, &query).await.map_err(store_error)?;

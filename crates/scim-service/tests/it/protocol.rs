@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use scim_core::schema::{GROUP, USER};
+use scim_service::Settings;
 use scim_service::directory::Idp;
 use serde_json::{Value, json};
 
@@ -31,6 +32,18 @@ fn a_user_lives_from_post_to_delete() {
     assert_eq!(world.request("DELETE", &path, &Value::Null).status.as_u16(), 204);
     assert_eq!(world.get(&path).status.as_u16(), 404);
     assert_eq!(world.request("DELETE", &path, &Value::Null).status.as_u16(), 404);
+}
+
+#[test]
+fn a_service_below_a_path_says_so_in_every_location() {
+    let world = World::with(Idp::Generic, |settings| *settings = Settings::new("https://app.example/scim/"));
+    let id = world.user("ada");
+    let path = format!("/Users/{id}");
+    let expected = format!("https://app.example/scim/t/acme/scim/v2{path}");
+    assert_eq!(world.get(&path).header("location"), expected);
+    assert_eq!(world.get(&path).body["meta"]["location"], expected);
+    let group = world.group("g", &[&id]);
+    assert_eq!(world.get(&format!("/Groups/{group}")).body["members"][0]["$ref"], expected);
 }
 
 #[test]

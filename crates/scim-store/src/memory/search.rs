@@ -98,14 +98,10 @@ impl State {
             Bound::Included(key) | Bound::Excluded(key) => Bound::Included((key.clone(), String::new())),
             Bound::Unbounded => Bound::Unbounded,
         };
-        let within = (range.from.clone(), range.to.clone());
         let entries = index
             .range((from, Bound::Unbounded))
-            .skip_while({
-                let within = within.clone();
-                move |((key, _), _)| !std::ops::RangeBounds::contains(&within, key)
-            })
-            .take_while(move |((key, _), _)| std::ops::RangeBounds::contains(&within, key))
+            .skip_while(|((key, _), _)| !range.contains(key))
+            .take_while(|((key, _), _)| range.contains(key))
             .filter(|(_, leading)| **leading || !range.leading)
             .map(|((key, id), _)| (key, id.as_str()));
         match range.descending {
