@@ -141,8 +141,16 @@ fn mistakes_in_the_environment_are_named() {
         "hsah",
         "environment variable SCIMD_PASSWORDS: `hsah` is not a value of this key",
     );
-    check("SCIMD_LIMITS_MAX_BODY", "many", "environment variable SCIMD_LIMITS_MAX_BODY: expected a whole number of at least 1");
-    check("SCIMD_LIMITS_MAX_BODY", "0", "environment variable SCIMD_LIMITS_MAX_BODY: expected a whole number of at least 1");
+    check(
+        "SCIMD_LIMITS_MAX_BODY",
+        "many",
+        "environment variable SCIMD_LIMITS_MAX_BODY: expected a whole number of at least 1",
+    );
+    check(
+        "SCIMD_LIMITS_MAX_BODY",
+        "0",
+        "environment variable SCIMD_LIMITS_MAX_BODY: expected a whole number of at least 1",
+    );
     check("SCIMD_STORE", "", "environment variable SCIMD_STORE: `` is not a store");
 }
 
