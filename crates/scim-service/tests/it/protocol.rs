@@ -187,6 +187,155 @@ fn a_member_is_shown_by_the_name_of_the_person() {
 }
 
 #[test]
+fn preconditions_hold_for_reads_and_writes() {
+    let world = World::new(Idp::Generic);
+    let path = format!("/Users/{}", world.user("ada"));
+    let tag = world.get(&path).header("etag").to_owned();
+    let status = |method: &str, header: (&str, &str)| {
+        let body = match method {
+            "PUT" => json!({"schemas": [USER], "userName": "ada"}),
+            "PATCH" => {
+                json!({"schemas": [scim_core::patch::MESSAGE], "Operations": [{"op": "remove", "path": "title"}]})
+            }
+            _ => Value::Null,
+        };
+        world.with_headers(method, &path, &body, &[header]).status.as_u16()
+    };
+    for method in ["PUT", "PATCH", "DELETE"] {
+        assert_eq!(status(method, ("if-none-match", "*")), 412, "{method}");
+        assert_eq!(status(method, ("if-none-match", &tag)), 412, "{method}");
+        assert_eq!(status(method, ("if-match", "W/\"999\"")), 412, "{method}");
+    }
+    assert_eq!(status("GET", ("if-match", "\"bad\"")), 412);
+    assert_eq!(status("GET", ("if-match", &tag)), 200);
+    assert_eq!(status("GET", ("if-none-match", &tag)), 304);
+    assert_eq!(status("PATCH", ("if-none-match", "W/\"999\"")), 200);
+    assert_eq!(status("DELETE", ("if-match", "*")), 204);
+}
+
+#[test]
+fn a_member_must_say_who_it_is() {
+    for idp in Idp::ALL {
+        let world = World::new(idp);
+        let ada = world.user("ada");
+        let path = format!("/Groups/{}", world.group("crew", &[&ada]));
+        for nobody in [json!([{"display": "x"}]), json!([{}]), json!([{"value": null}]), json!([null])] {
+            let body = json!({"schemas": [GROUP], "displayName": "crew", "members": nobody});
+            let patch = json!([{"op": "replace", "path": "members", "value": nobody}]);
+            let without_path = json!([{"op": "replace", "value": {"members": nobody}}]);
+            let answers = [
+                world.request("PUT", &path, &body),
+                world.request("POST", "/Groups", &body),
+                world.patch(&path, &patch),
+                world.patch(&path, &without_path),
+            ];
+            for answer in answers {
+                let found = (answer.status.as_u16(), answer.body["scimType"].clone());
+                assert_eq!(found, (400, json!("invalidValue")), "{idp} {nobody}: {}", answer.body);
+            }
+            let members = world.get(&path).body["members"].as_array().map(Vec::len);
+            assert_eq!(members, Some(1), "{idp} {nobody}");
+        }
+    }
+}
+
+#[test]
+fn what_entra_clears_is_gone_and_what_it_does_not_name_stays() {
+    let world = World::new(Idp::Entra);
+    let path = format!("/Users/{}", world.user("ada"));
+    let work = json!({"type": "work", "value": "a@x", "primary": true});
+    let step = |op: &str, path_in: &str, value: Value| {
+        let answer = world.patch(&path, &json!([{"op": op, "path": path_in, "value": value}]));
+        assert_eq!(answer.status.as_u16(), 200, "{op} {path_in}: {}", answer.body);
+        answer.body
+    };
+    step("Add", "emails", json!([work]));
+    assert_eq!(
+        step("Replace", "emails[type eq \"work\"].value", json!(""))["emails"],
+        Value::Null,
+        "no husk"
+    );
+    assert_eq!(step("Add", "emails", json!([work]))["emails"], json!([work]));
+    assert_eq!(
+        step("Add", "emails", json!(""))["emails"],
+        json!([work]),
+        "adding nothing takes nothing away"
+    );
+    assert_eq!(
+        step("Replace", "phoneNumbers[type eq \"fax\"].value", Value::Null)["phoneNumbers"],
+        Value::Null
+    );
+    let named = step("Replace", "name", json!({"givenName": "Ada", "familyName": "L"}));
+    assert_eq!(named["name"], json!({"givenName": "Ada", "familyName": "L"}));
+    let renamed = step("Replace", "name", json!({"givenName": ""}));
+    assert_eq!(renamed["name"], json!({"familyName": "L"}));
+    let refused = world
+        .patch(&path, &json!([{"op": "replace", "path": scim_core::schema::ENTERPRISE_USER, "value": "x"}]));
+    assert_eq!(refused.status.as_u16(), 400);
+    let sample = json!({"schemas": [USER], "userName": "sample", "addresses": null, "department": null, "manager": null});
+    assert_eq!(world.request("POST", "/Users", &sample).status.as_u16(), 201);
+}
+
+#[test]
+fn groups_from_before_a_rule_are_seen_by_it() {
+    let world = World::new(Idp::Entra);
+    let crew = world.group("Crew", &[]);
+    let body = |name: &str| json!({"schemas": [GROUP], "displayName": name});
+    assert_eq!(world.request("POST", "/Groups", &body("CREW")).status.as_u16(), 409);
+    let path = format!("/Groups/{crew}");
+    let same = json!([{"op": "Replace", "path": "displayName", "value": "Crew"}]);
+    assert_eq!(world.patch(&path, &same).status.as_u16(), 204, "its own name");
+    let mine = json!([{"op": "Replace", "path": "displayName", "value": "crew"}]);
+    assert_eq!(world.patch(&path, &mine).status.as_u16(), 204, "its own name in another case");
+    let generic = World::new(Idp::Generic);
+    generic.group("Crew", &[]);
+    generic.group("Crew", &[]);
+    let entra = generic.reconnected(Idp::Entra);
+    let refused = entra.request("POST", "/Groups", &body("CREW"));
+    assert_eq!((refused.status.as_u16(), refused.body["scimType"].clone()), (409, json!("uniqueness")));
+}
+
+#[test]
+fn a_malformed_bulk_operation_fails_alone() {
+    let world = World::new(Idp::Generic);
+    let user = json!({"method": "POST", "path": "/Users", "bulkId": "u",
+                      "data": {"schemas": [USER], "userName": "ada", "displayName": "bulkId:u"}});
+    let run = |operations: Value| {
+        let body = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": operations});
+        let answer = world.request("POST", "/Bulk", &body);
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
+        answer.body["Operations"].as_array().cloned().unwrap_or_default()
+    };
+    let malformed = [json!({"method": "FOO", "path": "/Users"}), json!({"method": "DELETE"}), json!(7)];
+    let mut operations = malformed.to_vec();
+    operations.push(user);
+    let answers = run(Value::Array(operations));
+    let statuses: Vec<&str> = answers.iter().filter_map(|answer| answer["status"].as_str()).collect();
+    assert_eq!(statuses, ["400", "400", "400", "201"]);
+    let found = world.get("/Users?filter=userName+eq+%22ada%22").body;
+    assert_eq!(found["Resources"][0]["displayName"], "bulkId:u", "a name is no reference");
+
+    let id = found["Resources"][0]["id"].as_str().unwrap_or_default().to_owned();
+    world.group("crew", &[&id]);
+    let patch = json!({"schemas": [scim_core::patch::MESSAGE], "Operations": [{"op": "add", "path": "title", "value": "T"}]});
+    let answers = run(json!([{"method": "PATCH", "path": format!("/Users/{id}"), "data": patch}]));
+    assert_eq!(answers[0]["version"], world.get(&format!("/Users/{id}")).header("etag"));
+}
+
+#[test]
+fn discovery_ignores_what_it_does_not_know_and_refuses_filters() {
+    let world = World::new(Idp::Generic);
+    for path in ["/Schemas", "/ResourceTypes", "/ServiceProviderConfig", "/ResourceTypes/User"] {
+        assert_eq!(world.get(&format!("{path}?count=x&count=1&sortBy=y")).status.as_u16(), 200, "{path}");
+        assert_eq!(world.get(&format!("{path}?filter=name+pr")).status.as_u16(), 403, "{path}");
+    }
+    for query in ["cursor&count=abc", "cursor=&count=1.5"] {
+        let refused = world.get(&format!("/Users?{query}"));
+        assert_eq!((refused.status.as_u16(), refused.body["scimType"].clone()), (400, json!("invalidCount")));
+    }
+}
+
+#[test]
 fn lists_are_filtered_sorted_and_paged() {
     let world = World::new(Idp::Generic);
     for name in ["Dora", "ada", "Cy", "bob"] {

@@ -95,6 +95,19 @@ impl World {
         Self { service, token: token.expect("a token").token, store, environment }
     }
 
+    /// The same tenant with a connection of another kind.
+    pub(crate) fn reconnected(self, idp: Idp) -> Self {
+        let tenant = Tenant::new("acme").expect("a name");
+        now(async {
+            let directory = self.service.directory();
+            directory.remove_connection(&tenant, "test").await?;
+            let connection = Connection { idp, idp_tenant: None, quirks: Vec::new() };
+            directory.create_connection(&tenant, connection, "test").await
+        })
+        .expect("another connection");
+        self
+    }
+
     /// The same store under other schemas, and what preparing it said.
     pub(crate) fn restarted(self, registry: Registry) -> (Self, scim_core::Result<()>) {
         let Self { token, store, environment, .. } = self;

@@ -159,6 +159,10 @@ fn mistakes_end_with_a_code_and_a_remedy() {
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{arguments:?}");
         assert!(ran.stdout.contains("scimd"), "{}", ran.stdout);
     }
+    let ran = run_in(place.directory.path(), &["tenant", "list", "--store", "sqlite:typo.db"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("there is no store at typo.db"), "{}", ran.stderr);
+    assert!(!place.directory.path().join("typo.db").exists(), "and none is made");
     let ran = run_in(place.directory.path(), &["tenant", "create", "a", "--store", "memory"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("use `--store sqlite:PATH`"), "{}", ran.stderr);

@@ -126,6 +126,18 @@ fn row_28_requests_cannot_be_smuggled() {
 }
 
 #[test]
+fn row_28_a_request_names_one_host() {
+    let (server, client) = Server::with("generic");
+    let message = String::from_utf8(client.message("GET", "/Users", &[], None)).expect("UTF-8");
+    let host = format!("host: {}\r\n", server.process.address);
+    for (hosts, status) in [(String::new(), 400), (host.repeat(2), 400), (host.clone(), 200)] {
+        let mut connection = Connection::open(server.process.address).expect("a connection");
+        connection.send(message.replace(&host, &hosts).as_bytes()).expect("sent");
+        assert_eq!(connection.receive("GET").expect("an answer").status, status, "{hosts}");
+    }
+}
+
+#[test]
 fn row_28_silent_connections_are_closed() {
     let server = Server::start("[limits]\nrequest_timeout_seconds = 2");
     let token = server.place.tenant("acme", "generic");
