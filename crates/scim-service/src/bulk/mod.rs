@@ -4,6 +4,9 @@
 //! and in whatever order. An operation runs after those it refers to. Resources that refer to each other in a circle
 //! are created together, in one changeset.
 
+mod order;
+mod references;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,6 +18,8 @@ use scim_core::{Error, ErrorKind, Result};
 use scim_store::CommitError;
 use serde_json::{Map, Value, json};
 
+use self::order::components;
+use self::references::{MARK, mentioned, substitute};
 use crate::context::{Context, commit_error};
 use crate::etag::Precondition;
 use crate::reply::Reply;
@@ -90,8 +95,6 @@ impl Task {
     }
 }
 
-const MARK: &str = "bulkId:";
-
 struct Run<'a> {
     context: &'a Context<'a>,
     tasks: Vec<Task>,
@@ -118,7 +121,7 @@ impl<'a> Run<'a> {
     }
 
     /// Groups of operations in an order in which each comes after what it refers to, and otherwise as they were
-    /// given. A group of several is a circle. (Tarjan's strongly connected components, without recursion.)
+    /// given. A group of several is a circle.
     fn order(&self) -> Vec<Vec<usize>> {
         let needs: Vec<Vec<usize>> = (0..self.tasks.len()).map(|index| self.needs(index)).collect();
         components(&needs)
@@ -368,47 +371,6 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Whether a member of this name refers to a resource. A display name may well begin with `bulkId:`.
-fn refers(name: &str) -> bool {
-    name.eq_ignore_ascii_case("value") || name.eq_ignore_ascii_case("$ref")
-}
-
-fn mentioned(value: &Value, names: &mut Vec<String>) {
-    match value {
-        Value::Array(elements) => elements.iter().for_each(|element| mentioned(element, names)),
-        Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(text) if refers(name) => {
-                        names.extend(text.strip_prefix(MARK).map(str::to_owned));
-                    }
-                    other => mentioned(other, names),
-                }
-            }
-        }
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
-fn substitute(value: &mut Value, identifier: &dyn Fn(&str) -> Option<String>) {
-    match value {
-        Value::Array(elements) => elements.iter_mut().for_each(|element| substitute(element, identifier)),
-        Value::Object(members) => {
-            for (name, member) in members.iter_mut() {
-                match member {
-                    Value::String(text) if refers(name) => {
-                        if let Some(id) = text.strip_prefix(MARK).and_then(identifier) {
-                            *text = id;
-                        }
-                    }
-                    other => substitute(other, identifier),
-                }
-            }
-        }
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
 /// The entity tag of what has no derived memberships.
 fn plain_tag(version: u64) -> String {
     format!("W/\"{version}\"")
@@ -424,116 +386,4 @@ fn depends_on(bulk_id: &str) -> Error {
 
 fn lost() -> Error {
     Error::new(ErrorKind::Internal, "the bulk operation lost its place")
-}
-
-/// Strongly connected components in dependency order.
-fn components(needs: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    const UNSEEN: usize = usize::MAX;
-    let mut search = Search {
-        number: vec![UNSEEN; needs.len()],
-        low: vec![UNSEEN; needs.len()],
-        waiting: vec![false; needs.len()],
-        stack: Vec::new(),
-        next: 0,
-    };
-    let mut groups = Vec::new();
-    for root in 0..needs.len() {
-        if search.number.get(root) != Some(&UNSEEN) {
-            continue;
-        }
-        search.enter(root);
-        let mut path: Vec<(usize, usize)> = vec![(root, 0)];
-        while let Some((node, step)) = path.pop() {
-            match needs.get(node).and_then(|list| list.get(step)) {
-                Some(next) => {
-                    path.push((node, step + 1));
-                    if search.number.get(*next) == Some(&UNSEEN) {
-                        search.enter(*next);
-                        path.push((*next, 0));
-                    } else if search.waiting.get(*next) == Some(&true) {
-                        search.lower(node, search.number.get(*next).copied());
-                    }
-                }
-                None => {
-                    groups.extend(search.leave(node));
-                    if let Some((parent, _)) = path.last() {
-                        search.lower(*parent, search.low.get(node).copied());
-                    }
-                }
-            }
-        }
-    }
-    groups
-}
-
-struct Search {
-    number: Vec<usize>,
-    low: Vec<usize>,
-    waiting: Vec<bool>,
-    stack: Vec<usize>,
-    next: usize,
-}
-
-impl Search {
-    fn enter(&mut self, node: usize) {
-        for (list, value) in [(&mut self.number, self.next), (&mut self.low, self.next)] {
-            if let Some(slot) = list.get_mut(node) {
-                *slot = value;
-            }
-        }
-        if let Some(slot) = self.waiting.get_mut(node) {
-            *slot = true;
-        }
-        self.stack.push(node);
-        self.next += 1;
-    }
-
-    fn lower(&mut self, node: usize, to: Option<usize>) {
-        if let (Some(slot), Some(to)) = (self.low.get_mut(node), to) {
-            *slot = (*slot).min(to);
-        }
-    }
-
-    /// The component that ends at `node`, if one does.
-    fn leave(&mut self, node: usize) -> Option<Vec<usize>> {
-        if self.low.get(node) != self.number.get(node) {
-            return None;
-        }
-        let mut group = Vec::new();
-        while let Some(member) = self.stack.pop() {
-            if let Some(slot) = self.waiting.get_mut(member) {
-                *slot = false;
-            }
-            group.push(member);
-            if member == node {
-                break;
-            }
-        }
-        group.sort_unstable();
-        Some(group)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn operations_come_after_what_they_need() {
-        for (needs, expected) in [
-            (vec![vec![], vec![], vec![]], vec![vec![0], vec![1], vec![2]]),
-            (vec![vec![2], vec![], vec![]], vec![vec![2], vec![0], vec![1]]),
-            (vec![vec![1], vec![0]], vec![vec![0, 1]]),
-            (vec![vec![1], vec![2], vec![1], vec![0]], vec![vec![1, 2], vec![0], vec![3]]),
-            (vec![vec![0]], vec![vec![0]]),
-        ] {
-            assert_eq!(components(&needs), expected, "{needs:?}");
-        }
-    }
-
-    #[test]
-    fn a_long_chain_does_not_exhaust_the_stack() {
-        let needs: Vec<Vec<usize>> = (0..100_000).map(|index| vec![(index + 1) % 100_000]).collect();
-        assert_eq!(components(&needs).len(), 1);
-    }
 }
