@@ -305,6 +305,33 @@ fn filters() -> impl Strategy<Value = String> {
     })
 }
 
+/// A filter at the greatest depth must not become deeper by being printed.
+#[test]
+fn printing_adds_no_depth() {
+    let deep = |inner: &str| format!("{}{inner}{}", "not (".repeat(MAX_DEPTH - 1), ")".repeat(MAX_DEPTH - 1));
+    for (inner, printed) in [
+        (
+            "not (title pr and active eq true or userName pr)",
+            "not (title pr and active eq true or userName pr)",
+        ),
+        (
+            "not ((title pr and active eq true) or userName pr)",
+            "not (title pr and active eq true or userName pr)",
+        ),
+        ("emails[type pr or value pr].type pr", "emails[type pr or value pr].type pr"),
+        ("emails[(type pr or value pr) and type pr]", "emails[type pr or value pr].type pr"),
+        ("emails[type pr and value pr].type ne \"a\"", "emails[type pr and value pr].type ne \"a\""),
+        (
+            "urn:acme:2.0:User:tags[value pr or value pr].value pr",
+            "urn:acme:2.0:User:tags[value pr or value pr].value pr",
+        ),
+    ] {
+        assert_eq!(parse(inner).expect(inner).to_string(), printed);
+        let Ok(filter) = parse(&deep(inner)) else { continue };
+        assert_eq!(parse(&filter.to_string()).expect(inner), filter, "{inner}");
+    }
+}
+
 /// Found by fuzzing: the JSON parser's nearest double is not always the one that was printed.
 #[test]
 fn a_decimal_survives_printing() {
