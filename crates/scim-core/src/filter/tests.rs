@@ -341,6 +341,63 @@ fn a_decimal_survives_printing() {
     }
 }
 
+/// The words of filters and paths in any order.
+fn soup() -> impl Strategy<Value = String> {
+    let words = vec![
+        "title",
+        "emails",
+        "name",
+        "urn:acme:2.0:User:",
+        "tags",
+        "hired",
+        "active",
+        "members",
+        "type",
+        "value",
+        "[",
+        "]",
+        "].",
+        "(",
+        ")",
+        "not (",
+        " and ",
+        " or ",
+        " pr",
+        " eq ",
+        " lt ",
+        " co ",
+        "\"a\"",
+        "\"2020-01-01T00:00:00Z\"",
+        "true",
+        "null",
+        "1",
+        "1e2",
+        ".",
+        " ",
+    ];
+    // Something that is often whole, and then anything.
+    let whole = prop_oneof![
+        Just("title pr"),
+        Just("emails[type eq \"a\" or value pr].value co \"b\""),
+        Just("emails[type pr and not (value pr)]"),
+        Just("(title eq \"a\" or name pr)"),
+        Just("emails[type eq \"a\"].value"),
+    ];
+    let rest = prop::collection::vec(prop_oneof![3 => prop::sample::select(words), 1 => whole.clone()], 0..6);
+    (whole, rest).prop_map(|(whole, rest)| format!("{whole}{}", rest.concat()))
+}
+
+fn printed(path: &ResolvedPath) -> String {
+    match path {
+        ResolvedPath::Plain(crate::path::Named::Attribute(path)) => path.to_string(),
+        ResolvedPath::Plain(crate::path::Named::Extension(schema)) => schema.id().to_owned(),
+        ResolvedPath::Elements { path, filter, sub } => {
+            let sub = sub.as_ref().map(|sub| format!(".{}", sub.name()));
+            format!("{path}[{filter}]{}", sub.unwrap_or_default())
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn printing_and_parsing_are_inverse(text in filters()) {
@@ -349,11 +406,16 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_parsed_or_refused(text in "[a-zA-Z:.\\[\\]()\" 0-9\\\\]{0,60}|.{0,60}") {
+    fn any_text_is_parsed_or_refused(text in prop_oneof![soup(), "[a-zA-Z:.\\[\\]()\" 0-9\\\\]{0,60}|.{0,60}"]) {
         if let Ok(filter) = parse(&text) {
-            filter.matches(ada().as_object().expect("object"));
+            let again = parse(&filter.to_string()).expect("printed");
+            prop_assert_eq!(again.matches(ada().as_object().expect("object")), filter.matches(ada().as_object().expect("object")));
+            prop_assert_eq!(again, filter);
         }
-        with_types(|user, _| PathExpression::parse(&text).and_then(|path| path.resolve(user)).is_ok());
+        let resolved = |text: &str| with_types(|user, _| PathExpression::parse(text).and_then(|path| path.resolve(user)));
+        if let Ok(path) = resolved(&text) {
+            prop_assert_eq!(resolved(&printed(&path)).expect("printed"), path);
+        }
     }
 
     #[test]
