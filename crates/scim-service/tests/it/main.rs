@@ -2,5 +2,6 @@
 
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod anything;
 mod protocol;
 mod world;
