@@ -24,7 +24,10 @@ fuzz_target!(|bytes: &[u8]| {
             if let Ok(patched) = patch.apply(before, &kind.resource_type) {
                 is_canonical(&patched.document, kind);
                 for (path, _) in &patched.hidden {
-                    assert!(path.values(patched.document.as_map()).next().is_none(), "{path} is in a document");
+                    assert!(
+                        path.values(patched.document.as_map()).next().is_none(),
+                        "{path} is in a document"
+                    );
                 }
             }
             let mut document = before.clone();

@@ -18,7 +18,10 @@ fuzz_target!(|text: &str| {
         if let Ok(path) = AttributePath::parse(text, resource_type) {
             let again = AttributePath::parse(&path.to_string(), resource_type);
             assert_eq!(again.expect("printed"), path);
-            assert_eq!(path.values(documents[0].as_map()).count(), path.values(documents[0].as_map()).count());
+            assert_eq!(
+                path.values(documents[0].as_map()).count(),
+                path.values(documents[0].as_map()).count()
+            );
         }
         let (by, order) = text.split_once('\n').map_or((text, None), |(by, order)| (by, Some(order)));
         if let Ok(sort) = Sort::parse(by, order, resource_type) {

@@ -5,10 +5,9 @@
 #![no_main]
 
 use http::header::CONTENT_TYPE;
-use http::{Method, response};
 use libfuzzer_sys::fuzz_target;
 use scim_core::message::ERROR;
-use scim_fuzz::conversation::converse;
+use scim_fuzz::conversation::{Answer, converse};
 use scim_fuzz::world::World;
 use serde_json::Value;
 
@@ -19,18 +18,18 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-fn check(method: &Method, head: &response::Parts, body: &[u8]) {
+fn check(Answer { method, head, bytes, body }: &Answer) {
     let status = head.status.as_u16();
-    let text = String::from_utf8_lossy(body);
+    let text = String::from_utf8_lossy(bytes);
     assert!(status < 500 || status == 501, "{method} {status}: {text}");
     if matches!(status, 204 | 304) {
-        return assert!(body.is_empty(), "{method} {status}: {text}");
+        return assert!(bytes.is_empty(), "{method} {status}: {text}");
     }
     let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     assert!(media_type.ends_with("json"), "{method} {status}: {media_type}");
-    let Ok(body) = serde_json::from_slice::<Value>(body) else { panic!("{method} {status}: {text}") };
+    let Some(body) = body else { panic!("{method} {status}: {text}") };
     if status >= 400 {
-        return is_error(&body, &status.to_string());
+        return is_error(body, &status.to_string());
     }
     assert!(body.get("schemas").is_some_and(Value::is_array), "{method} {status}: {text}");
     let operations = body.get("Operations").and_then(Value::as_array).into_iter().flatten();

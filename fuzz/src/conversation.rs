@@ -22,16 +22,22 @@ use serde_json::Value;
 use crate::world::{Peer, World};
 
 /// Most requests in one conversation.
-const MOST: usize = 8;
+const MOST: usize = 6;
 
-/// Has the conversation with one tenant, and shows every request's method with its answer to `check`. What HTTP itself
-/// would refuse is left out.
-pub fn converse(
-    input: &[u8],
-    world: &World,
-    peer: &Peer,
-    check: impl Fn(&Method, &response::Parts, &[u8]),
-) {
+/// An answer.
+pub struct Answer {
+    /// The method of the request.
+    pub method: Method,
+    /// Status and headers.
+    pub head: response::Parts,
+    /// The body as it came.
+    pub bytes: Bytes,
+    /// The body, if it is JSON.
+    pub body: Option<Value>,
+}
+
+/// Has the conversation with one tenant, and shows every answer to `check`. What HTTP itself would refuse is left out.
+pub fn converse(input: &[u8], world: &World, peer: &Peer, check: impl Fn(&Answer)) {
     let mut words = vec![
         (&b"{user}"[..], peer.users[0].clone()),
         (b"{other}", peer.users[1].clone()),
@@ -42,12 +48,11 @@ pub fn converse(
     for part in split(input, b"\n---\n").take(MOST) {
         let Some(request) = request(part, peer, &words) else { continue };
         let method = request.method().clone();
-        let (head, body) = world.send(request);
-        check(&method, &head, &body);
-        let id = serde_json::from_slice::<Value>(&body)
-            .ok()
-            .and_then(|body| body.get("id").and_then(Value::as_str).map(str::to_owned));
-        let tag = head.headers.get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let (head, bytes) = world.send(request);
+        let answer = Answer { method, head, body: serde_json::from_slice(&bytes).ok(), bytes };
+        check(&answer);
+        let id = answer.body.as_ref().and_then(|body| body.get("id")?.as_str()).map(str::to_owned);
+        let tag = answer.head.headers.get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         for (word, found) in [(&b"{id}"[..], id), (b"{tag}", tag)] {
             if let (Some(found), Some(slot)) = (found, words.iter_mut().find(|(known, _)| *known == word)) {
                 slot.1 = found;

@@ -133,9 +133,11 @@ fn devices() -> Vec<Value> {
     };
     vec![
         with(json!({})),
-        with(json!({"serial": "s", "tags": ["a", "b"], "limit": 1, "origin": {"country": "nl", "marks": ["m"]},
+        with(
+            json!({"serial": "s", "tags": ["a", "b"], "limit": 1, "origin": {"country": "nl", "marks": ["m"]},
             "ports": [{"number": 1, "kind": "k", "primary": true}, {"number": 2, "label": "l"}], "seals": ["s"],
             "keys": [{"name": "k"}], "vault": {"hint": "h"}, "lease": {"term": "t"},
-            "urn:x:More": {"once": "1", "often": "2", "must": "3"}})),
+            "urn:x:More": {"once": "1", "often": "2", "must": "3"}}),
+        ),
     ]
 }

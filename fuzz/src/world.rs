@@ -105,8 +105,7 @@ impl World {
             create("/Users", json!({"schemas": [USER], "userName": "bob", "active": true})),
         ];
         let members = json!([{"value": users[0]}]);
-        let group =
-            create("/Groups", json!({"schemas": [GROUP], "displayName": "Crew", "members": members}));
+        let group = create("/Groups", json!({"schemas": [GROUP], "displayName": "Crew", "members": members}));
         Peer { name, token, users, group }
     }
 
