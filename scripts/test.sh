@@ -54,6 +54,7 @@ cargo fmt --version >/dev/null 2>&1 || need cargo-fmt "run: rustup component add
 cargo clippy --version >/dev/null 2>&1 || need cargo-clippy "run: rustup component add clippy"
 
 run "format" cargo fmt --all --check
+run "format of the fuzz targets" cargo fmt --manifest-path fuzz/Cargo.toml --check
 run "rules of the tree" cargo xtask tidy
 run "python environment" scripts/python-env.sh
 if cargo deny --version >/dev/null 2>&1; then
@@ -62,6 +63,13 @@ else
     skip "licences and sources" "cargo-deny is not installed (cargo install cargo-deny --locked)"
 fi
 run "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+# They are not run here (docs/fuzzing.md), but they must not fall behind.
+if command -v c++ >/dev/null; then
+    run "clippy on the fuzz targets" cargo clippy --manifest-path fuzz/Cargo.toml \
+        --target-dir "${CARGO_TARGET_DIR:-target}" --all-targets --locked -- -D warnings
+else
+    skip "clippy on the fuzz targets" "libFuzzer needs a C++ compiler"
+fi
 run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 # What would be published, without building it a second time.
 run "packages" cargo package --workspace --exclude xtask --exclude scim-examples --no-verify --locked --allow-dirty --quiet

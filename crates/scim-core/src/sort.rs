@@ -105,6 +105,20 @@ mod tests {
     }
 
     #[test]
+    fn sorting_by_what_is_printed_is_the_same() {
+        let registry = Registry::builtin().expect("built in");
+        let users = registry.endpoint("Users").expect("User");
+        for attribute in users.attributes() {
+            let subs =
+                attribute.sub_attributes().iter().map(|sub| format!("{}.{}", attribute.name(), sub.name()));
+            for name in subs.chain([attribute.name().to_owned()]) {
+                let Ok(sort) = sort(&name, None) else { continue };
+                assert_eq!(Sort::parse(&sort.path.to_string(), None, users).expect(&name), sort);
+            }
+        }
+    }
+
+    #[test]
     fn refusals() {
         for (by, order, expected) in [
             (

@@ -62,6 +62,10 @@ fn distance(left: &str, right: &str, limit: usize) -> usize {
             }
             current.push(best);
         }
+        // No later row can have less than this one's least.
+        if current.iter().all(|distance| *distance > limit) {
+            return limit + 1;
+        }
         before_last = std::mem::replace(&mut last, current);
         previous = Some(from);
     }
@@ -113,6 +117,12 @@ mod tests {
         fn folding_is_idempotent(text in any::<String>()) {
             let once = fold(&text).into_owned();
             prop_assert_eq!(fold(&once).into_owned(), once);
+        }
+
+        #[test]
+        fn giving_up_early_changes_nothing(left in "[ab]{0,9}", right in "[ab]{0,9}", limit in 0usize..4) {
+            let whole = distance(&left, &right, 100);
+            prop_assert_eq!(distance(&left, &right, limit).min(limit + 1), whole.min(limit + 1));
         }
     }
 }

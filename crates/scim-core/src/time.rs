@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z. It always arrives as a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -34,13 +34,15 @@ pub struct Instant {
 }
 
 impl Instant {
-    /// Reads `xsd:dateTime`. A value without an offset is taken as UTC. `None` when it is not one.
+    /// Reads `xsd:dateTime`, of the years 0 to 9999. A value without an offset is taken as UTC. `None` when it is not
+    /// one.
     pub fn parse(text: &str) -> Option<Self> {
-        let moment = match DateTime::parse_from_rfc3339(text) {
-            Ok(moment) => moment.with_timezone(&Utc),
-            Err(_) => NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok()?.and_utc(),
-        };
-        Some(Self { seconds: moment.timestamp(), nanos: moment.timestamp_subsec_nanos() })
+        let moment = DateTime::parse_from_rfc3339(text)
+            .or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}Z")))
+            .ok()?
+            .with_timezone(&Utc);
+        let writable = (0..=9999).contains(&moment.year());
+        writable.then(|| Self { seconds: moment.timestamp(), nanos: moment.timestamp_subsec_nanos() })
     }
 }
 
@@ -64,6 +66,30 @@ mod tests {
         assert!(parse("2011-05-13T04:42:34.1Z") > parse("2011-05-13T04:42:34Z"));
         assert_eq!(Instant::parse("2011-05-13"), None);
         assert_eq!(Instant::parse("yesterday"), None);
+    }
+
+    /// Found by fuzzing: years that RFC 3339 cannot write were read, and what was printed could not be read again.
+    #[test]
+    fn what_is_read_can_be_printed_and_read_again() {
+        for text in [
+            "2016-12-31T23:59:60.5Z",
+            "2020-01-01T00:29:60-23:30",
+            "0000-01-01T00:00:00",
+            "9999-12-31T23:59:59Z",
+        ] {
+            let instant = Instant::parse(text).expect(text);
+            assert_eq!(Instant::parse(&instant.to_string()), Some(instant), "{text} printed as {instant}");
+        }
+        for text in [
+            "-019-12-31T23:59:60.00",
+            "+12020-01-01T00:00:00",
+            "0000-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "2020-1-1T0:0:0",
+            " 2020-01-01T00:00:00",
+        ] {
+            assert_eq!(Instant::parse(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,4 +1,8 @@
 //! Filters as text again. Parsing what is printed gives the same filter.
+//!
+//! What is printed nests no deeper than the text that the filter came from, or the deepest filters could not be parsed
+//! again: there are no parentheses where precedence does without, and a group beside one comparison in a value path
+//! is written as `path[group].sub op value`.
 
 use std::fmt;
 
@@ -7,29 +11,43 @@ use super::{Comparison, Filter, Operand, Subject};
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::And(parts) => list(f, parts, " and "),
-            Self::Or(parts) => list(f, parts, " or "),
+            Self::And(parts) => list(f, parts, " and ", |part| matches!(part, Self::And(_) | Self::Or(_))),
+            Self::Or(parts) => list(f, parts, " or ", |part| matches!(part, Self::Or(_))),
             Self::Not(inner) => write!(f, "not ({inner})"),
             Self::Compare(Comparison { subject, operator, operand }) => {
                 write!(f, "{subject} {} {operand}", operator.name())
             }
             Self::Present(subject) => write!(f, "{subject} pr"),
-            Self::Element { path, filter } => write!(f, "{path}[{filter}]"),
+            Self::Element { path, filter } => match &**filter {
+                Self::And(parts) => match parts.as_slice() {
+                    [
+                        group @ (Self::And(_) | Self::Or(_)),
+                        compared @ (Self::Compare(_) | Self::Present(_)),
+                    ] => write!(f, "{path}[{group}].{compared}"),
+                    _ => write!(f, "{path}[{filter}]"),
+                },
+                filter => write!(f, "{path}[{filter}]"),
+            },
             // Not in the grammar; it cannot match either.
             Self::Never => f.write_str("not (schemas pr)"),
         }
     }
 }
 
-/// Writes parts with what separates them, in parentheses where a part is a list itself.
-fn list(f: &mut fmt::Formatter<'_>, parts: &[Filter], separator: &str) -> fmt::Result {
+/// Writes parts with what separates them, in parentheses where a part is a `group` that would come apart.
+fn list(
+    f: &mut fmt::Formatter<'_>,
+    parts: &[Filter],
+    separator: &str,
+    group: impl Fn(&Filter) -> bool,
+) -> fmt::Result {
     for (index, part) in parts.iter().enumerate() {
         if index > 0 {
             f.write_str(separator)?;
         }
-        match part {
-            Filter::And(_) | Filter::Or(_) => write!(f, "({part})")?,
-            part => write!(f, "{part}")?,
+        match group(part) {
+            true => write!(f, "({part})")?,
+            false => write!(f, "{part}")?,
         }
     }
     Ok(())

@@ -40,8 +40,13 @@ const MACHINE: &[&str] =
 /// All rules for a Rust file.
 pub(crate) fn check(file: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if file.contains("/src/") && !file.ends_with("/tests.rs") && !text.starts_with("//!") {
+    let opens = text.starts_with("//!");
+    if file.contains("/src/") && !file.ends_with("/tests.rs") && !opens {
         let message = "does not open with `//!`; say first what the module is, and what it refuses to do";
+        findings.push(Finding::new(file, 1, message));
+    }
+    if file.contains("/fuzz_targets/") && !opens {
+        let message = "does not open with `//!`; say first what the target holds";
         findings.push(Finding::new(file, 1, message));
     }
     let lines = text.lines().count();
@@ -140,6 +145,7 @@ mod tests {
             (core, "use b;\n".to_owned(), Some("a.rs:1: does not open with `//!`")),
             ("crates/scim-core/src/a/tests.rs", "use b;\n".to_owned(), None),
             ("crates/scimd/tests/it/a.rs", "use b;\n".to_owned(), None),
+            ("fuzz/fuzz_targets/a.rs", "#![no_main]\n".to_owned(), Some("say first what the target holds")),
             (core, format!("//! A.\n    {unfinished}()\n"), Some("a.rs:2:")),
             (core, format!("//! A.\n    my_{unfinished}()\n"), None),
             (core, format!("//! A.\n{ignored}]\n"), Some("a.rs:2:")),
