@@ -176,7 +176,7 @@ fn values(attribute: &Attribute, operation: &Operation) -> Result<Vec<String>> {
     // RFC 7644 §3.5.2.1: a single value may be added without an array around it.
     let wrapped;
     let value = match value {
-        Value::Object(_) => {
+        Value::Object(_) if operation.verb == Verb::Add => {
             wrapped = Value::Array(vec![value.clone()]);
             &wrapped
         }
