@@ -256,7 +256,9 @@ fn check_schemas(schemas: Option<&Value>) -> Result<()> {
             let is_message = |urn: &Value| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(MESSAGE));
             let what = match schemas {
                 None => "is missing",
-                Some(Value::Array(list)) if list.iter().any(is_message) => "names more than the PATCH message",
+                Some(Value::Array(list)) if list.iter().any(is_message) => {
+                    "names more than the PATCH message"
+                }
                 Some(_) => "does not name the PATCH message",
             };
             Err(syntax(format!("`schemas` {what}")).remedy(format!("send `\"schemas\": [\"{MESSAGE}\"]`")))

@@ -7,8 +7,6 @@ mod metrics;
 mod observed;
 mod observer;
 mod stream;
-#[cfg(test)]
-mod tests;
 pub(crate) mod tls;
 
 use std::io;

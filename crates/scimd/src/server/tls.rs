@@ -60,7 +60,13 @@ pub(crate) fn read(files: &Tls) -> Result<Arc<ServerConfig>, Failure> {
     }
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| cannot(key, "a private key", &error))?;
     let unfit = |error: rustls::Error| {
-        Failure::Usage(format!("{} and {} cannot be used: {error}", certificate.display(), key.display()))
+        let (key, certificate) = (key.display(), certificate.display());
+        Failure::Usage(match error {
+            rustls::Error::InconsistentKeys(_) => {
+                format!("the key in {key} does not belong to the certificate in {certificate}")
+            }
+            error => format!("{certificate} and {key} cannot be used: {error}"),
+        })
     };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&TLS13, &TLS12])

@@ -16,5 +16,6 @@ mod messages;
 mod python;
 mod security;
 mod server;
+mod tls;
 mod transcript;
 mod transcripts;

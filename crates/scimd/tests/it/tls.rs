@@ -1,0 +1,118 @@
+//! TLS with a certificate that the test makes, HTTP/1.1 and HTTP/2 over it, and another certificate without a restart.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Version};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::server::{Directory, Place, Server, base};
+
+/// Writes a certificate for `localhost` and its key, and gives back the certificate.
+fn certify(directory: &Directory) -> CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    directory.write("certificate.pem", &made.cert.pem());
+    directory.write("key.pem", &made.signing_key.serialize_pem());
+    made.cert.der().clone()
+}
+
+fn place() -> (Place, CertificateDer<'static>) {
+    let place = Place::new("[tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"");
+    let certificate = certify(&place.directory);
+    (place, certificate)
+}
+
+/// Connects, trusting this one certificate and offering this protocol.
+async fn connect(
+    address: SocketAddr,
+    trusted: &CertificateDer<'static>,
+    protocol: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).expect("a certificate");
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+    let name = ServerName::try_from("localhost").expect("a name");
+    TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(address).await?).await
+}
+
+#[tokio::test]
+async fn http_1_and_2_are_spoken_over_tls() {
+    let (place, certificate) = place();
+    let server = Server { process: place.serve(), place };
+    let token = server.place.tenant("acme", "generic");
+    let address = server.process.address;
+    let request = |version| {
+        Request::get(format!("https://localhost{}/Users", base("acme")))
+            .version(version)
+            .header("host", "localhost")
+            .header("authorization", format!("Bearer {token}"))
+            .body(Empty::<Bytes>::new())
+            .expect("a request")
+    };
+
+    let stream = connect(address, &certificate, "h2").await.expect("TLS");
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .expect("HTTP/2");
+    tokio::spawn(connection);
+    let answer = sender.send_request(request(Version::HTTP_2)).await.expect("an answer");
+    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_2));
+
+    let stream = connect(address, &certificate, "http/1.1").await.expect("TLS");
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+    tokio::spawn(connection);
+    let answer = sender.send_request(request(Version::HTTP_11)).await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::OK);
+    let body = answer.into_body().collect().await.expect("a body").to_bytes();
+    assert!(String::from_utf8_lossy(&body).contains("\"totalResults\":0"));
+
+    let config = server.client("acme", &token).call("GET", "/ServiceProviderConfig", &[], None);
+    assert!(config.is_err(), "plaintext is not understood");
+}
+
+#[tokio::test]
+async fn a_new_certificate_needs_no_restart() {
+    let (place, old) = place();
+    let process = place.serve();
+    connect(process.address, &old, "http/1.1").await.expect("the old one");
+    let new = certify(&place.directory);
+    process.signal("HUP");
+    process.wait_for("that it read them", |_, err| err.contains("were read again").then_some(()));
+    connect(process.address, &new, "http/1.1").await.expect("the new one");
+    assert!(connect(process.address, &old, "http/1.1").await.is_err(), "the old one is not in force");
+
+    place.directory.write("key.pem", "nonsense");
+    process.signal("HUP");
+    process.wait_for("that it did not", |_, err| err.contains("in force stays").then_some(()));
+    let begun = Instant::now();
+    connect(process.address, &new, "http/1.1").await.expect("what was in force stays");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn files_that_do_not_fit_are_refused_at_start() {
+    let (place, _) = place();
+    let key = rcgen::KeyPair::generate().expect("a key");
+    place.directory.write("key.pem", &key.serialize_pem());
+    let ran = place.run(&["check"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("key.pem") && ran.stderr.contains("certificate.pem"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("does not belong to"), "{}", ran.stderr);
+}
