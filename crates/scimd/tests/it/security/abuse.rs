@@ -137,6 +137,41 @@ fn row_28_a_request_names_one_host() {
     }
 }
 
+#[tokio::test]
+async fn row_28_rapid_resets_are_bounded() {
+    let (server, client) = Server::with("generic");
+    let before = server.process.memory();
+    let authorization =
+        client.headers.iter().find(|(name, _)| name == "authorization").expect("a token").1.clone();
+    let mut resets = 0;
+    for _ in 0..20 {
+        let socket = tokio::net::TcpStream::connect(server.process.address).await.expect("a connection");
+        let (sender, connection) = h2::client::handshake(socket).await.expect("HTTP/2");
+        let driver = tokio::spawn(connection);
+        let mut sender = sender;
+        for _ in 0..2000 {
+            let request = http::Request::get("http://localhost/t/acme/scim/v2/Users")
+                .header("authorization", &authorization)
+                .body(())
+                .expect("a request");
+            // The server may have had enough, which is what it should have.
+            let Ok(ready) = sender.clone().ready().await else { break };
+            sender = ready;
+            let Ok((_, mut stream)) = sender.send_request(request, false) else { break };
+            stream.send_reset(h2::Reason::CANCEL);
+            resets += 1;
+        }
+        drop(sender);
+        driver.abort();
+    }
+    let rise = server.process.memory().saturating_sub(before);
+    assert!(resets > 100, "the server never read any of it");
+    assert!(rise < 16 * MIB, "{rise} bytes more after {resets} resets");
+    println!("{resets} resets");
+    client.clone().get("/Users").expect(200);
+    still_answers(&server);
+}
+
 #[test]
 fn row_28_silent_connections_are_closed() {
     let server = Server::start("[limits]\nrequest_timeout_seconds = 2");
