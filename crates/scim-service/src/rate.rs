@@ -42,6 +42,15 @@ impl Rates {
         }
         Err((((1.0 - bucket.tokens) / self.per_second).ceil() as u64).max(1))
     }
+
+    /// Takes out more for a request that was let in and turns out to hold `count` operations. The bucket may run into
+    /// debt, so that a large one is served, and those after it wait.
+    pub(crate) fn charge(&self, tenant: &Tenant, count: usize) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(tenant) {
+            bucket.tokens -= count.saturating_sub(1) as f64;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -60,5 +69,16 @@ mod tests {
         assert_eq!(rates.take(&a, Timestamp(500)), Ok(()));
         assert_eq!(rates.take(&a, Timestamp(500)), Err(1));
         assert_eq!(rates.take(&a, Timestamp(0)), Err(1), "a clock that steps back gives nothing");
+    }
+
+    #[test]
+    fn a_bulk_request_counts_as_its_operations() {
+        let rates = Rates::new(2, 3);
+        let tenant = Tenant::new("a").expect("name");
+        assert_eq!(rates.take(&tenant, Timestamp(0)), Ok(()));
+        rates.charge(&tenant, 10);
+        assert_eq!(rates.take(&tenant, Timestamp(0)), Err(3), "four in debt");
+        assert_eq!(rates.take(&tenant, Timestamp(2000)), Err(1));
+        assert_eq!(rates.take(&tenant, Timestamp(2500)), Ok(()));
     }
 }

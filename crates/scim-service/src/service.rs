@@ -226,7 +226,11 @@ impl Service {
                 let request = SearchRequest::decode(&self.json(parts, body).await?)?;
                 self.search(context, &Scope::Type(resource_type), &request).await
             }
-            (Endpoint::Bulk, _) => bulk(context, BulkRequest::decode(&self.json(parts, body).await?)?).await,
+            (Endpoint::Bulk, _) => {
+                let request = BulkRequest::decode(&self.json(parts, body).await?)?;
+                self.rates.charge(context.tenant, request.operations.len().min(self.settings.max_operations));
+                bulk(context, request).await
+            }
             (Endpoint::Collection(resource_type), &Method::POST) => {
                 let projection = projection(&query()?, &resource_type)?;
                 let body = self.json(parts, body).await?;

@@ -1,6 +1,6 @@
 //! Members of a group: PATCH and PUT turned into deltas, so that the cost is that of what changes and not of the group.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashMap;
 
 use scim_core::document::Document;
 use scim_core::filter::{Comparison, Filter, Operand, Operator};
@@ -14,10 +14,10 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub(crate) struct MemberChange {
     clear: bool,
-    add: Vec<String>,
-    added: HashSet<String>,
-    remove: Vec<String>,
-    removed: HashSet<String>,
+    /// Everybody that an operation named, each once.
+    named: Vec<String>,
+    /// Whether each of them is to be a member.
+    fate: HashMap<String, bool>,
 }
 
 /// Which members an operation takes away.
@@ -99,48 +99,45 @@ impl MemberChange {
 
     /// Adds members.
     pub(crate) fn add_all(&mut self, ids: impl IntoIterator<Item = String>) {
-        for id in ids {
-            if self.removed.remove(&id) {
-                self.remove.retain(|removed| *removed != id);
-            }
-            if self.added.insert(id.clone()) {
-                self.add.push(id);
-            }
-        }
+        self.decide(ids, true);
     }
 
     /// Removes members.
     pub(crate) fn remove_all(&mut self, ids: impl IntoIterator<Item = String>) {
-        let ids: BTreeSet<String> = ids.into_iter().collect();
-        if ids.iter().any(|id| self.added.contains(id)) {
-            self.added.retain(|id| !ids.contains(id));
-            self.add.retain(|id| !ids.contains(id));
-        }
+        self.decide(ids, false);
+    }
+
+    fn decide(&mut self, ids: impl IntoIterator<Item = String>, is_member: bool) {
         for id in ids {
-            if !self.clear && self.removed.insert(id.clone()) {
-                self.remove.push(id);
+            if self.fate.insert(id.clone(), is_member).is_none() {
+                self.named.push(id);
             }
         }
     }
 
-    /// Whether this adds `id` whatever was there before.
-    pub(crate) fn adds(&self, id: &str) -> bool {
-        self.added.contains(id)
-    }
-
     /// Whether this takes away `id` if it was there before.
     pub(crate) fn drops(&self, id: &str) -> bool {
-        (self.clear && !self.adds(id)) || self.removed.contains(id)
+        match self.fate.get(id) {
+            Some(is_member) => !is_member,
+            None => self.clear,
+        }
     }
 
     /// The members that it adds.
-    pub(crate) fn added(&self) -> &[String] {
-        &self.add
+    pub(crate) fn added(&self) -> Vec<&str> {
+        let added = self.named.iter().filter(|id| self.fate.get(*id) == Some(&true));
+        added.map(String::as_str).collect()
     }
 
     /// As the store takes it.
     pub(crate) fn into_delta(self, unknown: UnknownMembers) -> MemberDelta {
-        MemberDelta { clear: self.clear, remove: self.remove, add: self.add, unknown }
+        let Self { clear, named, fate } = self;
+        let (add, mut remove): (Vec<_>, Vec<_>) =
+            named.into_iter().partition(|id| fate.get(id) == Some(&true));
+        if clear {
+            remove.clear();
+        }
+        MemberDelta { clear, remove, add, unknown }
     }
 }
 

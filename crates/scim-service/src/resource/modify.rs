@@ -10,7 +10,7 @@ use scim_core::filter::Filter;
 use scim_core::patch::{Operation as Step, Patch};
 use scim_core::path::AttributePath;
 use scim_core::schema::{Registry, ResourceType};
-use scim_core::{Error, Result, decode};
+use scim_core::{Error, ErrorKind, Result, decode};
 use scim_store::{ChangeKind, CommitError, Conflict, EdgeQuery, Operation, Record, Side};
 use serde_json::{Map, Value, json};
 
@@ -128,13 +128,15 @@ impl Context<'_> {
         let mut new = old.clone();
         let mut members = MemberChange::default();
         let mut hidden: Vec<(AttributePath, Option<Value>)> = Vec::new();
+        let mut work = Work::beginning_with(&current);
         for step in &patch.operations {
             if MemberChange::concerns(step, resource_type) {
                 if let Some(filter) = members.apply(step).map_err(in_step(step))? {
-                    let matching = self.matching_members(&current.id, filter, &members).await?;
+                    let matching = self.matching_members(&current.id, filter, &members, &mut work).await?;
                     members.remove_all(matching);
                 }
             } else {
+                work.step(step)?;
                 let step = rewrite_step(step.clone(), &new, self.quirks);
                 hidden.extend(step.apply(&mut new, resource_type)?);
             }
@@ -147,6 +149,11 @@ impl Context<'_> {
         }
         self.check_group_name(&new, Some(&old), resource_type, Some(&current.id)).await?;
         let mut content = content(&new, resource_type, self.quirks, self.now);
+        let most = self.settings.max_body;
+        if content.body.len() > most.max(current.body.len()) {
+            let explanation = format!("the resource would be larger than {most} bytes");
+            return Err(Error::new(ErrorKind::TooLarge, explanation).remedy("take something away first"));
+        }
         content.hidden = hidden;
         let kind = change_kind(&old, &new);
         let action = format!("PATCH {}/{id}", resource_type.endpoint());
@@ -160,12 +167,14 @@ impl Context<'_> {
         group: &str,
         filter: &Filter,
         change: &MemberChange,
+        work: &mut Work,
     ) -> Result<Vec<String>> {
         let mut query =
             EdgeQuery { side: Side::Members, of: vec![group.to_owned()], after: None, count: 10_000 };
         let mut matching = Vec::new();
         loop {
             let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
+            work.spend(page.edges.len() * BYTES_OF_A_MEMBER)?;
             for edge in &page.edges {
                 if !change.drops(&edge.id) && filter.matches(&element(self.registry, self.base, edge)) {
                     matching.push(edge.id.clone());
@@ -176,7 +185,8 @@ impl Context<'_> {
                 _ => break,
             }
         }
-        let added: Vec<&str> = change.added().iter().map(String::as_str).collect();
+        let added = change.added();
+        work.spend(added.len() * BYTES_OF_A_MEMBER)?;
         let records = self.store.get(self.tenant, &added).await.map_err(store_error)?;
         for record in records.into_iter().flatten() {
             let edge = scim_store::Edge {
@@ -190,6 +200,52 @@ impl Context<'_> {
             }
         }
         Ok(matching)
+    }
+}
+
+/// Most bytes that the operations of one PATCH may go over, one after the other, since each goes over the whole resource:
+/// about a second of work.
+const MOST_WORK: usize = 32 * 1024 * 1024;
+/// What looking at a member costs.
+const BYTES_OF_A_MEMBER: usize = 256;
+
+/// How much work a PATCH has left, so that many operations on a large resource cannot keep others waiting.
+struct Work {
+    /// The size of the resource as the operations so far have left it, roughly.
+    size: usize,
+    left: usize,
+}
+
+impl Work {
+    /// The first operation is always allowed.
+    fn beginning_with(current: &Record) -> Self {
+        let size = current.body.len();
+        Self { size, left: MOST_WORK + size }
+    }
+
+    fn step(&mut self, step: &Step) -> Result<()> {
+        self.size += step.value.as_ref().map_or(0, weight);
+        self.spend(self.size)
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<()> {
+        self.left = self.left.checked_sub(bytes).ok_or_else(|| {
+            Error::new(ErrorKind::TooMany, "the PATCH has too many operations for so large a resource")
+                .remedy("send them in several requests")
+        })?;
+        Ok(())
+    }
+}
+
+/// About how many bytes a value takes as JSON.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(elements) => elements.iter().map(|element| weight(element) + 1).sum::<usize>() + 2,
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| name.len() + weight(member) + 4).sum::<usize>() + 2
+        }
     }
 }
 

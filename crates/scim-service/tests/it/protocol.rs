@@ -323,6 +323,31 @@ fn a_malformed_bulk_operation_fails_alone() {
 }
 
 #[test]
+fn the_work_of_a_patch_and_the_size_of_a_resource_are_bounded() {
+    let world = World::with(Idp::Generic, |settings| settings.max_body = 2_000_000);
+    let emails: Vec<Value> =
+        (0..20_000).map(|n| json!({"value": format!("u{n}@x"), "type": format!("t{n}")})).collect();
+    let body = json!({"schemas": [USER], "userName": "big", "emails": emails});
+    let created = world.request("POST", "/Users", &body);
+    assert_eq!(created.status.as_u16(), 201);
+    let path = format!("/Users/{}", created.id());
+    let steps = |count: usize| -> Value {
+        let step =
+            |n| json!({"op": "add", "path": format!("emails[value eq \"u{n}@x\"].display"), "value": "d"});
+        (0..count).map(step).collect()
+    };
+    assert_eq!(world.patch(&path, &steps(3)).status.as_u16(), 200);
+    let refused = world.patch(&path, &steps(200));
+    assert_eq!((refused.status.as_u16(), refused.body["scimType"].clone()), (400, json!("tooMany")));
+    let title = json!([{"op": "add", "path": "title", "value": "x".repeat(1_500_000)}]);
+    assert_eq!(
+        world.patch(&path, &title).status.as_u16(),
+        413,
+        "it cannot grow beyond what a request may hold"
+    );
+}
+
+#[test]
 fn discovery_ignores_what_it_does_not_know_and_refuses_filters() {
     let world = World::new(Idp::Generic);
     for path in ["/Schemas", "/ResourceTypes", "/ServiceProviderConfig", "/ResourceTypes/User"] {
