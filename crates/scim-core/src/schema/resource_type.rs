@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Attribute, GROUP, Schema, USER, find};
+use super::{Attribute, GROUP, Schema, USER};
 use crate::path::AttributePath;
 
 /// How a resource type takes part in memberships, which are kept as edges and never in a document.
@@ -84,15 +84,15 @@ impl ResourceType {
 
     /// The attribute of the core schema, or the common attribute (RFC 7643 §3.1), of this name in any case.
     pub fn attribute(&self, name: &str) -> Option<&Arc<Attribute>> {
-        self.schema.attribute(name).or_else(|| find(&self.common.attributes, name))
+        self.schema.attribute(name).or_else(|| self.common.attribute(name))
     }
 
     /// The attributes of the core schema and the common ones that it does not declare itself.
     pub fn attributes(&self) -> impl Iterator<Item = &Arc<Attribute>> {
-        let common = self.common.attributes.iter();
+        let common = self.common.attributes.all.iter();
         common
             .filter(|attribute| self.schema.attribute(&attribute.name).is_none())
-            .chain(&self.schema.attributes)
+            .chain(&self.schema.attributes.all)
     }
 
     /// The attributes whose values are unique within the tenant, `id` aside.
