@@ -111,7 +111,7 @@ impl Numbered<'_> {
     }
 
     fn page(&self) -> Result<Page, StoreError> {
-        let Search { query, plan, .. } = self.search;
+        let query = self.search.query;
         if self.in_pages() {
             let (records, next) = self.exact_page(query.count)?;
             let total = if query.total { Some(self.exact_total()?) } else { None };
