@@ -1,6 +1,6 @@
 //! The registry: every schema and resource type that a server speaks, checked against each other.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -209,6 +209,7 @@ impl RegistryBuilder {
             common: Arc::clone(&self.common),
             unique: Vec::new(),
             indexed: Vec::new(),
+            default_projection: OnceLock::new(),
         };
         resource_type.unique = unique_paths(&resource_type);
         let mut indexed = resource_type.unique.clone();

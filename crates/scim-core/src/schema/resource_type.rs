@@ -1,9 +1,10 @@
 //! A resource type: an endpoint, its core schema and its extensions (RFC 7643 §6).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Attribute, GROUP, Schema, USER};
 use crate::path::AttributePath;
+use crate::project::Projection;
 
 /// How a resource type takes part in memberships, which are kept as edges and never in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct ResourceType {
     pub(super) common: Arc<Schema>,
     pub(super) unique: Vec<AttributePath>,
     pub(super) indexed: Vec<AttributePath>,
+    /// What an answer holds when the request names no attributes; made when it is first needed.
+    pub(crate) default_projection: OnceLock<Projection>,
 }
 
 impl ResourceType {

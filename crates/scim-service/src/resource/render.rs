@@ -1,7 +1,7 @@
 //! Answers that show resources, assembled from stored bytes wherever nothing has to be left out.
 
 use scim_core::Result;
-use scim_core::project::{Projection, needs_projection};
+use scim_core::project::Projection;
 use scim_core::schema::{Membership, ResourceType};
 use scim_store::{Edge, Record};
 use serde_json::{Map, Value, json};
@@ -33,7 +33,7 @@ impl Answer<'_> {
 
     /// Writes the resource as JSON.
     pub(crate) fn write(&self, projection: &Projection, out: &mut Vec<u8>) -> Result<()> {
-        if projection.is_default() && !needs_projection(self.resource_type) {
+        if projection.is_default() && projection.keeps_documents() {
             self.assemble(out);
             return Ok(());
         }
