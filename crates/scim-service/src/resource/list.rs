@@ -325,7 +325,7 @@ async fn write(context: &Context<'_>, parts: &[Part], found: &Found, list: &mut 
     for (index, record) in &found.records {
         let Some(part) = parts.get(*index) else { continue };
         let edges = edges.get(&record.id).map(Vec::as_slice).unwrap_or_default();
-        let answer = Answer { record, resource_type: &part.resource_type, edges, base: context.base };
+        let answer = Answer::new(record, &part.resource_type, edges, context.base);
         answer.write(&part.projection, list.resource())?;
     }
     Ok(())

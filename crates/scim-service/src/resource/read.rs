@@ -24,10 +24,9 @@ impl Context<'_> {
     ) -> Result<Reply> {
         let record = self.record(resource_type, id).await?;
         let edges = self.shown_with(resource_type, &record, projection).await?;
-        let answer = Answer { record: &record, resource_type, edges: &edges, base: self.base };
-        let tag = answer.etag();
-        if etag::is_known(headers, &tag)? {
-            return Ok(Reply::empty(StatusCode::NOT_MODIFIED).etag(&tag));
+        let answer = Answer::new(&record, resource_type, &edges, self.base);
+        if etag::is_known(headers, answer.etag())? {
+            return Ok(Reply::empty(StatusCode::NOT_MODIFIED).etag(answer.etag()));
         }
         self.show(StatusCode::OK, &answer, projection)
     }
@@ -41,13 +40,13 @@ impl Context<'_> {
         projection: &Projection,
     ) -> Result<Reply> {
         let edges = self.shown_with(resource_type, record, projection).await?;
-        self.show(status, &Answer { record, resource_type, edges: &edges, base: self.base }, projection)
+        self.show(status, &Answer::new(record, resource_type, &edges, self.base), projection)
     }
 
     fn show(&self, status: StatusCode, answer: &Answer<'_>, projection: &Projection) -> Result<Reply> {
         let mut body = Vec::new();
         answer.write(projection, &mut body)?;
-        Ok(Reply::json(status, body).etag(&answer.etag()).location(&answer.location()))
+        Ok(Reply::json(status, body).etag(answer.etag()).location(answer.location()))
     }
 
     /// The memberships that belong to an answer. A member's groups are part of its entity tag and always needed; a
