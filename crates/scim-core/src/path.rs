@@ -121,9 +121,9 @@ impl Named {
             Schemas::Extension(schema) if rest.is_empty() => return Ok(Self::Extension(Arc::clone(schema))),
             Schemas::Extension(schema) => (Some(Arc::clone(schema.shared_id())), Some(schema)),
         };
-        let (name, sub_name) = match rest.split_once('.') {
-            Some((name, sub_name)) => (name, Some(sub_name)),
-            None => (rest, None),
+        let (name, sub_name) = match rest.bytes().any(|byte| byte == b'.') {
+            true => rest.split_once('.').map_or((rest, None), |(name, sub_name)| (name, Some(sub_name))),
+            false => (rest, None),
         };
         let found = match scope {
             Some(schema) => schema.attribute(name),
@@ -150,7 +150,7 @@ enum Schemas<'a> {
 /// Splits off the longest schema URN in front. A URN holds dots and colons itself, so the registry decides where it
 /// ends.
 fn split_urn<'a, 't>(text: &'t str, resource_type: &'a ResourceType) -> Result<(Schemas<'a>, &'t str)> {
-    if !text.contains(':') {
+    if !text.bytes().any(|byte| byte == b':') {
         return Ok((Schemas::Core, text));
     }
     let after = |urn: &str| {

@@ -16,9 +16,12 @@ use crate::schema::{Attribute, Membership, ResourceType, Returned, Schema};
 /// Most names in one list, far above what any resource type has attributes for.
 pub const MAX_NAMES: usize = 500;
 
-/// What to keep of a resource of one type.
+/// What to keep of a resource of one type. Cheap to copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Projection {
+pub struct Projection(Arc<Decided>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Decided {
     is_default: bool,
     keeps_documents: bool,
     attributes: Vec<Kept>,
@@ -52,14 +55,15 @@ impl Projection {
             }
             (true, false) => Request::Only(Names::resolve(attributes, resource_type)),
             (false, true) => Request::Except(Names::resolve(excluded, resource_type)),
-            (false, false) => Request::Default,
+            (false, false) => return Ok(Self::default_of(resource_type)),
         };
         Ok(Self::new(&request, resource_type))
     }
 
     /// The projection of a request that names no attributes.
     pub fn default_of(resource_type: &ResourceType) -> Self {
-        Self::new(&Request::Default, resource_type)
+        let decided = || Self::new(&Request::Default, resource_type);
+        resource_type.default_projection.get_or_init(decided).clone()
     }
 
     fn new(request: &Request, resource_type: &ResourceType) -> Self {
@@ -78,35 +82,36 @@ impl Projection {
             let kept = schema.attributes().iter().filter_map(|attribute| keep(attribute, Some(schema)));
             extensions.push((Arc::clone(schema.shared_id()), kept.collect()));
         }
-        Self { is_default: matches!(request, Request::Default), keeps_documents, attributes, extensions }
+        let is_default = matches!(request, Request::Default);
+        Self(Arc::new(Decided { is_default, keeps_documents, attributes, extensions }))
     }
 
     /// Whether the request named no attributes.
     pub fn is_default(&self) -> bool {
-        self.is_default
+        self.0.is_default
     }
 
     /// Whether an answer holds the attribute of the core schema, by its canonical name. It is for what is kept outside
     /// documents: `meta`, `members`, `groups`.
     pub fn includes(&self, attribute_name: &str) -> bool {
-        find(&self.attributes, attribute_name).is_some()
+        find(&self.0.attributes, attribute_name).is_some()
     }
 
     /// Whether stored documents pass unchanged, as they do with the default projection of most types and with
     /// `excludedAttributes=members`. What is kept outside documents still has to be asked for with
     /// [`Projection::includes`].
     pub fn keeps_documents(&self) -> bool {
-        self.keeps_documents
+        self.0.keeps_documents
     }
 
     /// Leaves out of a whole canonical resource what the answer does not hold. `schemas` and `id` always stay; an
     /// object or list that loses all its content goes.
     pub fn apply(&self, resource: &mut Map<String, Value>) {
         resource.retain(|name, value| {
-            if let Some(kept) = find(&self.attributes, name) {
+            if let Some(kept) = find(&self.0.attributes, name) {
                 return kept.apply(value);
             }
-            let Some((_, kept)) = self.extensions.iter().find(|(urn, _)| **urn == **name) else {
+            let Some((_, kept)) = self.0.extensions.iter().find(|(urn, _)| **urn == **name) else {
                 return false;
             };
             match value {
@@ -118,18 +123,6 @@ impl Projection {
             }
         });
     }
-}
-
-/// Whether the type has attributes with `returned: request`, so that even a request that names no attributes gets less
-/// than stored documents hold. If not, stored bytes can be sent as they are.
-pub fn needs_projection(resource_type: &ResourceType) -> bool {
-    let is_hidden = |attribute: &Attribute| attribute.returned() == Returned::Request;
-    let has_hidden = |attribute: &Arc<Attribute>| {
-        is_hidden(attribute) || attribute.sub_attributes().iter().any(|sub| is_hidden(sub))
-    };
-    let extensions = resource_type.extensions().iter();
-    resource_type.attributes().any(has_hidden)
-        || extensions.flat_map(|extension| extension.schema().attributes()).any(has_hidden)
 }
 
 impl Kept {

@@ -148,3 +148,26 @@ pub(crate) fn bind(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_is_planned_once_whatever_is_bound() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("scim.db");
+        let mut database = Database::open(&file, Duration::ZERO, 64, None).expect("opens");
+        schema::migrate(&mut database.connection, schema::MIGRATIONS).expect("migrates");
+        let sql = "SELECT id FROM resource WHERE tenant = :tenant AND id > :id ORDER BY id LIMIT :limit";
+        for limit in 1..4 {
+            let mut statement = database.prepare(sql).expect("prepares");
+            let id = limit.to_string();
+            bind(&mut statement, &[(":tenant", &1), (":id", &id), (":limit", &limit)]).expect("binds");
+            assert!(statement.raw_query().next().expect("runs").is_none());
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0, "limit {limit}");
+        }
+    }
+}

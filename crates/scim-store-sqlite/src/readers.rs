@@ -13,10 +13,17 @@ use crate::database::Database;
 
 /// All connections that read.
 pub(crate) struct Readers {
-    idle: Mutex<Vec<Database>>,
+    idle: Mutex<Idle>,
     returned: Condvar,
     wait: Duration,
     walks: SyncSender<Walk>,
+}
+
+/// The connections that nobody reads with.
+struct Idle {
+    databases: Vec<Database>,
+    /// How many threads wait for one. Waking nobody would be a call into the kernel for every read.
+    waiting: usize,
 }
 
 type Walk = Box<dyn FnOnce(&Database) + Send>;
@@ -35,7 +42,8 @@ impl Readers {
             let builder = thread::Builder::new().name("scim-sqlite-reader".to_owned());
             builder.spawn(move || walk(&database, &waiting))?;
         }
-        Ok(Self { idle: Mutex::new(points), returned: Condvar::new(), wait, walks })
+        let idle = Mutex::new(Idle { databases: points, waiting: 0 });
+        Ok(Self { idle, returned: Condvar::new(), wait, walks })
     }
 
     /// Reads on this thread. For what is done in a few steps.
@@ -43,10 +51,14 @@ impl Readers {
         &self,
         read: impl FnOnce(&Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.returned.wait_timeout_while(idle, self.wait, |idle| idle.is_empty());
-        let (mut idle, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let Some(database) = idle.pop() else { return Err(unavailable("all readers are busy")) };
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.databases.is_empty() {
+            idle.waiting += 1;
+            let waited = self.returned.wait_timeout_while(idle, self.wait, |idle| idle.databases.is_empty());
+            (idle, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            idle.waiting -= 1;
+        }
+        let Some(database) = idle.databases.pop() else { return Err(unavailable("all readers are busy")) };
         drop(idle);
         let lent = Lent { readers: self, database: Some(database) };
         match &lent.database {
@@ -85,8 +97,10 @@ struct Lent<'a> {
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
         let mut idle = self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.extend(self.database.take());
-        self.readers.returned.notify_one();
+        idle.databases.extend(self.database.take());
+        if idle.waiting > 0 {
+            self.readers.returned.notify_one();
+        }
     }
 }
 

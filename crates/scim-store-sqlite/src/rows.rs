@@ -87,7 +87,23 @@ pub(crate) fn records<S: AsRef<str>>(
 }
 
 macro_rules! edges_sql {
-    ($known:literal, $other:literal) => {
+    ($known:literal, $other:literal, one) => {
+        concat!(
+            "SELECT e.",
+            $known,
+            ", r.id, r.type, r.label FROM edge e",
+            " CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.",
+            $other,
+            " WHERE e.tenant = :tenant AND e.",
+            $known,
+            " = :of AND e.",
+            $other,
+            " > :after_id ORDER BY e.",
+            $other,
+            " LIMIT :limit"
+        )
+    };
+    ($known:literal, $other:literal, several) => {
         concat!(
             "SELECT j.value, r.id, r.type, r.label FROM json_each(:of) j",
             " CROSS JOIN edge e ON e.tenant = :tenant AND e.",
@@ -102,8 +118,13 @@ macro_rules! edges_sql {
     };
 }
 
-/// A page of edges. The outer loop is over the known identifiers in order, the inner one over an index.
-pub(crate) fn edges(database: &Database, tenant: &Tenant, query: &EdgeQuery) -> Result<EdgePage, StoreError> {
+/// A page of at most `count` edges. The outer loop is over the known identifiers in order, the inner one over an index.
+pub(crate) fn edges(
+    database: &Database,
+    tenant: &Tenant,
+    query: &EdgeQuery,
+    count: usize,
+) -> Result<EdgePage, StoreError> {
     let nothing = EdgePage { edges: Vec::new(), more: false };
     let Some(tenant) = database.tenant(tenant)? else { return Ok(nothing) };
     let (after_of, after_id) = match &query.after {
@@ -113,12 +134,14 @@ pub(crate) fn edges(database: &Database, tenant: &Tenant, query: &EdgeQuery) -> 
     let mut known: Vec<&str> = query.of.iter().map(String::as_str).filter(|of| *of >= after_of).collect();
     known.sort_unstable();
     known.dedup();
-    let sql = match query.side {
-        Side::Members => edges_sql!("grp", "member"),
-        Side::Groups => edges_sql!("member", "grp"),
+    let start = |of: &str| if of == after_of { after_id } else { "" };
+    let (sql, of, after_id) = match (query.side, known.as_slice()) {
+        (Side::Members, &[of]) => (edges_sql!("grp", "member", one), of.to_owned(), start(of)),
+        (Side::Groups, &[of]) => (edges_sql!("member", "grp", one), of.to_owned(), start(of)),
+        (Side::Members, _) => (edges_sql!("grp", "member", several), json(known), after_id),
+        (Side::Groups, _) => (edges_sql!("member", "grp", several), json(known), after_id),
     };
-    let limit = clamp(query.count as u64).saturating_add(1);
-    let of = json(known);
+    let limit = clamp(count as u64).saturating_add(1);
     let mut statement = database.prepare(sql)?;
     crate::database::bind(
         &mut statement,
@@ -142,8 +165,8 @@ pub(crate) fn edges(database: &Database, tenant: &Tenant, query: &EdgeQuery) -> 
         }
         edges.push(edge);
     }
-    let more = edges.len() > query.count;
-    edges.truncate(query.count);
+    let more = edges.len() > count;
+    edges.truncate(count);
     Ok(EdgePage { edges, more })
 }
 

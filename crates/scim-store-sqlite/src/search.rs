@@ -64,6 +64,9 @@ impl<'a> Search<'a> {
     /// Answers if there is little to look at.
     pub(crate) fn run_if_short(&self, database: &Database) -> Result<Option<Page>, StoreError> {
         let Some(numbered) = self.numbered(database)? else { return Ok(Some(self.nothing())) };
+        if let Some(page) = numbered.whole_page()? {
+            return Ok(Some(page));
+        }
         match numbered.is_short()? {
             true => Ok(Some(numbered.page()?)),
             false => Ok(None),
@@ -90,11 +93,27 @@ impl<'a> Search<'a> {
 }
 
 impl Numbered<'_> {
+    /// Whether the statements of the plan give pages of the result.
+    fn in_pages(&self) -> bool {
+        let Plan { exact, ordered, source, .. } = &self.search.plan;
+        *exact && *ordered && !matches!(source, Source::Nothing | Source::Id(_))
+    }
+
+    /// All of the result, if one look shows that it is only a few.
+    fn whole_page(&self) -> Result<Option<Page>, StoreError> {
+        let query = self.search.query;
+        if !self.in_pages() || query.start != Start::Offset(0) || query.count == 0 {
+            return Ok(None);
+        }
+        let (records, next) = self.exact_page(query.count.min(FEW))?;
+        let total = query.total.then_some(records.len() as u64);
+        Ok(next.is_none().then_some(Page { records, total, next }))
+    }
+
     fn page(&self) -> Result<Page, StoreError> {
-        let Search { query, plan, .. } = self.search;
-        let in_pages = plan.exact && plan.ordered && !matches!(plan.source, Source::Nothing | Source::Id(_));
-        if in_pages {
-            let (records, next) = self.exact_page()?;
+        let query = self.search.query;
+        if self.in_pages() {
+            let (records, next) = self.exact_page(query.count)?;
             let total = if query.total { Some(self.exact_total()?) } else { None };
             return Ok(Page { records, total, next });
         }
@@ -108,15 +127,15 @@ impl Numbered<'_> {
         Ok(Page { records: self.records(&nums)?, total, next })
     }
 
-    /// The page of a source in which everything matches, in its order.
-    fn exact_page(&self) -> Result<(Vec<Record>, Option<Position>), StoreError> {
-        let Query { sort, start, count, .. } = self.search.query;
+    /// The page of a source in which everything matches, in its order: at most `count` records.
+    fn exact_page(&self, count: usize) -> Result<(Vec<Record>, Option<Position>), StoreError> {
+        let Query { sort, start, .. } = self.search.query;
         let (mut offset, after) = match start {
             Start::Offset(offset) => (clamp(*offset), None),
             Start::After(position) => (0, Some(position)),
         };
         let mut rows: Vec<(Option<Key>, RawRecord)> = Vec::new();
-        if *count == 0 {
+        if count == 0 {
             return Ok((Vec::new(), None));
         }
         for stretch in self.stretches(&self.search.plan.source, after)? {
@@ -132,19 +151,19 @@ impl Numbered<'_> {
                 (Some(_), false) | (None, _) => concat!("NULL, ", record_columns!()),
             };
             let sql = stretch.sql(columns, " LIMIT :limit OFFSET :offset");
-            let limit = clamp((*count - rows.len().min(*count)) as u64 + 1);
+            let limit = clamp((count - rows.len().min(count)) as u64 + 1);
             let mut statement = self.bound(&sql, &stretch, &[(":limit", &limit), (":offset", &offset)])?;
             let mut found = statement.raw_query();
             while let Some(row) = found.next().map_err(store_error)? {
                 rows.push(keyed(row).map_err(store_error)?);
             }
             offset = 0;
-            if rows.len() > *count {
+            if rows.len() > count {
                 break;
             }
         }
-        let more = rows.len() > *count;
-        rows.truncate(*count);
+        let more = rows.len() > count;
+        rows.truncate(count);
         let last_key = rows.last_mut().and_then(|(key, _)| key.take());
         let records: Result<Vec<Record>, StoreError> =
             rows.into_iter().map(|(_, raw)| raw.finish(self.database)).collect();

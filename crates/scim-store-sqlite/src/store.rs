@@ -129,11 +129,16 @@ impl Store for SqliteStore {
 
     fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {
         Box::pin(async move {
-            if query.of.len() <= FEW && query.count <= FEW {
-                return self.readers.point(|database| rows::edges(database, tenant, query));
+            // However many are asked for, most users are in few groups, and that is known after a few steps.
+            if query.of.len() <= FEW {
+                let count = query.count.min(FEW);
+                let page = self.readers.point(|database| rows::edges(database, tenant, query, count))?;
+                if !page.more || count == query.count {
+                    return Ok(page);
+                }
             }
             let (tenant, query) = (tenant.clone(), query.clone());
-            self.readers.walk(move |database| rows::edges(database, &tenant, &query)).await
+            self.readers.walk(move |database| rows::edges(database, &tenant, &query, query.count)).await
         })
     }
 

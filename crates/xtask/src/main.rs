@@ -1,19 +1,23 @@
 //! Chores of this repository as a program, so that they need no tool besides cargo and git.
 //!
-//! `cargo xtask tidy` holds the tree to its own rules. A chore changes nothing that git tracks.
+//! `cargo xtask tidy` holds the tree to its own rules, `cargo xtask load` builds the server and the load generator and
+//! starts the latter. A chore changes nothing that git tracks.
 
+mod load;
 mod tidy;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask tidy";
+const USAGE: &str = "usage: cargo xtask tidy
+       cargo xtask load [--help] [OPTION]...";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["tidy"] => tidy(),
+        ["load", options @ ..] => load::run(&root(), options),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS
@@ -26,8 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn tidy() -> ExitCode {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    match tidy::check(&root) {
+    match tidy::check(&root()) {
         Ok(findings) if findings.is_empty() => {
             println!("tidy: nothing to mend");
             ExitCode::SUCCESS
@@ -44,4 +47,9 @@ fn tidy() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The root of the repository.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }

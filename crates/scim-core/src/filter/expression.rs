@@ -248,18 +248,37 @@ impl<'t> PathExpression<'t> {
     }
 }
 
-/// The names of the operators that take a value.
-pub(super) const OPERATORS: [(&str, Operator); 9] = [
-    ("eq", Operator::Eq),
-    ("ne", Operator::Ne),
-    ("co", Operator::Co),
-    ("sw", Operator::Sw),
-    ("ew", Operator::Ew),
-    ("gt", Operator::Gt),
-    ("ge", Operator::Ge),
-    ("lt", Operator::Lt),
-    ("le", Operator::Le),
+/// The operators that take a value.
+const OPERATORS: [Operator; 9] = [
+    Operator::Eq,
+    Operator::Ne,
+    Operator::Co,
+    Operator::Sw,
+    Operator::Ew,
+    Operator::Gt,
+    Operator::Ge,
+    Operator::Lt,
+    Operator::Le,
 ];
+
+impl Operator {
+    /// The operator of this name, in any case.
+    fn parse(name: &str) -> Option<Self> {
+        let [first, second] = name.as_bytes() else { return None };
+        Some(match [first.to_ascii_lowercase(), second.to_ascii_lowercase()] {
+            [b'e', b'q'] => Self::Eq,
+            [b'n', b'e'] => Self::Ne,
+            [b'c', b'o'] => Self::Co,
+            [b's', b'w'] => Self::Sw,
+            [b'e', b'w'] => Self::Ew,
+            [b'g', b't'] => Self::Gt,
+            [b'g', b'e'] => Self::Ge,
+            [b'l', b't'] => Self::Lt,
+            [b'l', b'e'] => Self::Le,
+            _ => return None,
+        })
+    }
+}
 
 struct Parser<'t> {
     lexer: Lexer<'t>,
@@ -309,22 +328,14 @@ impl<'t> Parser<'t> {
         }
         let first = part(self)?;
         let mut last = first;
-        loop {
-            let before = self.lexer.position();
-            match self.lexer.next()? {
-                (Token::Word(word), _) if word.eq_ignore_ascii_case(separator) => {
-                    let next = part(self)?;
-                    if let Some(node) = self.nodes.get_mut(last) {
-                        node.next = Some(next);
-                    }
-                    last = next;
-                }
-                _ => {
-                    self.lexer.rewind(before);
-                    return Ok(if last == first { first } else { self.push(node(first)) });
-                }
+        while self.lexer.take_word(separator)? {
+            let next = part(self)?;
+            if let Some(node) = self.nodes.get_mut(last) {
+                node.next = Some(next);
             }
+            last = next;
         }
+        Ok(if last == first { first } else { self.push(node(first)) })
     }
 
     /// A comparison, a value path, a group or `not (…)`.
@@ -375,13 +386,12 @@ impl<'t> Parser<'t> {
         if operator.eq_ignore_ascii_case("pr") {
             return Ok(self.compare(name.into(), None, Literal::Null, start..span.end));
         }
-        let found = OPERATORS.iter().find(|(known, _)| known.eq_ignore_ascii_case(operator));
-        let Some((_, found)) = found else {
-            let known: Vec<&str> = OPERATORS.iter().map(|(name, _)| *name).chain(["pr"]).collect();
+        let Some(found) = Operator::parse(operator) else {
+            let known: Vec<&str> = OPERATORS.iter().map(|operator| operator.name()).chain(["pr"]).collect();
             return Err(self.expected_operator(operator, span, &known, "an operator"));
         };
         let (literal, span) = self.literal()?;
-        Ok(self.compare(name.into(), Some(*found), literal, start..span.end))
+        Ok(self.compare(name.into(), Some(found), literal, start..span.end))
     }
 
     /// What stands in brackets, and `.sub op value` after them: `emails[type eq "work"].value eq "x"` asks for one

@@ -19,27 +19,27 @@ pub(super) enum Token<'t> {
     End,
 }
 
-/// Reads tokens one by one.
+/// A token and its place.
+type Placed<'t> = (Token<'t>, Range<usize>);
+
+/// Reads tokens one by one, and each of them once.
 pub(super) struct Lexer<'t> {
     text: &'t str,
     position: usize,
+    /// The next token, if it was looked at and not taken yet.
+    ahead: Option<Placed<'t>>,
     kind: ErrorKind,
 }
 
 impl<'t> Lexer<'t> {
     /// A lexer whose errors are of `kind`.
     pub(super) fn new(text: &'t str, kind: ErrorKind) -> Self {
-        Self { text, position: 0, kind }
+        Self { text, position: 0, ahead: None, kind }
     }
 
     /// Where the next token will begin, white space aside.
     pub(super) fn position(&self) -> usize {
         self.position
-    }
-
-    /// Goes back to a place that [`Self::position`] gave.
-    pub(super) fn rewind(&mut self, position: usize) {
-        self.position = position;
     }
 
     /// Whether a `.` follows with nothing in between, as in `emails[…].value`. It is taken.
@@ -49,28 +49,59 @@ impl<'t> Lexer<'t> {
         found
     }
 
+    /// Takes the next token if it is this word, in any case.
+    #[inline]
+    pub(super) fn take_word(&mut self, wanted: &str) -> Result<bool> {
+        if self.ahead.is_none() {
+            self.ahead = Some(self.read()?);
+        }
+        match &self.ahead {
+            Some((Token::Word(word), span)) if word.eq_ignore_ascii_case(wanted) => {
+                self.position = span.end;
+                self.ahead = None;
+                Ok(true)
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
     /// The next token and its place.
-    pub(super) fn next(&mut self) -> Result<(Token<'t>, Range<usize>)> {
-        let rest = self.rest();
-        let trimmed = rest.trim_start_matches(' ');
-        self.position += rest.len() - trimmed.len();
-        let start = self.position;
-        let (token, length) = match trimmed.bytes().next() {
-            None => (Token::End, 0),
-            Some(b'(') => (Token::Open, 1),
-            Some(b')') => (Token::Close, 1),
-            Some(b'[') => (Token::OpenBracket, 1),
-            Some(b']') => (Token::CloseBracket, 1),
-            Some(b'"') => self.string(trimmed)?,
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<Placed<'t>> {
+        let (token, span) = match self.ahead.take() {
+            Some(ahead) => ahead,
+            None => self.read()?,
+        };
+        self.position = span.end;
+        Ok((token, span))
+    }
+
+    /// Reads a token and does not take it.
+    fn read(&mut self) -> Result<Placed<'t>> {
+        let bytes = self.text.as_bytes();
+        let mut end = self.position;
+        while bytes.get(end) == Some(&b' ') {
+            end += 1;
+        }
+        self.position = end;
+        let token = match bytes.get(end) {
+            None => Token::End,
+            Some(b'"') => return self.string(),
+            Some(b'(') => Token::Open,
+            Some(b')') => Token::Close,
+            Some(b'[') => Token::OpenBracket,
+            Some(b']') => Token::CloseBracket,
             Some(_) => {
-                let end =
-                    trimmed.bytes().position(|byte| b" ()[]\"".contains(&byte)).unwrap_or(trimmed.len());
-                let word = trimmed.get(..end).unwrap_or(trimmed);
-                (Token::Word(word), word.len())
+                let ends = |byte| matches!(byte, b' ' | b'(' | b')' | b'[' | b']' | b'"');
+                while bytes.get(end).is_some_and(|byte| !ends(*byte)) {
+                    end += 1;
+                }
+                let word = self.text.get(self.position..end).unwrap_or_default();
+                return Ok((Token::Word(word), self.position..end));
             }
         };
-        self.position += length;
-        Ok((token, start..self.position))
+        let length = usize::from(token != Token::End);
+        Ok((token, end..end + length))
     }
 
     /// An error at a place, saying at which character that is.
@@ -85,15 +116,29 @@ impl<'t> Lexer<'t> {
     }
 
     /// A JSON string (RFC 8259 §7).
-    fn string(&self, rest: &'t str) -> Result<(Token<'t>, usize)> {
+    fn string(&self) -> Result<Placed<'t>> {
+        let (bytes, start) = (self.text.as_bytes(), self.position + 1);
+        let mut end = start;
+        while bytes.get(end).is_some_and(|byte| !matches!(byte, b'"' | b'\\' | 0..=0x1F)) {
+            end += 1;
+        }
+        if bytes.get(end) != Some(&b'"') {
+            return self.escaped_string();
+        }
+        let content = self.text.get(start..end).unwrap_or_default();
+        Ok((Token::Text(Cow::Borrowed(content)), self.position..end + 1))
+    }
+
+    /// A string that holds an escape, or a character that must not be there.
+    #[cold]
+    fn escaped_string(&self) -> Result<Placed<'t>> {
+        let rest = self.rest();
         let mut escaped = false;
-        let mut plain = true;
         let end = rest.bytes().enumerate().skip(1).find_map(|(index, byte)| {
             match byte {
                 _ if escaped => escaped = false,
-                b'\\' => (escaped, plain) = (true, false),
+                b'\\' => escaped = true,
                 b'"' => return Some(index),
-                0..=0x1F => plain = false,
                 _ => {}
             }
             None
@@ -102,10 +147,6 @@ impl<'t> Lexer<'t> {
             let error = self.error(self.position..self.text.len(), "the string is not closed");
             return Err(error.remedy("end it with `\"`"));
         };
-        let content = rest.get(1..end).unwrap_or_default();
-        if plain {
-            return Ok((Token::Text(Cow::Borrowed(content)), end + 1));
-        }
         let span = self.position..self.position + end + 1;
         let decoded: String = serde_json::from_str(rest.get(..=end).unwrap_or_default()).map_err(|_| {
             self.error(
@@ -117,6 +158,6 @@ impl<'t> Lexer<'t> {
         if decoded.contains('\0') {
             return Err(self.error(span, "the string holds a NUL character"));
         }
-        Ok((Token::Text(Cow::Owned(decoded)), end + 1))
+        Ok((Token::Text(Cow::Owned(decoded)), span))
     }
 }

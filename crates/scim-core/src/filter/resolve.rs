@@ -11,6 +11,7 @@
 //! A multi-valued complex attribute stands for its `value` sub-attribute. Attributes that are never returned cannot be
 //! compared at all, or a filter would tell what an answer does not.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::expression::{Expression, Literal, NodeKind, RawComparison};
@@ -217,8 +218,12 @@ impl Resolver<'_, '_> {
 impl Text {
     /// A text to compare with an attribute that is case exact or not.
     pub fn new(sent: &str, case_exact: bool) -> Self {
-        let folded = if case_exact { None } else { Some(fold(sent)).filter(|folded| folded != sent) };
-        Self { sent: sent.into(), folded: folded.map(|folded| folded.into_owned().into()) }
+        let compared = if case_exact { Cow::Borrowed(sent) } else { fold(sent) };
+        let folded = match compared {
+            Cow::Owned(folded) if folded != sent => Some(folded.into_boxed_str()),
+            Cow::Owned(_) | Cow::Borrowed(_) => None,
+        };
+        Self { sent: sent.into(), folded }
     }
 }
 

@@ -201,8 +201,7 @@ fn both_lists_are_one_too_many() {
 #[test]
 fn documents_are_sent_as_stored_where_that_is_right() {
     let (users, groups) = (builtin("Users"), builtin("Groups"));
-    assert!(!needs_projection(&users) && !needs_projection(&groups));
-    assert!(needs_projection(&gadgets()) && !Projection::default_of(&gadgets()).keeps_documents());
+    assert!(!Projection::default_of(&gadgets()).keeps_documents());
     let check = |attributes: &[&str], excluded: &[&str], resource_type, keeps, includes: [bool; 3]| {
         let projection = Projection::parse(attributes, excluded, resource_type).expect("a projection");
         assert_eq!(projection.keeps_documents(), keeps, "{attributes:?} {excluded:?}");
@@ -234,7 +233,6 @@ fn only_attributes_on_request_make_stored_documents_differ() {
             .and_then(|builder| builder.schema(&thing)?.resource_type(&things)?.build())
             .expect("documents");
         let things = registry.endpoint("Things").expect("Thing");
-        assert_eq!(needs_projection(things), expected, "{attribute}");
         assert_eq!(Projection::default_of(things).keeps_documents(), !expected, "{attribute}");
     };
     let with = |returned: &str| json!({"name": "a", "subAttributes": [{"name": "b", "returned": returned}, {"name": "c"}]});

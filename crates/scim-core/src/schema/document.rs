@@ -3,12 +3,10 @@
 //! Characteristics that the document leaves out have the defaults of RFC 7643 §2.2. Written documents state every
 //! characteristic and hold no nulls. A document with a misspelt member is refused rather than half understood.
 
-use std::sync::Arc;
-
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Attribute, Mutability, Returned, Schema, Type, Uniqueness, find};
+use super::{Attribute, Attributes, Mutability, Returned, Schema, Type, Uniqueness};
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::nearest;
 
@@ -84,7 +82,7 @@ impl Schema {
             "id": &*self.id,
             "name": self.name,
             "description": self.description,
-            "attributes": self.attributes.iter().map(|attribute| attribute.to_json()).collect::<Vec<_>>(),
+            "attributes": self.attributes.all.iter().map(|attribute| attribute.to_json()).collect::<Vec<_>>(),
         })
     }
 }
@@ -108,21 +106,21 @@ impl Attribute {
         if !self.reference_types.is_empty() {
             put("referenceTypes", self.reference_types.clone().into());
         }
-        if !self.sub_attributes.is_empty() {
-            put("subAttributes", self.sub_attributes.iter().map(|sub| sub.to_json()).collect());
+        if !self.sub_attributes.all.is_empty() {
+            put("subAttributes", self.sub_attributes.all.iter().map(|sub| sub.to_json()).collect());
         }
         Value::Object(document)
     }
 }
 
-fn read_all(documents: Vec<AttributeDocument>, parent: &str, is_sub: bool) -> Result<Vec<Arc<Attribute>>> {
-    let mut attributes: Vec<Arc<Attribute>> = Vec::with_capacity(documents.len());
+fn read_all(documents: Vec<AttributeDocument>, parent: &str, is_sub: bool) -> Result<Attributes> {
+    let mut attributes = Attributes::default();
     for document in documents {
         let attribute = read(document, parent, is_sub)?;
-        if find(&attributes, &attribute.name).is_some() {
+        if attributes.find(&attribute.name).is_some() {
             return Err(invalid(format!("`{parent}` declares `{}` twice", attribute.name)));
         }
-        attributes.push(Arc::new(attribute));
+        attributes.push(attribute);
     }
     Ok(attributes)
 }

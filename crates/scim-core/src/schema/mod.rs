@@ -100,7 +100,7 @@ pub struct Attribute {
     uniqueness: Uniqueness,
     canonical_values: Vec<String>,
     reference_types: Vec<String>,
-    sub_attributes: Vec<Arc<Attribute>>,
+    sub_attributes: Attributes,
 }
 
 impl Attribute {
@@ -161,12 +161,12 @@ impl Attribute {
 
     /// The sub-attributes of a complex attribute, in the order of the document.
     pub fn sub_attributes(&self) -> &[Arc<Attribute>] {
-        &self.sub_attributes
+        &self.sub_attributes.all
     }
 
     /// The sub-attribute of this name, in any case.
     pub fn sub_attribute(&self, name: &str) -> Option<&Arc<Attribute>> {
-        find(&self.sub_attributes, name)
+        self.sub_attributes.find(name)
     }
 }
 
@@ -176,7 +176,7 @@ pub struct Schema {
     id: Arc<str>,
     name: String,
     description: String,
-    attributes: Vec<Arc<Attribute>>,
+    attributes: Attributes,
 }
 
 impl Schema {
@@ -202,15 +202,43 @@ impl Schema {
 
     /// The attributes, in the order of the document.
     pub fn attributes(&self) -> &[Arc<Attribute>] {
-        &self.attributes
+        &self.attributes.all
     }
 
     /// The attribute of this name, in any case.
     pub fn attribute(&self, name: &str) -> Option<&Arc<Attribute>> {
-        find(&self.attributes, name)
+        self.attributes.find(name)
     }
 }
 
-fn find<'a>(attributes: &'a [Arc<Attribute>], name: &str) -> Option<&'a Arc<Attribute>> {
-    attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
+/// Attributes in the order of their document, found by name without looking at each of them.
+#[derive(Debug, PartialEq, Eq, Default)]
+struct Attributes {
+    all: Vec<Arc<Attribute>>,
+    /// Of each name what tells most of them apart.
+    marks: Vec<Mark>,
+}
+
+/// The length of a name and its first letter, folded.
+type Mark = u16;
+
+impl Attributes {
+    /// The attribute of this name, in any case.
+    fn find(&self, name: &str) -> Option<&Arc<Attribute>> {
+        let wanted = mark(name);
+        let likely = |(at, mark): (usize, &Mark)| if *mark == wanted { self.all.get(at) } else { None };
+        let mut likely = self.marks.iter().enumerate().filter_map(likely);
+        // Most clients write names as the schema does.
+        likely.find(|known| *known.name == *name || known.name.eq_ignore_ascii_case(name))
+    }
+
+    fn push(&mut self, attribute: Attribute) {
+        self.marks.push(mark(&attribute.name));
+        self.all.push(Arc::new(attribute));
+    }
+}
+
+fn mark(name: &str) -> Mark {
+    let first = name.as_bytes().first().copied().unwrap_or_default();
+    u16::from_be_bytes([name.len() as u8, first.to_ascii_lowercase()])
 }

@@ -1,6 +1,6 @@
 //! The registry: every schema and resource type that a server speaks, checked against each other.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -209,6 +209,7 @@ impl RegistryBuilder {
             common: Arc::clone(&self.common),
             unique: Vec::new(),
             indexed: Vec::new(),
+            default_projection: OnceLock::new(),
         };
         resource_type.unique = unique_paths(&resource_type);
         let mut indexed = resource_type.unique.clone();
@@ -254,16 +255,21 @@ impl ResourceType {
 const RESERVED: [&str; 5] = ["Bulk", "Me", "Schemas", "ResourceTypes", "ServiceProviderConfig"];
 
 fn unique_paths(resource_type: &ResourceType) -> Vec<AttributePath> {
-    let own = resource_type.schema.attributes.iter().map(|attribute| (None, attribute));
+    let own = resource_type.schema.attributes.all.iter().map(|attribute| (None, attribute));
     let extensions = resource_type.extensions.iter().flat_map(|extension| {
-        extension.schema.attributes.iter().map(|attribute| (Some(extension.schema.shared_id()), attribute))
+        extension
+            .schema
+            .attributes
+            .all
+            .iter()
+            .map(|attribute| (Some(extension.schema.shared_id()), attribute))
     });
     let mut paths = Vec::new();
     for (urn, attribute) in own.chain(extensions) {
         if attribute.uniqueness != Uniqueness::None {
             paths.push(AttributePath::new(urn.cloned(), Arc::clone(attribute), None));
         }
-        for sub in attribute.sub_attributes.iter().filter(|sub| sub.uniqueness != Uniqueness::None) {
+        for sub in attribute.sub_attributes.all.iter().filter(|sub| sub.uniqueness != Uniqueness::None) {
             paths.push(AttributePath::new(urn.cloned(), Arc::clone(attribute), Some(Arc::clone(sub))));
         }
     }

@@ -1,9 +1,10 @@
 //! A resource type: an endpoint, its core schema and its extensions (RFC 7643 §6).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::{Attribute, GROUP, Schema, USER, find};
+use super::{Attribute, GROUP, Schema, USER};
 use crate::path::AttributePath;
+use crate::project::Projection;
 
 /// How a resource type takes part in memberships, which are kept as edges and never in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct ResourceType {
     pub(super) common: Arc<Schema>,
     pub(super) unique: Vec<AttributePath>,
     pub(super) indexed: Vec<AttributePath>,
+    /// What an answer holds when the request names no attributes; made when it is first needed.
+    pub(crate) default_projection: OnceLock<Projection>,
 }
 
 impl ResourceType {
@@ -84,15 +87,15 @@ impl ResourceType {
 
     /// The attribute of the core schema, or the common attribute (RFC 7643 §3.1), of this name in any case.
     pub fn attribute(&self, name: &str) -> Option<&Arc<Attribute>> {
-        self.schema.attribute(name).or_else(|| find(&self.common.attributes, name))
+        self.schema.attribute(name).or_else(|| self.common.attribute(name))
     }
 
     /// The attributes of the core schema and the common ones that it does not declare itself.
     pub fn attributes(&self) -> impl Iterator<Item = &Arc<Attribute>> {
-        let common = self.common.attributes.iter();
+        let common = self.common.attributes.all.iter();
         common
             .filter(|attribute| self.schema.attribute(&attribute.name).is_none())
-            .chain(&self.schema.attributes)
+            .chain(&self.schema.attributes.all)
     }
 
     /// The attributes whose values are unique within the tenant, `id` aside.

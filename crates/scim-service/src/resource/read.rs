@@ -26,9 +26,8 @@ impl Context<'_> {
         Precondition::if_match(headers)?.check(record.version)?;
         let edges = self.shown_with(resource_type, &record, projection).await?;
         let answer = self.answer(resource_type, &record, &edges);
-        let tag = answer.etag();
-        if etag::is_known(headers, &tag)? {
-            return Ok(Reply::empty(StatusCode::NOT_MODIFIED).etag(&tag));
+        if etag::is_known(headers, answer.etag())? {
+            return Ok(Reply::empty(StatusCode::NOT_MODIFIED).etag(answer.etag()));
         }
         self.show(StatusCode::OK, &answer, projection)
     }
@@ -51,7 +50,7 @@ impl Context<'_> {
             Some(Membership::Member) => self.memberships(resource_type, vec![record.id.clone()]).await?,
             Some(Membership::Group) | None => Vec::new(),
         };
-        Ok(self.answer(resource_type, record, &edges).etag())
+        Ok(self.answer(resource_type, record, &edges).etag().to_owned())
     }
 
     /// The resource with what belongs to an answer that shows it.
@@ -61,13 +60,13 @@ impl Context<'_> {
         record: &'a Record,
         edges: &'a [Edge],
     ) -> Answer<'a> {
-        Answer { record, resource_type, edges, base: self.base, registry: self.registry }
+        Answer::new(record, resource_type, edges, self.base, self.registry)
     }
 
     fn show(&self, status: StatusCode, answer: &Answer<'_>, projection: &Projection) -> Result<Reply> {
         let mut body = Vec::new();
         answer.write(projection, &mut body)?;
-        Ok(Reply::json(status, body).etag(&answer.etag()).location(&answer.location()))
+        Ok(Reply::json(status, body).etag(answer.etag()).location(answer.location()))
     }
 
     /// The memberships that belong to an answer. A member's groups are part of its entity tag and always needed; a

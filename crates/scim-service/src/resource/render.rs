@@ -1,7 +1,7 @@
 //! Answers that show resources, assembled from stored bytes wherever nothing has to be left out.
 
 use scim_core::Result;
-use scim_core::project::{Projection, needs_projection};
+use scim_core::project::Projection;
 use scim_core::schema::{Membership, Registry, ResourceType};
 use scim_store::{Edge, Record};
 use serde_json::{Map, Value, json};
@@ -10,39 +10,54 @@ use crate::etag;
 
 /// A resource with the memberships that belong to it, ready to be written.
 pub(crate) struct Answer<'a> {
-    pub(crate) record: &'a Record,
-    pub(crate) resource_type: &'a ResourceType,
+    record: &'a Record,
+    resource_type: &'a ResourceType,
     /// The members of a group, or the groups of a member. Empty where the projection does not want them.
-    pub(crate) edges: &'a [Edge],
-    pub(crate) base: &'a str,
+    edges: &'a [Edge],
+    base: &'a str,
     /// Where the endpoints of members are found.
-    pub(crate) registry: &'a Registry,
+    registry: &'a Registry,
+    location: String,
+    etag: String,
 }
 
-impl Answer<'_> {
+impl<'a> Answer<'a> {
+    /// An answer that shows a record with these memberships below a base URL.
+    pub(crate) fn new(
+        record: &'a Record,
+        resource_type: &'a ResourceType,
+        edges: &'a [Edge],
+        base: &'a str,
+        registry: &'a Registry,
+    ) -> Self {
+        let location = location(base, resource_type.endpoint(), &record.id);
+        let etag = match resource_type.membership() {
+            Some(Membership::Member) => etag::tag(record, edges),
+            Some(Membership::Group) | None => record.etag(),
+        };
+        Self { record, resource_type, edges, base, registry, location, etag }
+    }
+
     /// The resource's URI.
-    pub(crate) fn location(&self) -> String {
-        location(self.base, self.resource_type.endpoint(), &self.record.id)
+    pub(crate) fn location(&self) -> &str {
+        &self.location
     }
 
     /// The entity tag.
-    pub(crate) fn etag(&self) -> String {
-        match self.resource_type.membership() {
-            Some(Membership::Member) => etag::tag(self.record, self.edges),
-            Some(Membership::Group) | None => self.record.etag(),
-        }
+    pub(crate) fn etag(&self) -> &str {
+        &self.etag
     }
 
     /// Writes the resource as JSON.
     pub(crate) fn write(&self, projection: &Projection, out: &mut Vec<u8>) -> Result<()> {
-        if projection.is_default() && !needs_projection(self.resource_type) {
+        if projection.is_default() && projection.keeps_documents() {
             self.assemble(out);
             return Ok(());
         }
         let mut map = self.record.document()?;
         if let Some(Value::Object(meta)) = map.get_mut("meta") {
-            meta.insert("location".to_owned(), self.location().into());
-            meta.insert("version".to_owned(), self.etag().into());
+            meta.insert("location".to_owned(), self.location.as_str().into());
+            meta.insert("version".to_owned(), self.etag.as_str().into());
         }
         if let Some((name, list)) = self.memberships(projection) {
             map.insert(name.to_owned(), list);
@@ -95,9 +110,9 @@ impl Answer<'_> {
         out.extend_from_slice(b"\",\"lastModified\":\"");
         out.extend_from_slice(self.record.modified.to_string().as_bytes());
         out.extend_from_slice(b"\",\"location\":");
-        write_text(out, &self.location());
+        write_text(out, &self.location);
         out.extend_from_slice(b",\"version\":");
-        write_text(out, &self.etag());
+        write_text(out, &self.etag);
         out.extend_from_slice(b"}}");
     }
 

@@ -67,19 +67,28 @@ pub(crate) fn check(root: &Path) -> Result<Vec<Finding>, String> {
 /// Everything that git tracks or would track.
 fn tracked(root: &Path) -> Result<BTreeSet<String>, String> {
     let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
-    let listing = run(root, "git", &arguments)?;
+    let listing = run(root, Command::new("git"), &arguments)?;
     Ok(listing.split('\0').filter(|file| !file.is_empty()).map(str::to_owned).collect())
 }
 
-fn metadata(root: &Path) -> Result<serde_json::Value, String> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let text = run(root, &cargo, &["metadata", "--no-deps", "--format-version", "1"])?;
+/// The cargo that runs this.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+}
+
+/// What cargo tells of the workspace.
+///
+/// # Errors
+/// When cargo cannot be asked.
+pub(crate) fn metadata(root: &Path) -> Result<serde_json::Value, String> {
+    let text = run(root, cargo(), &["metadata", "--no-deps", "--format-version", "1"])?;
     serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))
 }
 
-fn run(root: &Path, program: &str, arguments: &[&str]) -> Result<String, String> {
-    let what = || format!("`{program} {}`", arguments.join(" "));
-    let output = Command::new(program)
+fn run(root: &Path, mut program: Command, arguments: &[&str]) -> Result<String, String> {
+    let name = program.get_program().to_string_lossy().into_owned();
+    let what = || format!("`{name} {}`", arguments.join(" "));
+    let output = program
         .args(arguments)
         .current_dir(root)
         .output()
