@@ -72,7 +72,7 @@ else
 fi
 run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 # What would be published, without building it a second time.
-run "packages" cargo package --workspace --exclude xtask --exclude scim-examples --no-verify --locked --allow-dirty --quiet
+run "packages" cargo package --workspace --exclude xtask --exclude scim-bench --exclude scim-examples --no-verify --locked --allow-dirty --quiet
 # Examples, unit, property, conformance and end-to-end tests, and the examples in the documentation.
 run "tests and examples" tests
 
