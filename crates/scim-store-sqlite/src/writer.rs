@@ -36,13 +36,15 @@ const WEIGHT_LIMIT: usize = 20_000;
 impl Writer {
     pub(crate) fn start(database: Database, queue: usize, batch: usize) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel(queue);
-        let mut queue = Queue { waiting, limit: batch, answered: 0, took: Duration::ZERO };
+        let mut queue = Queue { waiting, limit: batch, waited: None, answered: 0, took: Duration::ZERO };
         let run = move || {
             while let Some(batch) = queue.batch() {
                 let start = Instant::now();
                 queue.answered = batch.len();
-                commit(&database, batch);
+                let outcome = commit(&database, batch);
                 queue.took = start.elapsed();
+                queue.note_who_waited();
+                outcome.tell();
             }
         };
         let thread = thread::Builder::new().name("scim-sqlite-writer".to_owned()).spawn(run)?;
@@ -83,32 +85,40 @@ impl Drop for Writer {
 struct Queue {
     waiting: Receiver<Job>,
     limit: usize,
+    /// Those who waited through the last transaction.
+    waited: Option<Batch>,
     /// How many were answered last, and how long that took.
     answered: usize,
     took: Duration,
 }
 
 impl Queue {
+    /// Takes those who are there before anybody is answered, so that whoever comes later was answered just now or is new.
+    fn note_who_waited(&mut self) {
+        let mut batch = Batch::default();
+        while batch.has_room(self.limit)
+            && let Ok(job) = self.waiting.try_recv()
+        {
+            batch.take(job);
+        }
+        self.waited = Some(batch);
+    }
+
     /// The first changeset to come, and what comes with it. `None` when nobody can send any more.
     fn batch(&mut self) -> Option<Vec<Job>> {
-        let mut batch = Batch::default();
-        // Those who waited through the last transaction.
-        while let Ok(job) = self.waiting.try_recv() {
-            if !batch.takes_more_after(job, self.limit) {
-                return Some(batch.jobs);
-            }
-        }
+        let mut batch = self.waited.take().unwrap_or_default();
         let expected = batch.jobs.len() + self.answered;
-        if batch.jobs.is_empty() && !batch.takes_more_after(self.waiting.recv().ok()?, self.limit) {
-            return Some(batch.jobs);
+        if batch.jobs.is_empty() {
+            batch.take(self.waiting.recv().ok()?);
         }
         let until = Instant::now() + (self.took / 2).min(PATIENCE);
-        while batch.jobs.len() < expected {
-            let left = until.saturating_duration_since(Instant::now());
-            let Ok(job) = self.waiting.recv_timeout(left) else { break };
-            if !batch.takes_more_after(job, self.limit) {
-                break;
-            }
+        while batch.has_room(self.limit) {
+            let next = match batch.jobs.len() < expected {
+                true => self.waiting.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
+                false => self.waiting.try_recv().ok(),
+            };
+            let Some(job) = next else { break };
+            batch.take(job);
         }
         Some(batch.jobs)
     }
@@ -122,10 +132,12 @@ struct Batch {
 }
 
 impl Batch {
-    /// Takes a changeset, and tells whether there is room for another.
-    fn takes_more_after(&mut self, job: Job, limit: usize) -> bool {
+    fn take(&mut self, job: Job) {
         self.weight += weight(&job.changeset);
         self.jobs.push(job);
+    }
+
+    fn has_room(&self, limit: usize) -> bool {
         self.jobs.len() < limit && self.weight < WEIGHT_LIMIT
     }
 }
@@ -140,8 +152,36 @@ fn weight(changeset: &Changeset) -> usize {
     changeset.operations.iter().map(of).sum()
 }
 
-/// Commits all or tells all why not.
-fn commit(database: &Database, batch: Vec<Job>) {
+/// What became of a transaction, and who wants to know.
+struct Outcome {
+    askers: Vec<oneshot::Sender<Answer>>,
+    /// One for each asker, or why there is none. Nothing where a panic took it all.
+    answers: Option<Result<Vec<Answer>, StoreError>>,
+}
+
+impl Outcome {
+    /// Tells them.
+    fn tell(self) {
+        match self.answers {
+            Some(Ok(answers)) => {
+                for (asker, answer) in self.askers.into_iter().zip(answers) {
+                    // Whoever does not listen any more does not want to know.
+                    let _ = asker.send(answer);
+                }
+            }
+            Some(Err(error)) => {
+                let shared = Arc::new(error);
+                for asker in self.askers {
+                    let _ = asker.send(Err(CommitError::Store(copy(&shared))));
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+/// Commits all or nothing.
+fn commit(database: &Database, batch: Vec<Job>) -> Outcome {
     let mut askers = Vec::with_capacity(batch.len());
     let write = || {
         let mut answers = Vec::with_capacity(batch.len());
@@ -159,23 +199,11 @@ fn commit(database: &Database, batch: Vec<Job>) {
         Ok(answers)
     };
     // Nothing of the transaction outlives a panic: it is rolled back, and names met in it are forgotten.
-    let outcome = catch_unwind(AssertUnwindSafe(write));
-    match outcome {
-        Ok(Ok(answers)) => {
-            for (asker, answer) in askers.into_iter().zip(answers) {
-                // Whoever does not listen any more does not want to know.
-                let _ = asker.send(answer);
-            }
-        }
-        Ok(Err(error)) => {
-            roll_back(database);
-            let shared = Arc::new(error);
-            for asker in askers {
-                let _ = asker.send(Err(CommitError::Store(copy(&shared))));
-            }
-        }
-        Err(_) => roll_back(database),
+    let answers = catch_unwind(AssertUnwindSafe(write)).ok();
+    if !matches!(answers, Some(Ok(_))) {
+        roll_back(database);
     }
+    Outcome { askers, answers }
 }
 
 fn roll_back(database: &Database) {

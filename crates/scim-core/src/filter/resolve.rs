@@ -31,38 +31,54 @@ pub(super) struct Resolver<'a, 't> {
 
 impl Resolver<'_, '_> {
     pub(super) fn resolve(&self) -> Result<Filter> {
-        self.node(self.expression.root, None)
+        let mut filter = Filter::Never;
+        self.node(self.expression.root, None, &mut filter)?;
+        Ok(filter)
     }
 
     /// Resolves a filter that stands in the brackets after `path`.
     pub(super) fn resolve_elements(&self, path: &AttributePath) -> Result<Filter> {
         self.check_element(path)?;
-        self.node(self.expression.root, Some(path))
+        let mut filter = Filter::Never;
+        self.node(self.expression.root, Some(path), &mut filter)?;
+        Ok(filter)
     }
 
-    fn node(&self, index: usize, enclosing: Option<&AttributePath>) -> Result<Filter> {
-        let Some(node) = self.expression.nodes.get(index) else { return Ok(Filter::Never) };
+    /// Resolves a node to where its filter belongs: moving filters about costs more than resolving them. What cannot
+    /// match leaves the place as it is, at [`Filter::Never`].
+    fn node(&self, index: usize, enclosing: Option<&AttributePath>, to: &mut Filter) -> Result<()> {
+        let Some(node) = self.expression.nodes.get(index) else { return Ok(()) };
         match &node.kind {
-            NodeKind::And(first) => Ok(Filter::And(self.list(*first, enclosing)?)),
-            NodeKind::Or(first) => Ok(Filter::Or(self.list(*first, enclosing)?)),
-            NodeKind::Not(inner) => Ok(Filter::Not(Box::new(self.node(*inner, enclosing)?))),
+            NodeKind::And(first) => *to = Filter::And(self.list(*first, enclosing)?),
+            NodeKind::Or(first) => *to = Filter::Or(self.list(*first, enclosing)?),
+            NodeKind::Not(inner) => *to = Filter::Not(self.boxed(*inner, enclosing)?),
             NodeKind::Compare(raw) => {
-                self.comparison(raw, enclosing).map_err(|error| error.spanning(raw.span()))
+                self.comparison(raw, enclosing, to).map_err(|error| error.spanning(raw.span()))?;
             }
             NodeKind::Element(name, inner) => {
-                let Some(path) = self.path(name)? else { return Ok(Filter::Never) };
+                let Some(path) = self.path(name)? else { return Ok(()) };
                 self.check_element(&path)?;
-                let filter = Box::new(self.node(*inner, Some(&path))?);
-                Ok(Filter::Element { path, filter })
+                let filter = self.boxed(*inner, Some(&path))?;
+                *to = Filter::Element { path, filter };
             }
         }
+        Ok(())
+    }
+
+    fn boxed(&self, index: usize, enclosing: Option<&AttributePath>) -> Result<Box<Filter>> {
+        let mut filter = Box::new(Filter::Never);
+        self.node(index, enclosing, &mut filter)?;
+        Ok(filter)
     }
 
     fn list(&self, first: usize, enclosing: Option<&AttributePath>) -> Result<Vec<Filter>> {
         let mut filters = Vec::with_capacity(2);
         let mut next = Some(first);
         while let Some(index) = next {
-            filters.push(self.node(index, enclosing)?);
+            filters.push(Filter::Never);
+            if let Some(last) = filters.last_mut() {
+                self.node(index, enclosing, last)?;
+            }
             next = self.expression.nodes.get(index).and_then(|node| node.next);
         }
         Ok(filters)
@@ -97,19 +113,28 @@ impl Resolver<'_, '_> {
         Err(self.error(format!("`{path}` is never returned and cannot be compared")))
     }
 
-    fn comparison(&self, raw: &RawComparison<'_>, enclosing: Option<&AttributePath>) -> Result<Filter> {
+    fn comparison(
+        &self,
+        raw: &RawComparison<'_>,
+        enclosing: Option<&AttributePath>,
+        to: &mut Filter,
+    ) -> Result<()> {
         let subject = match enclosing {
             Some(path) => self.in_element(&raw.path, path)?,
             None => match self.path(&raw.path)? {
                 Some(path) => Subject::Attribute(path),
-                None => return Ok(Filter::Never),
+                None => return Ok(()),
             },
         };
         self.check_visible(subject.path())?;
-        let Some(operator) = raw.operator else { return Ok(Filter::Present(subject)) };
+        let Some(operator) = raw.operator else {
+            *to = Filter::Present(subject);
+            return Ok(());
+        };
         let subject = self.comparable(subject)?;
         let operand = self.operand(subject.path().leaf(), operator, &raw.literal, subject.path())?;
-        Ok(Filter::Compare(Comparison { subject, operator, operand }))
+        *to = Filter::Compare(Comparison { subject, operator, operand });
+        Ok(())
     }
 
     fn in_element(&self, name: &str, enclosing: &AttributePath) -> Result<Subject> {
