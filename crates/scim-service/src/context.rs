@@ -58,6 +58,22 @@ impl Context<'_> {
         }
     }
 
+    /// The record of this type and identifier, and the groups that it is in.
+    ///
+    /// # Errors
+    /// As [`Self::record`], and `tooMany` when there are more groups than one answer may hold.
+    pub(crate) async fn member(&self, resource_type: &ResourceType, id: &str) -> Result<(Record, Vec<Edge>)> {
+        let count = self.settings.max_members;
+        let found = self.store.get_with_edges(self.tenant, id, Side::Groups, count).await;
+        match found.map_err(store_error)? {
+            Some((record, page)) if *record.resource_type == *resource_type.name() => match page.more {
+                false => Ok((record, page.edges)),
+                true => Err(too_many_members()),
+            },
+            _ => Err(not_found(resource_type)),
+        }
+    }
+
     /// Commits operations with their audit entry.
     pub(crate) async fn commit(
         &self,
@@ -96,8 +112,7 @@ impl Context<'_> {
             let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
             edges.extend(page.edges);
             if edges.len() > self.settings.max_members {
-                return Err(Error::new(ErrorKind::TooMany, "the answer would hold too many members")
-                    .remedy("ask for fewer groups, or add `excludedAttributes=members`"));
+                return Err(too_many_members());
             }
             match edges.last() {
                 Some(last) if page.more => query.after = Some((last.of.clone(), last.id.clone())),
@@ -136,6 +151,11 @@ impl Attempts {
 pub(crate) fn not_found(resource_type: &ResourceType) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no {} with this id", resource_type.name()))
         .remedy("it may have been deleted; look it up again")
+}
+
+fn too_many_members() -> Error {
+    Error::new(ErrorKind::TooMany, "the answer would hold too many members")
+        .remedy("ask for fewer groups, or add `excludedAttributes=members`")
 }
 
 /// What a failing store means for the client.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scim_store::{
     Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, Query, Record,
-    Store, StoreError, Tenant,
+    Side, Store, StoreError, Tenant,
 };
 
 use crate::database::Database;
@@ -139,6 +139,32 @@ impl Store for SqliteStore {
             }
             let (tenant, query) = (tenant.clone(), query.clone());
             self.readers.walk(move |database| rows::edges(database, &tenant, &query, query.count)).await
+        })
+    }
+
+    fn get_with_edges<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        id: &'a str,
+        side: Side,
+        count: usize,
+    ) -> Pending<'a, Option<(Record, EdgePage)>> {
+        Box::pin(async move {
+            let query = EdgeQuery { side, of: vec![id.to_owned()], after: None, count };
+            let few = count.min(FEW);
+            let found = self.readers.point(|database| {
+                database.snapshot(|| {
+                    let record = rows::records(database, tenant, &[id])?.pop().flatten();
+                    let Some(record) = record else { return Ok(None) };
+                    Ok(Some((record, rows::edges(database, tenant, &query, few)?)))
+                })
+            })?;
+            match found {
+                Some((record, page)) if page.more && few < count => {
+                    Ok(Some((record, self.edges(tenant, &query).await?)))
+                }
+                found => Ok(found),
+            }
         })
     }
 

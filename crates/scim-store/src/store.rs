@@ -5,7 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 
 use crate::{
-    Audited, Change, Changeset, Committed, Conflict, EdgePage, EdgeQuery, Page, Query, Record, Tenant,
+    Audited, Change, Changeset, Committed, Conflict, EdgePage, EdgeQuery, Page, Query, Record, Side, Tenant,
 };
 
 /// A future that a store returns.
@@ -27,6 +27,22 @@ pub trait Store: Send + Sync + 'static {
 
     /// A page of memberships. The known identifiers may come in any order, repeat, or lead to nothing.
     fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage>;
+
+    /// A record and the first of its memberships, which is what an answer about one resource shows. A store that can
+    /// read both at once says so by a method of its own; this one reads one after the other.
+    fn get_with_edges<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        id: &'a str,
+        side: Side,
+        count: usize,
+    ) -> Pending<'a, Option<(Record, EdgePage)>> {
+        Box::pin(async move {
+            let Some(record) = self.get(tenant, &[id]).await?.pop().flatten() else { return Ok(None) };
+            let query = EdgeQuery { side, of: vec![id.to_owned()], after: None, count };
+            Ok(Some((record, self.edges(tenant, &query).await?)))
+        })
+    }
 
     /// Makes a change, durably, whole or not at all. When it returns `Ok`, the change survives a crash.
     /// Changesets of a tenant take effect one after the other, each against what the one before has left; see

@@ -35,6 +35,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Report, Failure> {
     against_bare(cli, &server, &field, &get, "GET /Users/{id}", 0.5, &mut report)?;
     let filter = |connections| field.filter(connections);
     against_bare(cli, &server, &field, &filter, "filter userName eq", 0.4, &mut report)?;
+    growth(cli, &server, &field, &mut report)?;
     groups(cli, &server, &field, &mut report)?;
     posts(cli, &server, &field, &mut report)?;
 
@@ -66,7 +67,7 @@ fn against_bare(
     let answer = Client::connect(&field.target)?.answer(&call)?;
     let folder = folder()?;
     let bare = Bare::start(&answer, folder.path())?;
-    let time = cli.seconds / ROUNDS as u32;
+    let time = cli.seconds / 3;
     let (mut shares, mut costs) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         let name = format!("{what}, bare server, {round}");
@@ -88,6 +89,31 @@ fn against_bare(
         median(bare)
     );
     report.at_least(what, median(shares) * 100.0, target * 100.0, "%", how);
+    Ok(())
+}
+
+/// What looking a user up costs among all of them, beside a thousand.
+fn growth(cli: &Cli, server: &Scimd, field: &Field, report: &mut Report) -> Result<(), Failure> {
+    let place = Place::new(1000, &[])?;
+    let few = Scimd::start(&place)?;
+    let small = place.field(&few);
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
+        let mut rates = Vec::new();
+        for (server, field) in [(&few, &small), (server, field)] {
+            let name = format!("filter userName eq among {}", field.users.len());
+            let scripts = field.filter(cli.connections);
+            let (outcome, used) = server.watch(|| drive(&field.target, cli.seconds / 3, scripts, &name))?;
+            let outcome = outcome?;
+            rates.push(outcome.per_second().max(1e-9));
+            report.add(&name, outcome, Some(used));
+        }
+        if let [few, all] = rates.as_slice() {
+            ratios.push(few / all);
+        }
+    }
+    let how = format!("time for a request, {} users to {}", field.users.len(), small.users.len());
+    report.at_most("filter userName eq, growth", median(ratios), 1.3, "×", how);
     Ok(())
 }
 

@@ -22,9 +22,15 @@ impl Context<'_> {
         projection: &Projection,
         headers: &HeaderMap,
     ) -> Result<Reply> {
-        let record = self.record(resource_type, id).await?;
+        let (record, edges) = match resource_type.membership() {
+            Some(Membership::Member) => self.member(resource_type, id).await?,
+            Some(Membership::Group) | None => {
+                let record = self.record(resource_type, id).await?;
+                let edges = self.shown_with(resource_type, &record, projection).await?;
+                (record, edges)
+            }
+        };
         Precondition::if_match(headers)?.check(record.version)?;
-        let edges = self.shown_with(resource_type, &record, projection).await?;
         let answer = self.answer(resource_type, &record, &edges);
         if etag::is_known(headers, answer.etag())? {
             return Ok(Reply::empty(StatusCode::NOT_MODIFIED).etag(answer.etag()));

@@ -2,14 +2,15 @@
 
 use serde_json::json;
 
-use super::Case;
 use super::fixture::{Fixture, adding, ignoring, removing, setting};
+use super::{Case, wait};
 use crate::{ChangeKind, Conflict, Edge, Guard, MemberDelta, Operation, Side};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("members are seen from both sides", both_sides),
     Case::new("deltas clear, remove and add", deltas),
     Case::new("deltas that change nothing change nothing", no_op_deltas),
+    Case::new("a record comes with its memberships", together),
     Case::new("unknown members are refused by name", refused),
     Case::new("unknown members can be ignored", ignored),
     Case::new("resources that refer to each other are created together", mutual),
@@ -100,6 +101,32 @@ fn no_op_deltas(f: &Fixture) {
         );
     }
     assert!(f.everything() == before);
+}
+
+fn together(f: &Fixture) {
+    people(f, &["a", "b", "c"]);
+    f.must(vec![f.group("g", &["a", "b", "c"]), f.group("h", &["a"])]);
+    for (id, side, count) in [
+        ("a", Side::Groups, 9),
+        ("a", Side::Groups, 1),
+        ("b", Side::Groups, 0),
+        ("g", Side::Members, 2),
+        ("g", Side::Groups, 9),
+        ("x", Side::Members, 9),
+    ] {
+        let found = wait(f.store.get_with_edges(&f.tenant, id, side, count)).expect("an answer");
+        let expected = f.record(id).map(|record| (record, f.edges(side, &[id], None, count)));
+        assert_eq!(
+            found.map(|(record, page)| (record, (page.edges, page.more))),
+            expected,
+            "{id} {side:?} {count}"
+        );
+    }
+    let many: Vec<String> = (0..100).map(|n| format!("m{n}")).collect();
+    people(f, &many.iter().map(String::as_str).collect::<Vec<_>>());
+    f.must(vec![f.group("big", &many.iter().map(String::as_str).collect::<Vec<_>>())]);
+    let found = wait(f.store.get_with_edges(&f.tenant, "big", Side::Members, 1000)).expect("an answer");
+    assert_eq!(found.map(|(_, page)| (page.edges.len(), page.more)), Some((100, false)));
 }
 
 fn refused(f: &Fixture) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use scim_store::{
     Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, Query, Record,
-    Store, Tenant,
+    Side, Store, Tenant,
 };
 
 use super::metrics::{Commit, Metrics};
@@ -26,6 +26,16 @@ impl Store for Observed {
 
     fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {
         self.store.edges(tenant, query)
+    }
+
+    fn get_with_edges<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        id: &'a str,
+        side: Side,
+        count: usize,
+    ) -> Pending<'a, Option<(Record, EdgePage)>> {
+        self.store.get_with_edges(tenant, id, side, count)
     }
 
     fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
