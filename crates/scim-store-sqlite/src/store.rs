@@ -48,7 +48,7 @@ impl Default for Options {
             batch: 256,
             readers: cores.clamp(2, 8),
             walkers: cores.clamp(2, 4),
-            cache: 2048,
+            cache: 4096,
             trace: None,
         }
     }
