@@ -2,15 +2,11 @@
 //!
 //! Only this workspace's own events are logged below `warn`, whatever the level, since libraries could print what
 //! passes through them. Terminal escapes and line breaks in values are escaped.
-//!
-//! A thread of its own writes: what came while it wrote goes out in one piece, so that a busy server does not pay for a
-//! system call a request. Nothing is dropped; when it cannot keep up, whoever logs waits.
 
-use std::io::{BufWriter, IsTerminal};
+use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::layer;
@@ -23,22 +19,8 @@ use crate::config::{Log, LogFormat, LogLevel};
 /// The crates that log.
 const OURS: [&str; 5] = ["scim_core", "scim_store", "scim_store_sqlite", "scim_service", "scimd"];
 
-/// Most lines that wait to be written.
-const WAITING: usize = 16 * 1024;
-
-/// Writes what waits when it is dropped.
-#[must_use = "lines that wait are lost without it"]
-pub struct Logging {
-    _writer: WorkerGuard,
-}
-
-/// Starts logging, until what is returned is dropped. The first call counts.
-pub fn start(log: Log) -> Logging {
-    let (writer, guard) = NonBlockingBuilder::default()
-        .lossy(false)
-        .buffered_lines_limit(WAITING)
-        .thread_name("scimd-log")
-        .finish(BufWriter::new(std::io::stderr()));
+/// Starts logging. The first call counts.
+pub fn start(log: Log) {
     let level = match log.level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
@@ -56,14 +38,13 @@ pub fn start(log: Log) -> Logging {
         LogFormat::Json => false,
     };
     let output: Box<dyn Layer<Registry> + Send + Sync> = if human {
-        layer().with_writer(writer).with_ansi(terminal).with_target(false).boxed()
+        layer().with_writer(std::io::stderr).with_ansi(terminal).with_target(false).boxed()
     } else {
-        layer().with_writer(writer).json().flatten_event(true).with_current_span(false).boxed()
+        layer().with_writer(std::io::stderr).json().flatten_event(true).with_current_span(false).boxed()
     };
     // A test or an embedder may have started its own.
     let _ = tracing_subscriber::registry().with(output.with_filter(targets)).try_init();
     std::panic::set_hook(Box::new(panicked));
-    Logging { _writer: guard }
 }
 
 /// Where it happened, but never the message: it may quote what was being handled.

@@ -45,7 +45,7 @@ pub(super) fn serve(
     prepare: impl AsyncFnOnce(&Server) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     config.check_exposure()?;
-    let _logging = log::start(config.log);
+    log::start(config.log);
     raise_descriptor_limit();
     let registry = store::registry(config)?;
     let runtime = runtime()?;
