@@ -15,6 +15,15 @@ fn quickstart(directory: &Directory, more: &[&str]) -> Process {
     Process::start(command)
 }
 
+/// What a server says when it is ready, as far as the end of the command that provisions a first user.
+fn welcome_of(process: &Process) -> String {
+    process.wait_for("a whole command", |out, _| {
+        let begun = out.find("curl ")?;
+        let end = out[begun..].find("}'\n")?;
+        Some(out[..begun + end + 3].to_owned())
+    })
+}
+
 /// The value behind a label in what `quickstart` prints.
 #[track_caller]
 fn labelled(printed: &str, label: &str) -> String {
@@ -26,7 +35,7 @@ fn labelled(printed: &str, label: &str) -> String {
 fn quickstart_leads_to_a_first_user_and_keeps_data_and_token() {
     let directory = Directory::new();
     let first = quickstart(&directory, &[]);
-    let welcome = first.wait_for("a curl line", |out, _| out.contains("curl").then(|| out.to_owned()));
+    let welcome = welcome_of(&first);
     let token = labelled(&welcome, "Secret Token");
     assert_eq!(token, labelled(&welcome, "API Token"));
     let url = format!("http://{}{}", first.address, base("demo"));
@@ -36,8 +45,7 @@ fn quickstart_leads_to_a_first_user_and_keeps_data_and_token() {
 
     // The command that is printed, as it is printed.
     let start = welcome.find("curl ").expect("a command");
-    let end = welcome[start..].find("'\n\n").or(welcome[start..].rfind("'\n")).expect("its end") + start + 1;
-    let ran = std::process::Command::new("sh").args(["-c", &welcome[start..end]]).output().expect("sh runs");
+    let ran = std::process::Command::new("sh").args(["-c", &welcome[start..]]).output().expect("sh runs");
     let created: Value = serde_json::from_slice(&ran.stdout).expect("JSON");
     assert_eq!(created["userName"], "ada@example.com", "{created}");
 
@@ -54,7 +62,7 @@ fn quickstart_leads_to_a_first_user_and_keeps_data_and_token() {
     }
 
     let second = quickstart(&directory, &[]);
-    let welcome = second.wait_for("a curl line", |out, _| out.contains("curl").then(|| out.to_owned()));
+    let welcome = welcome_of(&second);
     assert_eq!(labelled(&welcome, "Secret Token"), token);
     let mut client = Client::new(second.address, &base("demo"), &token);
     assert_eq!(client.get("/Users").expect(200)["totalResults"], 1);
@@ -274,7 +282,7 @@ fn a_memory_server_brings_its_own_tenant() {
     let mut command = scimd();
     command.args(["serve", "--store", "memory", "--listen", "127.0.0.1:0"]).env("SCIMD_METRICS_LISTEN", "");
     let process = Process::start(command);
-    let welcome = process.wait_for("a curl line", |out, _| out.contains("curl").then(|| out.to_owned()));
+    let welcome = welcome_of(&process);
     let mut client = Client::new(process.address, &base("demo"), &labelled(&welcome, "Secret Token"));
     client.post("/Users", &user("ada")).expect(201);
 }
