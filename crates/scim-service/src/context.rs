@@ -68,7 +68,7 @@ impl Context<'_> {
         match found.map_err(store_error)? {
             Some((record, page)) if *record.resource_type == *resource_type.name() => match page.more {
                 false => Ok((record, page.edges)),
-                true => Err(too_many_members()),
+                true => Ok((record, self.memberships(resource_type, vec![id.to_owned()]).await?)),
             },
             _ => Err(not_found(resource_type)),
         }
@@ -112,7 +112,8 @@ impl Context<'_> {
             let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
             edges.extend(page.edges);
             if edges.len() > self.settings.max_members {
-                return Err(too_many_members());
+                return Err(Error::new(ErrorKind::TooMany, "the answer would hold too many members")
+                    .remedy("ask for fewer groups, or add `excludedAttributes=members`"));
             }
             match edges.last() {
                 Some(last) if page.more => query.after = Some((last.of.clone(), last.id.clone())),
@@ -153,11 +154,6 @@ pub(crate) fn not_found(resource_type: &ResourceType) -> Error {
         .remedy("it may have been deleted; look it up again")
 }
 
-fn too_many_members() -> Error {
-    Error::new(ErrorKind::TooMany, "the answer would hold too many members")
-        .remedy("ask for fewer groups, or add `excludedAttributes=members`")
-}
-
 /// What a failing store means for the client.
 pub(crate) fn store_error(error: StoreError) -> Error {
     let (kind, words) = match &error {
@@ -194,7 +190,7 @@ pub(crate) fn commit_error(error: CommitError, resource_type: &Arc<ResourceType>
         .remedy(format!("update that {}, delete it, or choose another `{path}`", resource_type.name())),
         Conflict::UnknownMembers { ids, total, .. } => {
             let names: Vec<String> = ids.iter().map(|id| format!("`{}`", excerpt(id))).collect();
-            let more = match total - names.len() {
+            let more = match total.saturating_sub(names.len()) {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };

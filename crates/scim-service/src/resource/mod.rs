@@ -9,6 +9,7 @@ mod modify;
 mod read;
 mod render;
 mod replace;
+mod work;
 
 pub(crate) use content::content;
 pub(crate) use create::Planned;

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::members::MemberChange;
 use super::replace::change_kind;
+use super::work::Work;
 use super::{content, render};
 use crate::context::{Attempts, Context, commit_error, store_error};
 use crate::etag::Precondition;
@@ -174,7 +175,7 @@ impl Context<'_> {
         let mut matching = Vec::new();
         loop {
             let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
-            work.spend(page.edges.len() * BYTES_OF_A_MEMBER)?;
+            work.members(page.edges.len())?;
             for edge in &page.edges {
                 if !change.drops(&edge.id) && filter.matches(&element(self.registry, self.base, edge)) {
                     matching.push(edge.id.clone());
@@ -186,7 +187,7 @@ impl Context<'_> {
             }
         }
         let added = change.added();
-        work.spend(added.len() * BYTES_OF_A_MEMBER)?;
+        work.members(added.len())?;
         let records = self.store.get(self.tenant, &added).await.map_err(store_error)?;
         for record in records.into_iter().flatten() {
             let edge = scim_store::Edge {
@@ -200,52 +201,6 @@ impl Context<'_> {
             }
         }
         Ok(matching)
-    }
-}
-
-/// Most bytes that the operations of one PATCH may go over, one after the other, since each goes over the whole resource:
-/// about a second of work.
-const MOST_WORK: usize = 32 * 1024 * 1024;
-/// What looking at a member costs.
-const BYTES_OF_A_MEMBER: usize = 256;
-
-/// How much work a PATCH has left, so that many operations on a large resource cannot keep others waiting.
-struct Work {
-    /// The size of the resource as the operations so far have left it, roughly.
-    size: usize,
-    left: usize,
-}
-
-impl Work {
-    /// The first operation is always allowed.
-    fn beginning_with(current: &Record) -> Self {
-        let size = current.body.len();
-        Self { size, left: MOST_WORK + size }
-    }
-
-    fn step(&mut self, step: &Step) -> Result<()> {
-        self.size += step.value.as_ref().map_or(0, weight);
-        self.spend(self.size)
-    }
-
-    fn spend(&mut self, bytes: usize) -> Result<()> {
-        self.left = self.left.checked_sub(bytes).ok_or_else(|| {
-            Error::new(ErrorKind::TooMany, "the PATCH has too many operations for so large a resource")
-                .remedy("send them in several requests")
-        })?;
-        Ok(())
-    }
-}
-
-/// About how many bytes a value takes as JSON.
-fn weight(value: &Value) -> usize {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
-        Value::String(text) => text.len() + 2,
-        Value::Array(elements) => elements.iter().map(|element| weight(element) + 1).sum::<usize>() + 2,
-        Value::Object(members) => {
-            members.iter().map(|(name, member)| name.len() + weight(member) + 4).sum::<usize>() + 2
-        }
     }
 }
 
