@@ -12,6 +12,7 @@ pub mod key;
 pub mod message;
 pub mod patch;
 pub mod path;
+pub mod person;
 pub mod project;
 pub mod schema;
 pub mod sort;
