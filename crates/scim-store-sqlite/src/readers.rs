@@ -1,29 +1,58 @@
 //! Connections to read with: some for the calling thread, some with threads of their own.
+//!
+//! Beginning and ending a read transaction takes locks of the file, for which threads of a process wait for one another.
+//! So a connection of the calling thread keeps its transaction, and reads on in it until something was committed. What
+//! another process commits cannot be noticed that way, which is why none is kept longer than [`KEEP`].
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scim_store::StoreError;
 use tokio::sync::oneshot;
 
 use crate::database::Database;
 
+/// How old the state may be that a read on the calling thread sees of what other processes wrote.
+const KEEP: Duration = Duration::from_millis(5);
+
 /// All connections that read.
 pub(crate) struct Readers {
-    idle: Mutex<Idle>,
-    returned: Condvar,
-    wait: Duration,
+    points: Arc<Points>,
     walks: SyncSender<Walk>,
 }
 
-/// The connections that nobody reads with.
+/// The connections that read on the calling thread.
+pub(crate) struct Points {
+    idle: Mutex<Idle>,
+    returned: Condvar,
+    wait: Duration,
+    /// How many transactions this process has committed.
+    commits: AtomicU64,
+}
+
+/// Those that nobody reads with.
 struct Idle {
-    databases: Vec<Database>,
+    points: Vec<Point>,
     /// How many threads wait for one. Waking nobody would be a call into the kernel for every read.
     waiting: usize,
+}
+
+/// A connection, and the transaction that it keeps.
+struct Point {
+    database: Database,
+    kept: Option<Kept>,
+}
+
+/// A read transaction that is open.
+#[derive(Clone, Copy)]
+struct Kept {
+    /// How many transactions had been committed when it began.
+    commits: u64,
+    since: Instant,
 }
 
 type Walk = Box<dyn FnOnce(&Database) + Send>;
@@ -35,34 +64,38 @@ impl Readers {
         queue: usize,
         wait: Duration,
     ) -> std::io::Result<Self> {
+        let points = points.into_iter().map(|database| Point { database, kept: None }).collect();
+        let points = Arc::new(Points {
+            idle: Mutex::new(Idle { points, waiting: 0 }),
+            returned: Condvar::new(),
+            wait,
+            commits: AtomicU64::default(),
+        });
         let (walks, waiting) = sync_channel(queue);
         let waiting = Arc::new(Mutex::new(waiting));
         for database in walkers {
-            let waiting = Arc::clone(&waiting);
+            let (waiting, points) = (Arc::clone(&waiting), Arc::clone(&points));
             let builder = thread::Builder::new().name("scim-sqlite-reader".to_owned());
-            builder.spawn(move || walk(&database, &waiting))?;
+            builder.spawn(move || walk(&database, &waiting, &points))?;
         }
-        let idle = Mutex::new(Idle { databases: points, waiting: 0 });
-        Ok(Self { idle, returned: Condvar::new(), wait, walks })
+        Ok(Self { points, walks })
     }
 
-    /// Reads on this thread. For what is done in a few steps.
+    /// Those who want to know of each commit.
+    pub(crate) fn points(&self) -> Arc<Points> {
+        Arc::clone(&self.points)
+    }
+
+    /// Reads on this thread, in one state of the file. For what is done in a few steps.
     pub(crate) fn point<T>(
         &self,
         read: impl FnOnce(&Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.databases.is_empty() {
-            idle.waiting += 1;
-            let waited = self.returned.wait_timeout_while(idle, self.wait, |idle| idle.databases.is_empty());
-            (idle, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            idle.waiting -= 1;
-        }
-        let Some(database) = idle.databases.pop() else { return Err(unavailable("all readers are busy")) };
-        drop(idle);
-        let lent = Lent { readers: self, database: Some(database) };
-        match &lent.database {
-            Some(database) => read(database),
+        let mut lent = self.points.lend()?;
+        // Before the state is looked at, so that whatever was acknowledged until now is in it.
+        let commits = self.points.commits.load(Ordering::Acquire);
+        match &mut lent.point {
+            Some(point) => point.read(commits, read),
             None => Err(unavailable("all readers are busy")),
         }
     }
@@ -88,23 +121,92 @@ impl Readers {
     }
 }
 
-/// A connection that goes back when it is dropped, even by a panic.
-struct Lent<'a> {
-    readers: &'a Readers,
-    database: Option<Database>,
+impl Points {
+    /// Takes note of a commit, before it is acknowledged to anybody.
+    pub(crate) fn committed(&self) {
+        self.commits.fetch_add(1, Ordering::Release);
+    }
+
+    /// Ends the transactions that nobody will read on in. Without it an idle connection would keep the write-ahead log
+    /// from starting over.
+    pub(crate) fn let_go(&self) {
+        let mut idle = self.lock();
+        let commits = self.commits.load(Ordering::Acquire);
+        for point in &mut idle.points {
+            if point.kept.is_some_and(|kept| !kept.is_current(commits)) {
+                point.end();
+            }
+        }
+    }
+
+    fn lend(&self) -> Result<Lent<'_>, StoreError> {
+        let mut idle = self.lock();
+        if idle.points.is_empty() {
+            idle.waiting += 1;
+            let waited = self.returned.wait_timeout_while(idle, self.wait, |idle| idle.points.is_empty());
+            (idle, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            idle.waiting -= 1;
+        }
+        match idle.points.pop() {
+            Some(point) => Ok(Lent { points: self, point: Some(point) }),
+            None => Err(unavailable("all readers are busy")),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        let mut idle = self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.databases.extend(self.database.take());
-        if idle.waiting > 0 {
-            self.readers.returned.notify_one();
+impl Point {
+    fn read<T>(
+        &mut self,
+        commits: u64,
+        read: impl FnOnce(&Database) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if !self.kept.is_some_and(|kept| kept.is_current(commits)) {
+            self.end();
+            self.database.run("BEGIN", &[])?;
+            self.kept = Some(Kept { commits, since: Instant::now() });
+        }
+        let answer = read(&self.database);
+        if answer.is_err() {
+            self.end();
+        }
+        answer
+    }
+
+    /// Ends the transaction, if one is kept. There is nothing in it to lose.
+    fn end(&mut self) {
+        if self.kept.take().is_some() && !self.database.connection.is_autocommit() {
+            let _ = self.database.run("COMMIT", &[]);
         }
     }
 }
 
-fn walk(database: &Database, waiting: &Mutex<Receiver<Walk>>) {
+impl Kept {
+    fn is_current(self, commits: u64) -> bool {
+        self.commits == commits && self.since.elapsed() < KEEP
+    }
+}
+
+/// A connection that goes back when it is dropped, even by a panic.
+struct Lent<'a> {
+    points: &'a Points,
+    point: Option<Point>,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let mut idle = self.points.lock();
+        idle.points.extend(self.point.take());
+        if idle.waiting > 0 {
+            self.points.returned.notify_one();
+        }
+    }
+}
+
+fn walk(database: &Database, waiting: &Mutex<Receiver<Walk>>, points: &Points) {
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
@@ -113,6 +215,7 @@ fn walk(database: &Database, waiting: &Mutex<Receiver<Walk>>) {
         if !database.connection.is_autocommit() {
             let _ = database.connection.execute_batch("ROLLBACK");
         }
+        points.let_go();
     }
 }
 

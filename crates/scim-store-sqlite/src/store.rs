@@ -88,7 +88,8 @@ impl SqliteStore {
         let (points, walkers) = (several(options.readers)?, several(options.walkers)?);
         let refused = |error: std::io::Error| OpenError::Refused(error.into());
         let readers = Readers::start(points, walkers, options.queue, options.wait).map_err(refused)?;
-        let writer = Writer::start(database, options.queue, options.batch.max(1)).map_err(refused)?;
+        let writer = Writer::start(database, readers.points(), options.queue, options.batch.max(1))
+            .map_err(refused)?;
         Ok(Self { readers, writer, path: path.to_owned(), options })
     }
 
@@ -153,11 +154,9 @@ impl Store for SqliteStore {
             let query = EdgeQuery { side, of: vec![id.to_owned()], after: None, count };
             let few = count.min(FEW);
             let found = self.readers.point(|database| {
-                database.snapshot(|| {
-                    let record = rows::records(database, tenant, &[id])?.pop().flatten();
-                    let Some(record) = record else { return Ok(None) };
-                    Ok(Some((record, rows::edges(database, tenant, &query, few)?)))
-                })
+                let record = rows::records(database, tenant, &[id])?.pop().flatten();
+                let Some(record) = record else { return Ok(None) };
+                Ok(Some((record, rows::edges(database, tenant, &query, few)?)))
             })?;
             match found {
                 Some((record, page)) if page.more && few < count => {

@@ -35,7 +35,7 @@ pub(crate) struct Cli {
     #[arg(long, default_value_t = 8)]
     pub(crate) connections: usize,
     /// Compare figures of this run with each other and with a bare server
-    #[arg(long, conflicts_with_all = ["against", "scenario"])]
+    #[arg(long, conflicts_with = "against")]
     pub(crate) ratios: bool,
     /// Print JSON
     #[arg(long)]

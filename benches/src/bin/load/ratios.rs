@@ -10,7 +10,7 @@ use scim_bench::people;
 use scim_bench::world::{Failure, World};
 use tokio::runtime::Builder;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Scenario};
 use crate::client::{Call, Client};
 use crate::drive::{Script, drive};
 use crate::report::Report;
@@ -31,13 +31,21 @@ pub(crate) fn run(cli: &Cli) -> Result<Report, Failure> {
     let server = Scimd::start(&place)?;
     let field = place.field(&server);
 
-    let get = |connections| field.get(connections);
-    against_bare(cli, &server, &field, &get, "GET /Users/{id}", 0.5, &mut report)?;
-    let filter = |connections| field.filter(connections);
-    against_bare(cli, &server, &field, &filter, "filter userName eq", 0.4, &mut report)?;
-    growth(cli, &server, &field, &mut report)?;
-    groups(cli, &server, &field, &mut report)?;
-    posts(cli, &server, &field, &mut report)?;
+    if Scenario::Get.is_in(cli.scenario) {
+        let get = |connections| field.get(connections);
+        against_bare(cli, &server, &field, &get, "GET /Users/{id}", 0.5, &mut report)?;
+    }
+    if Scenario::Filter.is_in(cli.scenario) {
+        let filter = |connections| field.filter(connections);
+        against_bare(cli, &server, &field, &filter, "filter userName eq", 0.4, &mut report)?;
+        growth(cli, &server, &field, &mut report)?;
+    }
+    if Scenario::Group.is_in(cli.scenario) {
+        groups(cli, &server, &field, &mut report)?;
+    }
+    if Scenario::Post.is_in(cli.scenario) {
+        posts(cli, &server, &field, &mut report)?;
+    }
 
     let peak = server.peak_memory()? as f64 / 1024.0;
     let how = format!("VmHWM with {users} users, after all of this");

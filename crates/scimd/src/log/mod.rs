@@ -3,6 +3,8 @@
 //! Only this workspace's own events are logged below `warn`, whatever the level, since libraries could print what
 //! passes through them. Terminal escapes and line breaks in values are escaped.
 
+mod json;
+
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
@@ -14,6 +16,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::json::Json;
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// The crates that log.
@@ -40,7 +43,7 @@ pub fn start(log: Log) {
     let output: Box<dyn Layer<Registry> + Send + Sync> = if human {
         layer().with_writer(std::io::stderr).with_ansi(terminal).with_target(false).boxed()
     } else {
-        layer().with_writer(std::io::stderr).json().flatten_event(true).with_current_span(false).boxed()
+        layer().with_writer(std::io::stderr).event_format(Json).boxed()
     };
     // A test or an embedder may have started its own.
     let _ = tracing_subscriber::registry().with(output.with_filter(targets)).try_init();
