@@ -33,7 +33,8 @@ pub struct Options {
     pub readers: usize,
     /// Threads for reads that may take longer.
     pub walkers: usize,
-    /// Memory for pages of the file, in KiB for each connection.
+    /// Memory for pages of the file, in KiB: half of it for short reads, where it saves most, and a quarter each for long
+    /// ones and for the writer.
     pub cache: u32,
     /// Shown every statement.
     pub trace: Option<Trace>,
@@ -48,7 +49,7 @@ impl Default for Options {
             batch: 256,
             readers: cores.clamp(2, 8),
             walkers: cores.clamp(2, 4),
-            cache: 4096,
+            cache: 32 << 10,
             trace: None,
         }
     }
@@ -78,14 +79,16 @@ impl SqliteStore {
         }
         create_private(path).map_err(|error| OpenError::Refused(error.into()))?;
         let open = |cache| Database::open(path, options.wait, cache, options.trace.clone());
-        let mut database = open(options.cache.saturating_mul(4))?;
+        let mut database = open(options.cache / 4)?;
         migrate(&mut database.connection, MIGRATIONS)?;
         database.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
         database.connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-        let several = |count: usize| -> rusqlite::Result<Vec<Database>> {
-            (0..count.max(1)).map(|_| open(options.cache)).collect()
+        let several = |count: usize, cache: u32| -> rusqlite::Result<Vec<Database>> {
+            let each = usize::try_from(cache).unwrap_or(usize::MAX) / count.max(1);
+            (0..count.max(1)).map(|_| open(u32::try_from(each).unwrap_or(cache))).collect()
         };
-        let (points, walkers) = (several(options.readers)?, several(options.walkers)?);
+        let points = several(options.readers, options.cache / 2)?;
+        let walkers = several(options.walkers, options.cache / 4)?;
         let refused = |error: std::io::Error| OpenError::Refused(error.into());
         let readers = Readers::start(points, walkers, options.queue, options.wait).map_err(refused)?;
         let writer = Writer::start(database, readers.points(), options.queue, options.batch.max(1))
@@ -99,7 +102,8 @@ impl SqliteStore {
     /// When the file cannot be read at all. What is wrong with it is the answer.
     pub fn check(&self) -> Result<Vec<String>, StoreError> {
         let Options { wait, cache, .. } = self.options;
-        let database = Database::open(&self.path, wait, cache, None).map_err(crate::error::store_error)?;
+        let database =
+            Database::open(&self.path, wait, cache / 4, None).map_err(crate::error::store_error)?;
         check::check(&database)
     }
 }

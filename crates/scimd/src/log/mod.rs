@@ -7,11 +7,13 @@ mod json;
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
+use std::sync::Arc;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::layer;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -43,11 +45,21 @@ pub fn start(log: Log) {
     let output: Box<dyn Layer<Registry> + Send + Sync> = if human {
         layer().with_writer(std::io::stderr).with_ansi(terminal).with_target(false).boxed()
     } else {
-        layer().with_writer(std::io::stderr).event_format(Json).boxed()
+        layer().with_writer(standard_error()).event_format(Json).boxed()
     };
     // A test or an embedder may have started its own.
     let _ = tracing_subscriber::registry().with(output.with_filter(targets)).try_init();
     std::panic::set_hook(Box::new(panicked));
+}
+
+/// The standard error output without the lock of [`std::io::stderr`]. A line is one write, which needs none, and threads
+/// that wait for one another would switch with every request.
+fn standard_error() -> BoxMakeWriter {
+    #[cfg(unix)]
+    if let Ok(descriptor) = std::os::fd::AsFd::as_fd(&std::io::stderr()).try_clone_to_owned() {
+        return BoxMakeWriter::new(Arc::new(std::fs::File::from(descriptor)));
+    }
+    BoxMakeWriter::new(std::io::stderr)
 }
 
 /// Where it happened, but never the message: it may quote what was being handled.
