@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use scimd::cli::Cli;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match scimd::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
