@@ -49,7 +49,7 @@ impl World {
         let service = Service::new(store, registry, Arc::new(System), settings);
         let directory = service.directory();
         let tenant = directory.create_tenant(TENANT, "bench").await?;
-        let connection = Connection { idp: Idp::Generic, idp_tenant: None, quirks: Vec::new() };
+        let connection = Connection::new(Idp::Generic);
         directory.create_connection(&tenant, connection, "bench").await?;
         let token = directory.create_token(&tenant, None, "bench").await?.token;
         // From here on, tenants and tokens are cached.

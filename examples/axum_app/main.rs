@@ -89,7 +89,7 @@ async fn demo(directory: &Directory) -> scim_core::Result<Tenant> {
         None => directory.create_tenant("demo", "axum_app").await?,
     };
     if known.is_none_or(|entry| entry.connection.is_none()) {
-        let connection = Connection { idp: Idp::Generic, idp_tenant: None, quirks: Vec::new() };
+        let connection = Connection::new(Idp::Generic);
         directory.create_connection(&tenant, connection, "axum_app").await?;
     }
     Ok(tenant)

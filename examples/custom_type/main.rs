@@ -110,7 +110,7 @@ impl Client {
         service.prepare().await?;
         let directory = service.directory();
         let tenant = directory.create_tenant("demo", "custom_type").await?;
-        let connection = Connection { idp: Idp::Generic, idp_tenant: None, quirks: Vec::new() };
+        let connection = Connection::new(Idp::Generic);
         directory.create_connection(&tenant, connection, "custom_type").await?;
         let token = directory.create_token(&tenant, None, "custom_type").await?.token;
         Ok(Self { service, token })

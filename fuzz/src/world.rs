@@ -84,7 +84,7 @@ impl World {
         let token = now(async {
             let directory = self.service.directory();
             let tenant: Tenant = directory.create_tenant(name, "fuzz").await?;
-            let connection = Connection { idp, idp_tenant: None, quirks: Vec::new() };
+            let connection = Connection::new(idp);
             directory.create_connection(&tenant, connection, "fuzz").await?;
             directory.create_token(&tenant, None, "fuzz").await
         });

@@ -190,6 +190,9 @@ pub enum ConnectionCommand {
         /// A deviation from the RFCs to understand besides; may be repeated
         #[arg(long = "quirk", value_name = "NAME")]
         quirks: Vec<String>,
+        /// The customer has no licence to provision groups (Entra ID P1): switch the Groups endpoint off
+        #[arg(long)]
+        users_only: bool,
         /// Where the configuration and the store are.
         #[command(flatten)]
         common: Common,
@@ -205,6 +208,24 @@ pub enum ConnectionCommand {
         /// How the list is printed.
         #[command(flatten)]
         output: Output,
+    },
+    /// Refuse the requests of a tenant's connection until it is resumed
+    #[command(after_help = "Examples:\n  scimd connection pause acme --store sqlite:scimd.db")]
+    Pause {
+        /// The tenant
+        tenant: String,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Let the requests of a paused connection in again
+    #[command(after_help = "Examples:\n  scimd connection resume acme --store sqlite:scimd.db")]
+    Resume {
+        /// The tenant
+        tenant: String,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
     },
     /// Remove a tenant's connection; its users, groups and tokens stay
     #[command(after_help = "Examples:\n  scimd connection remove acme --store sqlite:scimd.db")]

@@ -13,7 +13,7 @@ use crate::text::nearest;
 /// The schemas and resource types in force. Immutable, and cheap to share behind an `Arc`.
 #[derive(Debug)]
 pub struct Registry {
-    schemas: Vec<Arc<Schema>>,
+    source: RegistryBuilder,
     resource_types: Vec<Arc<ResourceType>>,
 }
 
@@ -34,14 +34,19 @@ impl Registry {
         RegistryBuilder::new()
     }
 
+    /// Starts from everything that this registry has, to add to it or to leave something out.
+    pub fn to_builder(&self) -> RegistryBuilder {
+        self.source.clone()
+    }
+
     /// All schemas, the built-in ones first.
     pub fn schemas(&self) -> &[Arc<Schema>] {
-        &self.schemas
+        &self.source.schemas
     }
 
     /// The schema with this URN, in any case.
     pub fn schema(&self, urn: &str) -> Option<&Arc<Schema>> {
-        self.schemas.iter().find(|schema| schema.id.eq_ignore_ascii_case(urn))
+        self.schemas().iter().find(|schema| schema.id.eq_ignore_ascii_case(urn))
     }
 
     /// All resource types.
@@ -63,7 +68,7 @@ impl Registry {
 }
 
 /// Collects documents, then checks them as a whole.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RegistryBuilder {
     common: Arc<Schema>,
     schemas: Vec<Arc<Schema>>,
@@ -175,6 +180,19 @@ impl RegistryBuilder {
         Ok(self)
     }
 
+    /// Leaves out a resource type and its schema, if there is one of this name. Its extensions stay.
+    #[must_use]
+    pub fn without(mut self, resource_type: &str) -> Self {
+        if let Some(at) = self.types.iter().position(|document| document.name == resource_type) {
+            let gone = self.types.remove(at);
+            let is_used = self.types.iter().any(|document| document.schema == gone.schema);
+            if !is_used {
+                self.schemas.retain(|schema| !schema.id.eq_ignore_ascii_case(&gone.schema));
+            }
+        }
+        self
+    }
+
     /// Checks everything against everything.
     ///
     /// # Errors
@@ -187,7 +205,7 @@ impl RegistryBuilder {
                 .map_err(|error| error.context(format_args!("resource type `{}`", document.name)))?;
             resource_types.push(Arc::new(resource_type));
         }
-        Ok(Registry { schemas: self.schemas, resource_types })
+        Ok(Registry { source: self, resource_types })
     }
 
     fn resolve(&self, document: &ResourceTypeDocument) -> Result<ResourceType> {

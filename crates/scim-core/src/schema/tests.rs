@@ -22,6 +22,21 @@ fn the_built_in_documents_agree_with_each_other() {
 }
 
 #[test]
+fn a_registry_grows_into_another() {
+    let registry = Registry::builtin().expect("built in");
+    let acme = json!({"id": "urn:acme:User", "name": "Acme", "attributes": [{"name": "badge"}]});
+    let builder = registry.to_builder().without("Group").without("Nothing").schema(&acme).expect("a schema");
+    let grown = builder.extend("User", "urn:acme:User", false).expect("a type").build().expect("fits");
+    let names = |registry: &Registry| -> Vec<String> {
+        registry.resource_types().iter().map(|resource_type| resource_type.name().to_owned()).collect()
+    };
+    assert_eq!((names(&grown), grown.schemas().len()), (vec!["User".to_owned()], 6));
+    assert!(grown.schema(GROUP).is_none());
+    assert!(grown.endpoint("Users").and_then(|user| user.extension("urn:acme:user")).is_some());
+    assert_eq!(names(&registry), ["User", "Group"], "the first one stays as it is");
+}
+
+#[test]
 fn documents_survive_being_written_and_read() {
     for schema in Registry::builtin().expect("built in").schemas() {
         let again = Schema::from_json(&schema.to_json()).expect("its own document");

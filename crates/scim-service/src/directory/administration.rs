@@ -8,10 +8,15 @@ use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::{
     AuditEntry, ChangeKind, Changeset, CommitError, Conflict, Content, Guard, MemberDelta, Operation, Query,
-    Start, Tenant,
+    Record, Start, Tenant,
 };
 
-use super::record::{ConnectionBody, IndexBody, Kind, content, secret_content, token_content};
+use serde_json::Value;
+
+use super::entry::Parts;
+use super::record::{
+    IndexBody, Kind, PolicyBody, SchemasBody, content, corrupt, read, secret_content, token_content,
+};
 use super::token::{Drawn, is_id};
 use super::{Connection, Directory, NewToken, TenantEntry, TenantSettings, TokenEntry};
 use crate::context::store_error;
@@ -66,14 +71,19 @@ impl Directory {
         let mut entries = Vec::new();
         loop {
             let page = self.store.query(&self.system, &query).await.map_err(store_error)?;
-            let names: Vec<&str> = page.records.iter().map(|record| record.label.as_str()).collect();
-            let ids: Vec<String> = names.iter().map(|name| Kind::Connection.id(name)).collect();
-            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-            let connections = self.store.get(&self.system, &ids).await.map_err(store_error)?;
-            for (record, connection) in page.records.iter().zip(connections) {
-                let tenant = Tenant::new(&record.label)
-                    .map_err(|error| super::record::corrupt(&record.id).caused_by(error))?;
-                entries.push(TenantEntry::read(tenant, record, connection.as_ref())?);
+            let connections = self.beside(Kind::Connection, &page.records).await?;
+            let policies = self.beside(Kind::Policy, &page.records).await?;
+            let schemas = self.beside(Kind::Schemas, &page.records).await?;
+            let others = connections.iter().zip(&policies).zip(&schemas);
+            for (record, ((connection, policy), schemas)) in page.records.iter().zip(others) {
+                let tenant =
+                    Tenant::new(&record.label).map_err(|error| corrupt(&record.id).caused_by(error))?;
+                let parts = Parts {
+                    connection: connection.as_ref(),
+                    policy: policy.as_ref(),
+                    schemas: schemas.as_ref(),
+                };
+                entries.push(TenantEntry::read(tenant, record, parts)?);
             }
             match page.next {
                 Some(position) => query.start = Start::After(position),
@@ -94,17 +104,9 @@ impl Directory {
         actor: &str,
     ) -> Result<()> {
         connection.check()?;
-        let Connection { idp, idp_tenant, mut quirks } = connection;
-        quirks.sort();
-        quirks.dedup();
-        let body = ConnectionBody {
-            tenant: tenant.as_str().to_owned(),
-            idp: idp.name().to_owned(),
-            idp_tenant,
-            quirks,
-        };
-        let operations =
-            vec![exists(tenant), create(Kind::Connection, tenant.as_str(), content(idp.name(), &body)?)];
+        let idp = connection.idp;
+        let content = content(idp.name(), &connection.into_body(tenant))?;
+        let operations = vec![exists(tenant), create(Kind::Connection, tenant.as_str(), content)];
         let action = format!("create {idp} connection of {tenant}");
         match self.change(operations, actor, action, 201).await? {
             Ok(_) => Ok(()),
@@ -120,6 +122,25 @@ impl Directory {
         }
     }
 
+    /// Refuses the requests of a tenant's connection from now on, or lets them in again.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such tenant, or it has no connection.
+    pub async fn pause_connection(&self, tenant: &Tenant, paused: bool, actor: &str) -> Result<()> {
+        let entry = self.tenant(tenant.as_str()).await?;
+        let Some(entry) = entry else { return Err(self.no_tenant(tenant.as_str()).await) };
+        let Some(connection) = entry.connection.clone() else { return Err(no_connection(tenant)) };
+        let connection = Connection { paused, ..connection };
+        let content = content(connection.idp.name(), &connection.into_body(tenant))?;
+        let operations = vec![exists(tenant), replace(Kind::Connection, tenant.as_str(), Some(content))];
+        let verb = if paused { "pause" } else { "resume" };
+        match self.change(operations, actor, format!("{verb} connection of {tenant}"), 200).await? {
+            Ok(_) => Ok(()),
+            Err(Conflict::Missing { operation: 1 }) => Err(no_connection(tenant)),
+            Err(_) => Err(self.no_tenant(tenant.as_str()).await),
+        }
+    }
+
     /// Removes a tenant's connection. Its users, groups and tokens stay; its requests are refused until it has another.
     ///
     /// # Errors
@@ -128,10 +149,50 @@ impl Directory {
         let operations = vec![exists(tenant), delete(Kind::Connection, tenant.as_str())];
         match self.change(operations, actor, format!("remove connection of {tenant}"), 204).await? {
             Ok(_) => Ok(()),
-            Err(Conflict::Missing { operation: 1 }) => {
-                Err(Error::new(ErrorKind::NotFound, format!("tenant `{tenant}` has no connection")))
-            }
+            Err(Conflict::Missing { operation: 1 }) => Err(no_connection(tenant)),
             Err(_) => Err(self.no_tenant(tenant.as_str()).await),
+        }
+    }
+
+    /// Gives a tenant another policy, or none, and other schemas of its own. What is there must be what `entry` says. Every
+    /// server on the store follows within [`super::TRUST_SECONDS`]; see [`scim_store::Changeset::epoch`] for what holds
+    /// until then. Returns the new epoch.
+    ///
+    /// # Errors
+    /// `Conflict` when somebody else was faster, `NotFound` when there is no such tenant.
+    pub(crate) async fn put_rules(
+        &self,
+        entry: &TenantEntry,
+        policy: Option<String>,
+        schemas: Vec<Value>,
+        actor: &str,
+    ) -> Result<u64> {
+        let name = entry.tenant.as_str();
+        let ids = [Kind::Policy.id(name), Kind::Schemas.id(name)];
+        let [old_policy, old_schemas] = self.records(ids.each_ref().map(String::as_str)).await?;
+        let faster = || {
+            Error::new(
+                ErrorKind::Conflict,
+                format!("somebody else changed the rules of tenant `{name}` just now"),
+            )
+            .remedy("look at them, then try again")
+        };
+        let found = old_policy.as_ref().map(read::<PolicyBody>).transpose()?;
+        if found.map_or(0, |body| body.epoch) != entry.epoch {
+            return Err(faster());
+        }
+        let epoch = entry.epoch + 1;
+        let policy = content(name, &PolicyBody { text: policy, epoch })?;
+        let schemas = content(name, &SchemasBody { documents: schemas })?;
+        let operations = vec![
+            exists(&entry.tenant),
+            put(Kind::Policy, name, old_policy.as_ref(), policy),
+            put(Kind::Schemas, name, old_schemas.as_ref(), schemas),
+        ];
+        match self.change(operations, actor, format!("change the rules of {name}"), 200).await? {
+            Ok(_) => Ok(epoch),
+            Err(Conflict::Missing { operation: 0 }) => Err(self.no_tenant(name).await),
+            Err(_) => Err(faster()),
         }
     }
 
@@ -226,6 +287,13 @@ impl Directory {
         Ok(())
     }
 
+    /// The records of another kind that belong to these tenants.
+    async fn beside(&self, kind: Kind, tenants: &[Record]) -> Result<Vec<Option<Record>>> {
+        let ids: Vec<String> = tenants.iter().map(|record| kind.id(&record.label)).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        self.store.get(&self.system, &ids).await.map_err(store_error)
+    }
+
     /// Commits a change and says when, or which guard failed.
     async fn change(
         &self,
@@ -260,6 +328,11 @@ impl Directory {
     }
 }
 
+fn no_connection(tenant: &Tenant) -> Error {
+    Error::new(ErrorKind::NotFound, format!("tenant `{tenant}` has no connection"))
+        .remedy(format!("create one with `scimd connection create {tenant}`"))
+}
+
 fn create(kind: Kind, name: &str, content: Content) -> Operation {
     Operation::Create {
         id: kind.id(name),
@@ -282,6 +355,21 @@ fn replace(kind: Kind, name: &str, content: Option<Content>) -> Operation {
         content,
         members: MemberDelta::default(),
         kind: ChangeKind::Modified,
+    }
+}
+
+/// Creates the record, or replaces it if it is still the same.
+fn put(kind: Kind, name: &str, old: Option<&Record>, content: Content) -> Operation {
+    match old {
+        None => create(kind, name, content),
+        Some(record) => Operation::Replace {
+            id: kind.id(name),
+            resource_type: kind.name().into(),
+            guard: Guard::Version(record.version),
+            content: Some(content),
+            members: MemberDelta::default(),
+            kind: ChangeKind::Modified,
+        },
     }
 }
 

@@ -84,7 +84,9 @@ impl Cache {
         inner.generation += 1;
         for id in ids {
             match Kind::of(id) {
-                Some((Kind::Tenant | Kind::Connection, name)) => drop(inner.tenants.remove(name)),
+                Some((Kind::Tenant | Kind::Connection | Kind::Policy | Kind::Schemas, name)) => {
+                    drop(inner.tenants.remove(name))
+                }
                 Some((Kind::Token, name)) => drop(inner.tokens.remove(name)),
                 Some((Kind::Secret | Kind::Index, _)) | None => {}
             }

@@ -6,8 +6,11 @@ use scim_core::text::nearest;
 use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::{Record, Tenant, UnknownMembers};
+use serde_json::Value;
 
-use super::record::{ConnectionBody, TenantBody, TokenBody, corrupt, read, read_bytes};
+use super::record::{
+    ConnectionBody, PolicyBody, SchemasBody, TenantBody, TokenBody, corrupt, read, read_bytes,
+};
 use super::token::Hash;
 use crate::quirk::{Quirk, Quirks};
 
@@ -88,9 +91,19 @@ pub struct Connection {
     pub idp_tenant: Option<String>,
     /// Names of quirks that are active besides.
     pub quirks: Vec<String>,
+    /// Whether groups are provisioned over it. Without the licence for that (Entra ID P1) users are provisioned one by
+    /// one, and the Groups endpoint is off.
+    pub groups: bool,
+    /// Whether its requests are refused for now.
+    pub paused: bool,
 }
 
 impl Connection {
+    /// A connection to this kind of identity provider, with nothing particular about it.
+    pub fn new(idp: Idp) -> Self {
+        Self { idp, idp_tenant: None, quirks: Vec::new(), groups: true, paused: false }
+    }
+
     /// The quirks that are active: those of the kind and those of the operator's choice.
     pub fn quirks(&self) -> Quirks {
         let chosen = self.quirks.iter().filter_map(|name| Quirk::parse(name).ok());
@@ -122,7 +135,27 @@ impl Connection {
 
     fn read(record: &Record) -> Result<Self> {
         let body: ConnectionBody = read(record)?;
-        Ok(Self { idp: Idp::parse(&body.idp)?, idp_tenant: body.idp_tenant, quirks: body.quirks })
+        Ok(Self {
+            idp: Idp::parse(&body.idp)?,
+            idp_tenant: body.idp_tenant,
+            quirks: body.quirks,
+            groups: !body.users_only,
+            paused: body.paused,
+        })
+    }
+
+    pub(super) fn into_body(self, tenant: &Tenant) -> ConnectionBody {
+        let Self { idp, idp_tenant, mut quirks, groups, paused } = self;
+        quirks.sort();
+        quirks.dedup();
+        ConnectionBody {
+            tenant: tenant.as_str().to_owned(),
+            idp: idp.name().to_owned(),
+            idp_tenant,
+            quirks,
+            users_only: !groups,
+            paused,
+        }
     }
 }
 
@@ -150,7 +183,7 @@ impl TenantSettings {
 }
 
 /// A tenant, as a request needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TenantEntry {
     /// The tenant.
     pub tenant: Tenant,
@@ -160,12 +193,36 @@ pub struct TenantEntry {
     pub settings: TenantSettings,
     /// Its connection, once it has one.
     pub connection: Option<Connection>,
+    /// Its policy as TOML, if it has one.
+    pub policy: Option<String>,
+    /// The schema documents that extend its Users.
+    pub schemas: Vec<Value>,
+    /// Counts the policies and schemas that it has had.
+    pub epoch: u64,
+}
+
+/// The records that an entry is made of.
+#[derive(Debug, Default)]
+pub(super) struct Parts<'a> {
+    pub(super) connection: Option<&'a Record>,
+    pub(super) policy: Option<&'a Record>,
+    pub(super) schemas: Option<&'a Record>,
 }
 
 impl TenantEntry {
-    pub(super) fn read(tenant: Tenant, record: &Record, connection: Option<&Record>) -> Result<Self> {
-        let connection = connection.map(Connection::read).transpose()?;
-        Ok(Self { tenant, created: record.created, settings: TenantSettings::read(record)?, connection })
+    pub(super) fn read(tenant: Tenant, record: &Record, parts: Parts<'_>) -> Result<Self> {
+        let policy: Option<PolicyBody> = parts.policy.map(read).transpose()?;
+        let schemas: Option<SchemasBody> = parts.schemas.map(read).transpose()?;
+        let (policy, epoch) = policy.map_or((None, 0), |body| (body.text, body.epoch));
+        Ok(Self {
+            tenant,
+            created: record.created,
+            settings: TenantSettings::read(record)?,
+            connection: parts.connection.map(Connection::read).transpose()?,
+            policy,
+            schemas: schemas.unwrap_or_default().documents,
+            epoch,
+        })
     }
 }
 

@@ -22,6 +22,7 @@ use scim_store::{Record, Store, Tenant};
 pub use self::entry::{Connection, Idp, NewToken, TenantEntry, TenantSettings, TokenEntry};
 
 use self::cache::Cache;
+use self::entry::Parts;
 pub(crate) use self::record::IndexBody;
 use self::record::{Kind, Types};
 use crate::context::store_error;
@@ -60,10 +61,13 @@ impl Directory {
         }
         let Ok(tenant) = Tenant::new(name) else { return Ok(None) };
         let generation = self.cache.generation();
-        let ids = [Kind::Tenant.id(name), Kind::Connection.id(name)];
-        let [record, connection] = self.records([&ids[0], &ids[1]]).await?;
+        let kinds = [Kind::Tenant, Kind::Connection, Kind::Policy, Kind::Schemas];
+        let ids = kinds.map(|kind| kind.id(name));
+        let [record, connection, policy, schemas] = self.records(ids.each_ref().map(String::as_str)).await?;
         let Some(record) = record else { return Ok(None) };
-        let entry = Arc::new(TenantEntry::read(tenant, &record, connection.as_ref())?);
+        let parts =
+            Parts { connection: connection.as_ref(), policy: policy.as_ref(), schemas: schemas.as_ref() };
+        let entry = Arc::new(TenantEntry::read(tenant, &record, parts)?);
         // What is refused today is looked up anew each time, so that an operator need not wait for it to work.
         if entry.connection.is_some() {
             self.cache.keep_tenant(Arc::clone(&entry), generation);

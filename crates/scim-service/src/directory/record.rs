@@ -21,19 +21,24 @@ use super::token::Hash;
 pub(super) enum Kind {
     Tenant,
     Connection,
+    Policy,
+    Schemas,
     Token,
     Secret,
     Index,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Tenant, Self::Connection, Self::Token, Self::Secret, Self::Index];
+    const ALL: [Self; 7] =
+        [Self::Tenant, Self::Connection, Self::Policy, Self::Schemas, Self::Token, Self::Secret, Self::Index];
 
     /// The name of the resource type.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Tenant => "Tenant",
             Self::Connection => "Connection",
+            Self::Policy => "Policy",
+            Self::Schemas => "Schemas",
             Self::Token => "Token",
             Self::Secret => "Secret",
             Self::Index => "Index",
@@ -72,6 +77,31 @@ pub(super) struct ConnectionBody {
     pub(super) idp_tenant: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) quirks: Vec<String>,
+    /// Whether groups are not provisioned over it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) users_only: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) paused: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// What a `Policy` record holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PolicyBody {
+    /// The TOML, as it was given; `None` where a policy was taken back.
+    pub(super) text: Option<String>,
+    /// Counts the policies and schemas of the tenant.
+    pub(super) epoch: u64,
+}
+
+/// What a `Schemas` record holds: the schema documents that extend the tenant's Users, in the order they were added.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct SchemasBody {
+    pub(super) documents: Vec<serde_json::Value>,
 }
 
 /// What a `Token` record holds.

@@ -138,7 +138,7 @@ impl World {
 }
 
 fn generic() -> Connection {
-    Connection { idp: Idp::Generic, idp_tenant: None, quirks: Vec::new() }
+    Connection::new(Idp::Generic)
 }
 
 #[test]
@@ -423,7 +423,10 @@ fn refusals_say_what_to_do() {
         now(command.create_connection(&far, generic(), "test")),
         "there is no tenant `umbrella`; see `scimd tenant list`",
     );
-    check(now(command.remove_connection(&acme, "test")), "tenant `acme` has no connection");
+    check(
+        now(command.remove_connection(&acme, "test")),
+        "tenant `acme` has no connection; create one with `scimd connection create acme`",
+    );
     now(command.create_connection(&acme, generic(), "test")).expect("created");
     check(
         now(command.create_connection(&acme, generic(), "test")),
@@ -461,9 +464,9 @@ fn kinds_of_identity_providers() {
 fn connections_are_checked_before_they_are_kept() {
     fn check(idp: Idp, idp_tenant: &str, quirks: &[&str], expected: &str) {
         let connection = Connection {
-            idp,
             idp_tenant: (!idp_tenant.is_empty()).then(|| idp_tenant.to_owned()),
             quirks: quirks.iter().map(|&name| name.to_owned()).collect(),
+            ..Connection::new(idp)
         };
         let result = connection.check().map_or_else(|error| error.detail(), |()| "fine".to_owned());
         assert!(result.contains(expected), "{connection:?}: {result}");

@@ -88,7 +88,7 @@ impl World {
         let token = now(async {
             let directory = service.directory();
             let tenant: Tenant = directory.create_tenant("acme", "test").await?;
-            let connection = Connection { idp, idp_tenant: None, quirks: Vec::new() };
+            let connection = Connection::new(idp);
             directory.create_connection(&tenant, connection, "test").await?;
             directory.create_token(&tenant, None, "test").await
         });
@@ -101,7 +101,7 @@ impl World {
         now(async {
             let directory = self.service.directory();
             directory.remove_connection(&tenant, "test").await?;
-            let connection = Connection { idp, idp_tenant: None, quirks: Vec::new() };
+            let connection = Connection::new(idp);
             directory.create_connection(&tenant, connection, "test").await
         })
         .expect("another connection");

@@ -7,7 +7,7 @@ use scim_store::Tenant;
 
 use super::{directory, new_directory, print, small_runtime};
 use crate::Failure;
-use crate::cli::{ConnectionCommand, Output, TenantCommand, TokenCommand};
+use crate::cli::{Common, ConnectionCommand, Output, TenantCommand, TokenCommand};
 use crate::environment::System;
 use crate::table::render;
 
@@ -41,10 +41,10 @@ pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
 
 pub(super) fn connection(command: ConnectionCommand) -> Result<(), Failure> {
     match command {
-        ConnectionCommand::Create { tenant, idp, idp_tenant, quirks, common } => {
+        ConnectionCommand::Create { tenant, idp, idp_tenant, quirks, users_only, common } => {
             let directory = directory(&common.flags())?;
             let name = named(&tenant)?;
-            let connection = Connection { idp, idp_tenant, quirks };
+            let connection = Connection { idp_tenant, quirks, groups: !users_only, ..Connection::new(idp) };
             small_runtime()?.block_on(directory.create_connection(
                 &name,
                 connection,
@@ -66,6 +66,8 @@ pub(super) fn connection(command: ConnectionCommand) -> Result<(), Failure> {
             list(&output, &TENANT, std::iter::once(tenant_row(&entry)));
             Ok(())
         }
+        ConnectionCommand::Pause { tenant, common } => pause(&tenant, true, &common),
+        ConnectionCommand::Resume { tenant, common } => pause(&tenant, false, &common),
         ConnectionCommand::Remove { tenant, common } => {
             let directory = directory(&common.flags())?;
             let name = named(&tenant)?;
@@ -76,6 +78,18 @@ pub(super) fn connection(command: ConnectionCommand) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn pause(tenant: &str, paused: bool, common: &Common) -> Result<(), Failure> {
+    let directory = directory(&common.flags())?;
+    let name = named(tenant)?;
+    let (actor, done) = match paused {
+        true => ("cli:connection pause", "paused"),
+        false => ("cli:connection resume", "resumed"),
+    };
+    small_runtime()?.block_on(directory.pause_connection(&name, paused, actor))?;
+    eprintln!("{done} the connection of tenant {tenant}; running servers follow within five seconds");
+    Ok(())
 }
 
 pub(super) fn token(command: TokenCommand) -> Result<(), Failure> {
@@ -109,7 +123,8 @@ pub(super) fn token(command: TokenCommand) -> Result<(), Failure> {
     }
 }
 
-const TENANT: [&str; 6] = ["tenant", "idp", "idp_tenant", "quirks", "unknown_members", "created"];
+const TENANT: [&str; 9] =
+    ["tenant", "idp", "idp_tenant", "quirks", "groups", "state", "policy", "unknown_members", "created"];
 const TOKEN: [&str; 5] = ["id", "tenant", "created", "expires", "state"];
 
 fn tenant_row(entry: &TenantEntry) -> Vec<Option<String>> {
@@ -120,6 +135,9 @@ fn tenant_row(entry: &TenantEntry) -> Vec<Option<String>> {
         connection.map(|connection| connection.idp.to_string()),
         connection.and_then(|connection| connection.idp_tenant.clone()),
         quirks,
+        connection.map(|connection| if connection.groups { "on" } else { "off" }.to_owned()),
+        connection.map(|connection| if connection.paused { "paused" } else { "active" }.to_owned()),
+        entry.policy.as_ref().map(|_| "yes".to_owned()),
         entry.settings.unknown_members.map(|policy| policy.name().to_owned()),
         Some(entry.created.to_string()),
     ]

@@ -61,8 +61,7 @@ pub(super) async fn demo(directory: &Directory, idp: Option<Idp>) -> Result<Tena
         ))),
         (Some(_), _) => Ok((*entry).clone()),
         (None, idp) => {
-            let connection =
-                Connection { idp: idp.unwrap_or(Idp::Entra), idp_tenant: None, quirks: Vec::new() };
+            let connection = Connection::new(idp.unwrap_or(Idp::Entra));
             directory.create_connection(&entry.tenant, connection, ACTOR).await?;
             Ok((*directory.tenant(TENANT).await?.ok_or_else(missing)?).clone())
         }
