@@ -1,0 +1,319 @@
+//! What a tenant's policy says of a write: in its way, beside it, or against it.
+//!
+//! A refusal is recorded before it is answered, with the request as it was sent, so that an administrator can read it and
+//! the request can be tried again. Warnings and notes are recorded with the write that they are about. Whatever is
+//! accepted settles what was said about the same before.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use scim_core::document::Document;
+use scim_core::schema::{Membership, ResourceType};
+use scim_core::text::fold;
+use scim_core::{Error, Result};
+use scim_policy::{Finding, Severity};
+use scim_store::{
+    AuditEntry, Changeset, CommitError, Committed, Conflict, Content, EdgeQuery, MemberDelta, Operation,
+    Report, ReportQuery, Side,
+};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::redact::redacted;
+use super::{EMAIL, USER};
+use crate::context::{Context, commit_error, store_error};
+
+/// The body of a request, as it was sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sent<'a> {
+    /// That of an HTTP request.
+    Bytes(&'a Bytes),
+    /// That of an operation inside another request.
+    Json(&'a Value),
+}
+
+/// Where a write came from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    /// The HTTP method.
+    pub(crate) method: &'a str,
+    /// The path below the tenant's base URL.
+    pub(crate) path: &'a str,
+    pub(crate) body: Sent<'a>,
+}
+
+impl Origin<'_> {
+    fn body(&self) -> Bytes {
+        match self.body {
+            Sent::Bytes(bytes) => bytes.clone(),
+            Sent::Json(value) => serde_json::to_vec(value).map(Bytes::from).unwrap_or_default(),
+        }
+    }
+}
+
+/// What is recorded beside the operations of a write.
+#[derive(Debug, Default)]
+pub(crate) struct Remarks {
+    /// Whom the findings are about.
+    pub(crate) subject: String,
+    /// What the rules said, none of it a refusal.
+    pub(crate) findings: Vec<Finding>,
+    /// About whom everything said before is settled.
+    pub(crate) settles: Vec<String>,
+}
+
+impl Remarks {
+    /// About a resource by its identifier.
+    pub(crate) fn about(id: &str) -> Self {
+        Self { subject: id.to_owned(), findings: Vec::new(), settles: vec![id.to_owned()] }
+    }
+
+    /// About a resource that has no identifier yet: by what its client knows it by.
+    pub(crate) fn about_new(document: &Document, resource_type: &ResourceType) -> Self {
+        let name = match resource_type.membership() {
+            Some(Membership::Member) => "userName",
+            Some(Membership::Group) => "displayName",
+            None => return Self::default(),
+        };
+        let value = document.as_map().get(name).and_then(Value::as_str).unwrap_or_default();
+        Self::about(&format!("{name}:{}", fold(value)))
+    }
+
+    /// About the members of a group: each of them in it.
+    pub(crate) fn about_members(group: &str, members: &MemberDelta) -> Self {
+        let named = members.add.iter().chain(&members.remove);
+        let settles = named.map(|member| in_group(group, member)).collect();
+        Self { subject: group.to_owned(), findings: Vec::new(), settles }
+    }
+}
+
+/// A member in a group, as a subject.
+fn in_group(group: &str, member: &str) -> String {
+    format!("{group}/{member}")
+}
+
+impl Context<'_> {
+    /// Derives the person of a User that is to be written, and holds it to the rules. Leaving always goes: a User that was
+    /// accepted once and is inactive afterwards is not refused.
+    ///
+    /// # Errors
+    /// The refusal, which is recorded.
+    pub(crate) async fn admit(
+        &self,
+        document: &Document,
+        resource_type: &ResourceType,
+        is_stored: bool,
+        content: &mut Content,
+        remarks: &mut Remarks,
+    ) -> Result<()> {
+        let mut findings = self.rules.derive(document, resource_type, content);
+        let is_leaving = is_stored && content.person.as_ref().is_some_and(|derived| !derived.person.active);
+        if is_leaving {
+            findings.iter_mut().for_each(Finding::relent);
+        }
+        if findings.iter().any(|finding| finding.severity == Severity::Error) {
+            return Err(self.refuse(&remarks.subject, &findings).await);
+        }
+        remarks.findings.append(&mut findings);
+        Ok(())
+    }
+
+    /// Restricts a change of members as the rules say.
+    pub(crate) fn restrict(&self, members: &mut MemberDelta) {
+        let group = self.rules.policy.group();
+        members.exclusive = group.refuses_second();
+        if group.refuses_nested() {
+            let types = self.rules.registry.resource_types().iter();
+            let groups = types.filter(|known| known.membership() == Some(Membership::Group));
+            members.barred = groups.map(|known| std::sync::Arc::clone(known.shared_name())).collect();
+        }
+    }
+
+    /// What the rules say of members that are let through although they are in another group.
+    pub(crate) async fn remark_members(
+        &self,
+        group: &str,
+        members: &MemberDelta,
+        remarks: &mut Remarks,
+    ) -> Result<()> {
+        if members.add.is_empty() || !self.rules.policy.group().warns_of_second() {
+            return Ok(());
+        }
+        let of = members.add.clone();
+        let query = EdgeQuery { side: Side::Groups, count: of.len().saturating_mul(2), of, after: None };
+        let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
+        let others = page.edges.iter().filter(|edge| edge.id != group);
+        let findings = others.filter_map(|edge| self.rules.policy.second_group(&edge.of, &edge.label));
+        remarks.findings.extend(findings);
+        Ok(())
+    }
+
+    /// Commits operations with everything that belongs beside them. What the store finds to be against the rules is
+    /// refused, or remarked on and written all the same.
+    ///
+    /// # Errors
+    /// The refusal, which is recorded. What else kept the store from committing is the inner error.
+    pub(crate) async fn commit(
+        &self,
+        mut operations: Vec<Operation>,
+        action: String,
+        status: u16,
+        mut remarks: Remarks,
+    ) -> Result<std::result::Result<Committed, CommitError>> {
+        self.settle_cleared(&operations, &mut remarks).await?;
+        loop {
+            let reports = self.reports(&remarks.subject, &remarks.findings, status);
+            let changeset = Changeset {
+                at: self.now,
+                epoch: self.rules.epoch,
+                operations: operations.clone(),
+                settles: remarks.settles.clone(),
+                reports,
+                audit: Some(self.audit(action.clone(), status, String::new())),
+            };
+            let conflict = match self.store.commit(self.tenant, changeset).await {
+                Err(CommitError::Conflict(conflict)) => conflict,
+                outcome => return Ok(outcome),
+            };
+            match conflict {
+                Conflict::Unique { operation, ref path, ref holder } if **path == *EMAIL => {
+                    let claim = operations.get_mut(operation).and_then(take_claim);
+                    let email = claim.unwrap_or_default();
+                    match self.rules.policy.email_taken(&email, holder) {
+                        Some(finding) if finding.severity == Severity::Error => {
+                            return Err(self.refuse(&remarks.subject, &[finding]).await);
+                        }
+                        finding => remarks.findings.extend(finding),
+                    }
+                }
+                Conflict::Membership { ref member, ref group, operation } => {
+                    let name = self.label(group).await?;
+                    let finding = self.rules.policy.second_group(member, &name);
+                    let subject = operations.get(operation).map_or_else(String::new, |operation| {
+                        subject_in(operation, member, &remarks.subject)
+                    });
+                    return Err(self.refuse(&subject, finding.as_slice()).await);
+                }
+                Conflict::NestedGroup { ref member, operation } => {
+                    let finding = self.rules.policy.nested_group(member);
+                    let subject = operations.get(operation).map_or_else(String::new, |operation| {
+                        subject_in(operation, member, &remarks.subject)
+                    });
+                    return Err(self.refuse(&subject, finding.as_slice()).await);
+                }
+                Conflict::Epoch { .. } => {
+                    self.stale.store(true, Ordering::Relaxed);
+                    return Ok(Err(CommitError::Conflict(conflict)));
+                }
+                Conflict::Missing { .. }
+                | Conflict::Exists { .. }
+                | Conflict::Version { .. }
+                | Conflict::Unique { .. }
+                | Conflict::UnknownMembers { .. } => return Ok(Err(CommitError::Conflict(conflict))),
+            }
+        }
+    }
+
+    /// Records a refusal, and gives the error to answer with.
+    async fn refuse(&self, subject: &str, findings: &[Finding]) -> Error {
+        let error = scim_policy::refusal(findings);
+        let status = error.kind().status();
+        let codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
+        let action = format!("{} {}", self.origin.method, self.origin.path);
+        let changeset = Changeset {
+            epoch: self.rules.epoch,
+            reports: self.reports(subject, findings, status),
+            audit: Some(self.audit(action, status, codes.join(" "))),
+            ..Changeset::new(self.now)
+        };
+        match self.store.commit(self.tenant, changeset).await {
+            Ok(_) => error,
+            Err(CommitError::Conflict(conflict)) => {
+                self.stale.store(matches!(conflict, Conflict::Epoch { .. }), Ordering::Relaxed);
+                commit_error(conflict.into(), "resource")
+            }
+            Err(CommitError::Store(error)) => store_error(error),
+        }
+    }
+
+    fn reports(&self, subject: &str, findings: &[Finding], status: u16) -> Vec<Report> {
+        if findings.is_empty() {
+            return Vec::new();
+        }
+        let Ok(said) = serde_json::to_vec(findings) else { return Vec::new() };
+        let body = self.origin.body();
+        let mut digest = Sha256::new();
+        for part in [self.origin.method.as_bytes(), self.origin.path.as_bytes(), &body] {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        vec![Report {
+            subject: subject.to_owned(),
+            digest: digest.finalize().into(),
+            request: self.request.to_owned(),
+            method: self.origin.method.to_owned(),
+            path: self.origin.path.to_owned(),
+            body: redacted(&body, &self.rules.registry),
+            status,
+            findings: said.into(),
+        }]
+    }
+
+    /// A group that gets other members altogether, or goes, settles what was said of any of its members.
+    async fn settle_cleared(&self, operations: &[Operation], remarks: &mut Remarks) -> Result<()> {
+        let cleared = operations.iter().filter_map(|operation| match operation {
+            Operation::Replace { id, members, .. } if members.clear => Some(id),
+            Operation::Delete { id, resource_type, .. } if **resource_type != *USER => Some(id),
+            Operation::Create { .. }
+            | Operation::Replace { .. }
+            | Operation::Delete { .. }
+            | Operation::Rederive { .. } => None,
+        });
+        for group in cleared {
+            let prefix = in_group(group, "");
+            let mut query = ReportQuery { after: 0, count: 1000, settled: Some(false), subject: None };
+            loop {
+                let page = self.store.reports(self.tenant, &query).await.map_err(store_error)?;
+                let subjects = page.iter().map(|reported| &reported.report.subject);
+                remarks.settles.extend(subjects.filter(|subject| subject.starts_with(&prefix)).cloned());
+                match page.last() {
+                    Some(last) if page.len() == query.count => query.after = last.number,
+                    _ => break,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn label(&self, id: &str) -> Result<String> {
+        let records = self.store.get(self.tenant, &[id]).await.map_err(store_error)?;
+        Ok(records.into_iter().flatten().next().map(|record| record.label).unwrap_or_default())
+    }
+
+    fn audit(&self, action: String, status: u16, detail: String) -> AuditEntry {
+        let (actor, request) = (self.actor.to_owned(), self.request.to_owned());
+        AuditEntry { actor, request, action, status, detail }
+    }
+}
+
+/// Whom it is about that a member may not be in a group.
+fn subject_in(operation: &Operation, member: &str, otherwise: &str) -> String {
+    match operation {
+        Operation::Replace { id, .. } => in_group(id, member),
+        Operation::Create { .. } | Operation::Delete { .. } | Operation::Rederive { .. } => {
+            otherwise.to_owned()
+        }
+    }
+}
+
+/// Takes back the claim on an e-mail address, and says which it was.
+fn take_claim(operation: &mut Operation) -> Option<String> {
+    let unique = match operation {
+        Operation::Create { content, .. } => &mut content.unique,
+        Operation::Replace { content, .. } => &mut content.as_mut()?.unique,
+        Operation::Rederive { unique, .. } => unique,
+        Operation::Delete { .. } => return None,
+    };
+    let at = unique.iter().position(|key| *key.path == *EMAIL)?;
+    Some(unique.remove(at).value)
+}
