@@ -8,12 +8,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
-use bytes::Bytes;
-use scim_core::key::Key;
-use scim_core::time::Timestamp;
-use scim_store::draft::{Draft, Stored};
-use scim_store::{AuditEntry, Change, ChangeKind, IndexEntry, Record, StoreError, Tenant, UniqueKey};
+use scim_store::draft::Draft;
+use scim_store::{StoreError, Tenant};
 use serde::{Deserialize, Serialize};
+
+use crate::forms::{Entry, Logged, Resource, Said, Somebody, Tally};
 
 /// The file while it is open. Nobody else can open it then.
 pub(crate) struct Journal {
@@ -68,7 +67,7 @@ impl Journal {
 pub(crate) struct Line {
     pub(crate) tenant: String,
     pub(crate) at: i64,
-    pub(crate) sequence: u64,
+    pub(crate) counts: Tally,
     /// Resources that are new or different.
     pub(crate) written: Vec<Resource>,
     /// Resources that are gone.
@@ -77,9 +76,17 @@ pub(crate) struct Line {
     pub(crate) forgotten: Vec<String>,
     /// Resource, path and value, or `None` for a value that is gone.
     pub(crate) hidden: Vec<(String, String, Option<String>)>,
-    /// Group, member and whether they are linked.
-    pub(crate) links: Vec<(String, String, bool)>,
+    /// Resource and its person, or `None` for one that is gone.
+    pub(crate) persons: Vec<(String, Option<Somebody>)>,
+    /// Group, member and the number of the change that links them, or `None` if they are not linked any more.
+    pub(crate) links: Vec<(String, String, Option<u64>)>,
     pub(crate) changes: Vec<Logged>,
+    /// Numbers of reports that are settled.
+    pub(crate) settled: Vec<u64>,
+    /// Numbers of reports that are gone.
+    pub(crate) removed: Vec<u64>,
+    /// Reports that are new.
+    pub(crate) said: Vec<Said>,
     pub(crate) audit: Option<Entry>,
 }
 
@@ -89,13 +96,17 @@ impl Line {
         let mut line = Self {
             tenant: tenant.as_str().to_owned(),
             at: draft.at.0,
-            sequence: draft.sequence,
+            counts: draft.counts.into(),
             written: Vec::new(),
             deleted: Vec::new(),
             forgotten: Vec::new(),
             hidden: Vec::new(),
-            links: draft.links.into_iter().map(|((group, member), is)| (group, member, is)).collect(),
+            persons: draft.persons.into_iter().map(|(id, person)| (id, person.map(Somebody::from))).collect(),
+            links: draft.links.into_iter().map(|((group, member), since)| (group, member, since)).collect(),
             changes: draft.changes.into_iter().map(Logged::from).collect(),
+            settled: draft.reports.settled.into_iter().collect(),
+            removed: draft.reports.removed.into_iter().collect(),
+            said: draft.reports.added.into_values().map(Said::from).collect(),
             audit: draft.audit.map(Entry::from),
         };
         for (id, drafted) in draft.resources {
@@ -111,126 +122,5 @@ impl Line {
         }
         line.hidden.extend(draft.hidden.into_iter().map(|((id, path), value)| (id, (*path).into(), value)));
         Ok(line)
-    }
-}
-
-/// A resource and what makes it findable.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Resource {
-    id: String,
-    resource_type: String,
-    version: u64,
-    created: i64,
-    modified: i64,
-    label: String,
-    body: String,
-    /// Path and value.
-    unique: Vec<(String, String)>,
-    /// Path, key and whether the resource sorts by it. A key is bytes and need not be text.
-    index: Vec<(String, Vec<u8>, bool)>,
-}
-
-impl Resource {
-    fn new(Stored { record, unique, index }: Stored) -> Result<Self, StoreError> {
-        let Record { id, resource_type, version, created, modified, label, body } = record;
-        Ok(Self {
-            id,
-            resource_type: (*resource_type).into(),
-            version,
-            created: created.0,
-            modified: modified.0,
-            label,
-            body: String::from_utf8(body.into()).map_err(|error| StoreError::Fault(error.into()))?,
-            unique: unique.into_iter().map(|UniqueKey { path, value }| ((*path).into(), value)).collect(),
-            index: index
-                .into_iter()
-                .map(|IndexEntry { path, key, leading }| ((*path).into(), key.as_bytes().to_vec(), leading))
-                .collect(),
-        })
-    }
-}
-
-impl From<Resource> for Stored {
-    fn from(resource: Resource) -> Self {
-        let Resource { id, resource_type, version, created, modified, label, body, unique, index } = resource;
-        let (created, modified) = (Timestamp(created), Timestamp(modified));
-        let (resource_type, body) = (resource_type.into(), Bytes::from(body));
-        Self {
-            record: Record { id, resource_type, version, created, modified, label, body },
-            unique: unique.into_iter().map(|(path, value)| UniqueKey { path: path.into(), value }).collect(),
-            index: index
-                .into_iter()
-                .map(|(path, key, leading)| IndexEntry {
-                    path: path.into(),
-                    key: Key::from_bytes(key),
-                    leading,
-                })
-                .collect(),
-        }
-    }
-}
-
-/// An entry of the change log.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Logged {
-    sequence: u64,
-    at: i64,
-    #[serde(with = "kind")]
-    kind: ChangeKind,
-    resource_type: String,
-    id: String,
-    added: Vec<String>,
-    removed: Vec<String>,
-}
-
-/// A kind of change by its name.
-mod kind {
-    use super::{ChangeKind, Deserialize};
-    use serde::de::Error;
-    use serde::{Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(kind: &ChangeKind, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(kind.name())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ChangeKind, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        ChangeKind::from_name(&name).ok_or_else(|| D::Error::custom("not a kind of change"))
-    }
-}
-
-impl From<Change> for Logged {
-    fn from(Change { sequence, at, kind, resource_type, id, added, removed }: Change) -> Self {
-        let (at, resource_type) = (at.0, (*resource_type).into());
-        Self { sequence, at, kind, resource_type, id, added, removed }
-    }
-}
-
-impl From<Logged> for Change {
-    fn from(Logged { sequence, at, kind, resource_type, id, added, removed }: Logged) -> Self {
-        let (at, resource_type) = (Timestamp(at), resource_type.into());
-        Self { sequence, at, kind, resource_type, id, added, removed }
-    }
-}
-
-/// An entry of the audit.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Entry {
-    actor: String,
-    request: String,
-    action: String,
-    status: u16,
-    detail: String,
-}
-
-impl From<AuditEntry> for Entry {
-    fn from(AuditEntry { actor, request, action, status, detail }: AuditEntry) -> Self {
-        Self { actor, request, action, status, detail }
-    }
-}
-
-impl From<Entry> for AuditEntry {
-    fn from(Entry { actor, request, action, status, detail }: Entry) -> Self {
-        Self { actor, request, action, status, detail }
     }
 }

@@ -3,11 +3,13 @@
 //! usage: `own_store`
 //!
 //! [`FileStore`] is given to a service like any other: `Service::new(Arc::new(FileStore::open(path)?), …)`.
-//! What makes it a store is in `store.rs`, what it keeps and answers in `state.rs`, what it writes in
-//! `journal.rs`. This program runs `scim_store::conformance` against it, and opens every file once more to
+//! What makes it a store is in `store.rs`, what it keeps and answers in `state.rs` and `reports.rs`, what it
+//! writes in `journal.rs` and `forms.rs`. This program runs `scim_store::conformance` against it, and opens every file once more to
 //! see that nothing was lost.
 
+mod forms;
 mod journal;
+mod reports;
 mod state;
 mod store;
 #[cfg(test)]

@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use scim_store::draft::Draft;
 use scim_store::{
-    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, Query, Record,
-    Store, Tenant,
+    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
+    PersonQuery, Query, Record, ReportQuery, Reported, Store, Tenant,
 };
 
 use crate::journal::{Journal, Line};
@@ -77,14 +77,27 @@ impl Store for FileStore {
         Box::pin(async move { Ok(self.read(tenant, |state| state.edges(query))) })
     }
 
+    fn crowded<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> Pending<'a, Vec<String>> {
+        Box::pin(async move { Ok(self.read(tenant, |state| state.crowded(after, count))) })
+    }
+
+    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
+        Box::pin(async move { Ok(self.read(tenant, |state| state.persons(query))) })
+    }
+
     fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
         Box::pin(async move {
             let mut kept = self.lock();
             let Kept { journal, tenants } = &mut *kept;
             let nothing = State::default();
             let state = tenants.get(tenant.as_str()).unwrap_or(&nothing);
-            let draft = Draft::new(state, state.sequence, changeset)?;
-            let committed = Committed { sequence: draft.sequence, applied: draft.applied.clone() };
+            let draft = Draft::new(state, state.counts, changeset)?;
+            let committed = Committed { sequence: draft.counts.sequence, applied: draft.applied.clone() };
             let line = Line::new(tenant, draft)?;
             journal.append(&line)?;
             tenants.entry(line.tenant.clone()).or_default().apply(line);
@@ -98,6 +111,10 @@ impl Store for FileStore {
 
     fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
         Box::pin(async move { Ok(self.read(tenant, |state| numbered_after(&state.audit, after, count))) })
+    }
+
+    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
+        Box::pin(async move { Ok(self.read(tenant, |state| state.reports(query))) })
     }
 }
 

@@ -16,7 +16,7 @@ fn note(action: &str) -> Changeset {
         status: 400,
         detail: String::new(),
     };
-    Changeset { at: Timestamp(1_700_000_000_000), operations: Vec::new(), audit: Some(entry) }
+    Changeset { audit: Some(entry), ..Changeset::new(Timestamp(1_700_000_000_000)) }
 }
 
 fn notes(store: &FileStore, tenant: &Tenant) -> Vec<String> {

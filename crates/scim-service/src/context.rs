@@ -88,7 +88,8 @@ impl Context<'_> {
             status,
             detail: String::new(),
         };
-        self.store.commit(self.tenant, Changeset { at: self.now, operations, audit: Some(audit) }).await
+        let changeset = Changeset { operations, audit: Some(audit), ..Changeset::new(self.now) };
+        self.store.commit(self.tenant, changeset).await
     }
 
     /// The memberships to show with these resources: a group's members or a member's groups.
@@ -203,5 +204,29 @@ pub(crate) fn commit_error(error: CommitError, resource_type: &Arc<ResourceType>
             )
             .at("members")
         }
+        Conflict::NestedGroup { member, .. } => Error::new(
+            ErrorKind::InvalidValue,
+            format!(
+                "`members` has the group `{}`, and groups cannot be members of groups here",
+                excerpt(&member)
+            ),
+        )
+        .at("members")
+        .remedy("assign the people themselves"),
+        Conflict::Membership { member, group, .. } => Error::new(
+            ErrorKind::InvalidValue,
+            format!(
+                "`members` has `{}`, who is in the group `{}` already, and can be in one only",
+                excerpt(&member),
+                excerpt(&group)
+            ),
+        )
+        .at("members")
+        .remedy("take the person out of one of the two groups"),
+        Conflict::Epoch { .. } => Error::new(
+            ErrorKind::Unavailable,
+            "the rules of this tenant have just been replaced; nothing was changed",
+        )
+        .remedy("try again"),
     }
 }

@@ -76,16 +76,17 @@ async fn derive(
         let at = environment.now();
         let operation = |record: &Record| {
             let content = content(&Document::from_stored(&record.body)?, resource_type, quirks, at);
-            Ok(Operation::Reindex {
+            Ok(Operation::Rederive {
                 id: record.id.clone(),
                 resource_type: Arc::clone(resource_type.shared_name()),
                 guard: Guard::Version(record.version),
                 unique: content.unique,
                 index: content.index,
+                person: content.person,
             })
         };
         let operations: Result<Vec<Operation>> = page.records.iter().map(operation).collect();
-        let changeset = Changeset { at, operations: operations?, audit: None };
+        let changeset = Changeset { operations: operations?, ..Changeset::new(at) };
         match store.commit(&tenant.tenant, changeset).await {
             Ok(_) => {}
             // Another server changes it meanwhile: the page is read again.

@@ -95,7 +95,8 @@ impl Disk {
             status: 201,
             detail: String::new(),
         };
-        let changeset = Changeset { at: Timestamp(0), operations: vec![operation], audit: Some(audit) };
+        let changeset =
+            Changeset { operations: vec![operation], audit: Some(audit), ..Changeset::new(Timestamp(0)) };
         let tenant = Tenant::new("acme").expect("a name");
         self.store.commit(&tenant, changeset).await.expect("created");
     }

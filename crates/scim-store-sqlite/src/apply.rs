@@ -1,21 +1,15 @@
-//! What exists, as the working out of a changeset asks for it, and a finished draft made true.
+//! A finished draft made true. What it means is decided before; nothing here looks at what a changeset asked for.
 
 use std::collections::{BTreeSet, HashMap};
 
-use rusqlite::Row;
-use scim_core::key::Key;
-use scim_store::draft::{Claim, Draft, Drafted, Existing, Stored};
-use scim_store::{Committed, IndexEntry, Side, StoreError, Tenant, UniqueKey};
+use scim_store::draft::{Counts, Draft, Drafted, Stored};
+use scim_store::{Committed, IndexEntry, StoreError, Tenant, UniqueKey};
 
 use crate::database::Database;
 use crate::entries::{self, Item};
-use crate::rows::{RawRecord, clamp, json, record_columns};
-
-/// One tenant inside a write transaction.
-struct Present<'a> {
-    database: &'a Database,
-    tenant: i64,
-}
+use crate::existing::Present;
+use crate::rows::{clamp, json};
+use crate::{people, reports};
 
 /// What a transaction has counted so far and not written yet.
 #[derive(Default)]
@@ -27,7 +21,7 @@ pub(crate) struct Counters {
 #[derive(Debug, Clone, Copy)]
 struct TenantRow {
     num: i64,
-    sequence: u64,
+    counts: Counts,
     audited: u64,
 }
 
@@ -39,11 +33,11 @@ impl Counters {
         tenant: &Tenant,
         changeset: scim_store::Changeset,
     ) -> Result<Draft, scim_store::CommitError> {
-        let (num, sequence) = match self.tenant(database, tenant)? {
-            Some(row) => (row.num, row.sequence),
-            None => (NOBODY, 0),
+        let (num, counts) = match self.tenant(database, tenant)? {
+            Some(row) => (row.num, row.counts),
+            None => (NOBODY, Counts::default()),
         };
-        Draft::new(&Present { database, tenant: num }, sequence, changeset)
+        Draft::new(&Present { database, tenant: num }, counts, changeset)
     }
 
     /// Writes a draft. After an error the transaction cannot go on.
@@ -58,11 +52,12 @@ impl Counters {
             None => {
                 let sql = "INSERT INTO tenant (name, sequence, audited) VALUES (?1, 0, 0)";
                 database.run(sql, &[&tenant.as_str()])?;
-                TenantRow { num: database.connection.last_insert_rowid(), sequence: 0, audited: 0 }
+                let num = database.connection.last_insert_rowid();
+                TenantRow { num, counts: Counts::default(), audited: 0 }
             }
         };
         let writing = Writing { database, tenant: row.num, totals: &mut self.totals };
-        row.sequence = draft.sequence;
+        row.counts = draft.counts;
         row.audited += u64::from(draft.audit.is_some());
         let committed = writing.write(draft, row.audited)?;
         self.tenants.insert(tenant.clone(), row);
@@ -72,8 +67,13 @@ impl Counters {
     /// Writes what was counted.
     pub(crate) fn finish(self, database: &Database) -> Result<(), StoreError> {
         for row in self.tenants.values() {
-            let sql = "UPDATE tenant SET sequence = ?2, audited = ?3 WHERE num = ?1";
-            database.run(sql, &[&row.num, &clamp(row.sequence), &clamp(row.audited)])?;
+            let sql =
+                "UPDATE tenant SET sequence = ?2, audited = ?3, epoch = ?4, reported = ?5, reports = ?6,
+                open = ?7 WHERE num = ?1";
+            let Counts { sequence, epoch, reported, reports, open } = row.counts;
+            let [sequence, audited, epoch, reported, reports, open] =
+                [sequence, row.audited, epoch, reported, reports, open].map(clamp);
+            database.run(sql, &[&row.num, &sequence, &audited, &epoch, &reported, &reports, &open])?;
         }
         for ((tenant, kind), count) in self.totals.iter().filter(|(_, count)| **count != 0) {
             let sql = "INSERT INTO total VALUES (?1, ?2, ?3)
@@ -87,78 +87,23 @@ impl Counters {
         if let Some(row) = self.tenants.get(tenant) {
             return Ok(Some(*row));
         }
-        let sql = "SELECT num, sequence, audited FROM tenant WHERE name = ?1";
+        let sql = "SELECT num, sequence, audited, epoch, reported, reports, open FROM tenant WHERE name = ?1";
         database.first(sql, &[&tenant.as_str()], |row| {
-            let (sequence, audited) = (row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64);
-            Ok(TenantRow { num: row.get(0)?, sequence, audited })
+            let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
+            let counts = Counts {
+                sequence: number(1)?,
+                epoch: number(3)?,
+                reported: number(4)?,
+                reports: number(5)?,
+                open: number(6)?,
+            };
+            Ok(TenantRow { num: row.get(0)?, counts, audited: number(2)? })
         })
     }
 }
 
 /// The number of no tenant.
 const NOBODY: i64 = -1;
-
-impl Existing for Present<'_> {
-    fn resource(&self, id: &str) -> Result<Option<Stored>, StoreError> {
-        let sql = concat!(
-            "SELECT r.entries, ",
-            record_columns!(),
-            " FROM resource r WHERE r.tenant = ?1 AND r.id = ?2"
-        );
-        let read = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, RawRecord::read(row, 1)?));
-        let Some((bytes, raw)) = self.database.first(sql, &[&self.tenant, &id], read)? else {
-            return Ok(None);
-        };
-        let record = raw.finish(self.database)?;
-        let mut stored = Stored { record, unique: Vec::new(), index: Vec::new() };
-        for item in entries::decode(&bytes)? {
-            match item {
-                Item::Entry { path, key, leading } => {
-                    let path = self.database.text(path)?;
-                    stored.index.push(IndexEntry { path, key: Key::from_bytes(key), leading });
-                }
-                Item::Claim { path, value } => {
-                    stored.unique.push(UniqueKey { path: self.database.text(path)?, value });
-                }
-            }
-        }
-        Ok(Some(stored))
-    }
-
-    fn exists(&self, id: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM resource WHERE tenant = ?1 AND id = ?2";
-        Ok(self.database.first(sql, &[&self.tenant, &id], |_| Ok(()))?.is_some())
-    }
-
-    fn hidden(&self, id: &str, path: &str) -> Result<Option<String>, StoreError> {
-        let Some(path) = self.database.number(path)? else { return Ok(None) };
-        let sql = "SELECT value FROM hidden WHERE tenant = ?1 AND id = ?2 AND path = ?3";
-        self.database.first(sql, &[&self.tenant, &id, &path], |row| row.get(0))
-    }
-
-    fn is_linked(&self, group: &str, member: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM edge WHERE tenant = ?1 AND grp = ?2 AND member = ?3";
-        Ok(self.database.first(sql, &[&self.tenant, &group, &member], |_| Ok(()))?.is_some())
-    }
-
-    fn linked(&self, side: Side, of: &str) -> Result<Vec<String>, StoreError> {
-        let sql = match side {
-            Side::Members => "SELECT member FROM edge WHERE tenant = ?1 AND grp = ?2",
-            Side::Groups => "SELECT grp FROM edge WHERE tenant = ?1 AND member = ?2",
-        };
-        self.database.all(sql, &[&self.tenant, &of], |row| row.get(0))
-    }
-
-    fn holder(&self, claim: &Claim) -> Result<Option<String>, StoreError> {
-        let Claim { resource_type, path, value } = claim;
-        let (Some(kind), Some(path)) = (self.database.number(resource_type)?, self.database.number(path)?)
-        else {
-            return Ok(None);
-        };
-        let sql = "SELECT id FROM claim WHERE tenant = ?1 AND type = ?2 AND path = ?3 AND value = ?4";
-        self.database.first(sql, &[&self.tenant, &kind, &path, value], |row| row.get(0))
-    }
-}
 
 struct Writing<'a> {
     database: &'a Database,
@@ -174,7 +119,8 @@ struct Rows {
 
 impl Writing<'_> {
     fn write(mut self, draft: Draft, audit_number: u64) -> Result<Committed, StoreError> {
-        let Draft { at, sequence, resources, hidden, links, changes, applied, audit } = draft;
+        let Draft { at, counts, resources, hidden, persons, links, changes, reports, applied, audit } = draft;
+        let sequence = counts.sequence;
         let mut pairs = Vec::with_capacity(resources.len());
         for drafted in resources.into_values().filter(is_changed) {
             let old = drafted.old.as_ref().map(|stored| self.rows(stored)).transpose()?;
@@ -201,17 +147,25 @@ impl Writing<'_> {
                 }
             };
         }
-        for ((group, member), is_linked) in &links {
-            let sql = match is_linked {
-                true => "INSERT OR IGNORE INTO edge VALUES (?1, ?2, ?3)",
-                false => "DELETE FROM edge WHERE tenant = ?1 AND grp = ?2 AND member = ?3",
+        for (id, person) in &persons {
+            people::write(self.database, self.tenant, id, person.as_ref())?;
+        }
+        for ((group, member), since) in &links {
+            match since {
+                Some(since) => {
+                    let sql = "INSERT OR REPLACE INTO edge VALUES (?1, ?2, ?3, ?4)";
+                    self.database.run(sql, &[&self.tenant, group, member, &clamp(*since)])?
+                }
+                None => {
+                    let sql = "DELETE FROM edge WHERE tenant = ?1 AND grp = ?2 AND member = ?3";
+                    self.database.run(sql, &[&self.tenant, group, member])?
+                }
             };
-            self.database.run(sql, &[&self.tenant, group, member])?;
         }
         for change in changes {
             let kind = self.number(&change.resource_type)?;
             self.database.run(
-                "INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 &[
                     &self.tenant,
                     &clamp(change.sequence),
@@ -221,9 +175,12 @@ impl Writing<'_> {
                     &change.id,
                     &json(change.added),
                     &json(change.removed),
+                    &change.person,
+                    &change.renamed,
                 ],
             )?;
         }
+        reports::write(self.database, self.tenant, reports)?;
         if let Some(entry) = audit {
             self.database.run(
                 "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",

@@ -28,6 +28,22 @@ const FORBIDDEN: &[(&str, &str)] = &[
         "hidden values of resources that do not exist",
     ),
     (
+        "SELECT count(*) FROM person p WHERE NOT EXISTS
+            (SELECT 1 FROM resource r WHERE r.tenant = p.tenant AND r.id = p.id)",
+        "persons of resources that do not exist",
+    ),
+    (
+        "SELECT count(*) FROM edge e JOIN tenant t ON t.num = e.tenant WHERE e.since > t.sequence",
+        "memberships that were made by no change",
+    ),
+    (
+        "SELECT count(*) FROM tenant t WHERE t.reports <>
+            (SELECT count(*) FROM report r WHERE r.tenant = t.num) OR t.open <>
+            (SELECT count(*) FROM report r WHERE r.tenant = t.num AND r.settled = 0) OR t.reported <
+            (SELECT coalesce(max(number), 0) FROM report r WHERE r.tenant = t.num)",
+        "tenants whose reports are not counted right",
+    ),
+    (
         "SELECT count(*) FROM (SELECT tenant, type, count(*) AS found FROM resource GROUP BY tenant, type) f
             LEFT JOIN total t ON t.tenant = f.tenant AND t.type = f.type WHERE t.count IS NOT f.found",
         "totals that do not count what is there",

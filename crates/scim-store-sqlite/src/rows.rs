@@ -91,7 +91,7 @@ macro_rules! edges_sql {
         concat!(
             "SELECT e.",
             $known,
-            ", r.id, r.type, r.label FROM edge e",
+            ", r.id, r.type, r.label, e.since FROM edge e",
             " CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.",
             $other,
             " WHERE e.tenant = :tenant AND e.",
@@ -105,7 +105,7 @@ macro_rules! edges_sql {
     };
     ($known:literal, $other:literal, several) => {
         concat!(
-            "SELECT j.value, r.id, r.type, r.label FROM json_each(:of) j",
+            "SELECT j.value, r.id, r.type, r.label, e.since FROM json_each(:of) j",
             " CROSS JOIN edge e ON e.tenant = :tenant AND e.",
             $known,
             " = j.value AND e.",
@@ -156,9 +156,11 @@ pub(crate) fn edges(
     let mut rows = statement.raw_query();
     let mut edges: Vec<Edge> = Vec::new();
     while let Some(row) = rows.next().map_err(crate::error::store_error)? {
-        let read = || -> rusqlite::Result<_> { Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)) };
-        let (of, id, kind, label) = read().map_err(crate::error::store_error)?;
-        let edge = Edge { of, id, resource_type: database.text(kind)?, label };
+        let read = || -> rusqlite::Result<_> {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, i64>(4)? as u64))
+        };
+        let (of, id, kind, label, since) = read().map_err(crate::error::store_error)?;
+        let edge = Edge { of, id, resource_type: database.text(kind)?, label, since };
         // What the loops promise, checked: pages would lose edges otherwise.
         if edges.last().is_some_and(|last| (&last.of, &last.id) >= (&edge.of, &edge.id)) {
             return Err(corrupt("edges come out of order"));
@@ -170,6 +172,23 @@ pub(crate) fn edges(
     Ok(EdgePage { edges, more })
 }
 
+/// Members of several groups of one type, by a walk of the memberships. Their types are looked at only where there are
+/// several.
+pub(crate) fn crowded(
+    database: &Database,
+    tenant: &Tenant,
+    after: &str,
+    count: usize,
+) -> Result<Vec<String>, StoreError> {
+    let Some(tenant) = database.tenant(tenant)? else { return Ok(Vec::new()) };
+    let sql = "SELECT e.member FROM edge e WHERE e.tenant = ?1 AND e.member > ?2 GROUP BY e.member
+        HAVING count(*) > 1 AND count(*) > (SELECT count(DISTINCT r.type) FROM edge o
+            CROSS JOIN resource r ON r.tenant = o.tenant AND r.id = o.grp
+            WHERE o.tenant = ?1 AND o.member = e.member)
+        ORDER BY e.member LIMIT ?3";
+    database.all(sql, &[&tenant, &after, &clamp(count as u64)], |row| row.get(0))
+}
+
 pub(crate) fn changes(
     database: &Database,
     tenant: &Tenant,
@@ -177,14 +196,14 @@ pub(crate) fn changes(
     count: usize,
 ) -> Result<Vec<Change>, StoreError> {
     let Some(tenant) = database.tenant(tenant)? else { return Ok(Vec::new()) };
-    let sql = "SELECT sequence, at, kind, type, id, added, removed FROM change
+    let sql = "SELECT sequence, at, kind, type, id, added, removed, person, renamed FROM change
         WHERE tenant = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
     let rows = database.all(sql, &[&tenant, &clamp(after), &clamp(count as u64)], |row| {
         let lists: (String, String) = (row.get(5)?, row.get(6)?);
         let names: (String, i64) = (row.get(2)?, row.get(3)?);
-        Ok((row.get::<_, i64>(0)?, row.get(1)?, names, row.get(4)?, lists))
+        Ok((row.get::<_, i64>(0)?, row.get(1)?, names, row.get(4)?, lists, (row.get(7)?, row.get(8)?)))
     })?;
-    let change = |(sequence, at, (kind, type_number), id, (added, removed))| {
+    let change = |(sequence, at, (kind, type_number), id, (added, removed), (person, renamed))| {
         let kind: String = kind;
         let list = |text: String| -> Result<Vec<String>, StoreError> {
             serde_json::from_str(&text).map_err(|_| corrupt("a change's list of members cannot be read"))
@@ -197,6 +216,8 @@ pub(crate) fn changes(
             id,
             added: list(added)?,
             removed: list(removed)?,
+            person,
+            renamed,
         })
     };
     rows.into_iter().map(change).collect()

@@ -8,8 +8,21 @@
 //! * `entry` is the index of attributes: one leading row for each indexed path, and one for each further value. A sort
 //!   is a walk over it, a filter a range of it.
 //! * `claim` has the unique values, whole. `hidden` is read by no query.
-//! * `edge` has memberships, and is walked from either side.
+//! * `edge` has memberships and the number of the change that made each, and is walked from either side.
 //! * `total` counts the resources of each type.
+//! * `person` has what is derived from a User, a column for each field, apart from `resource`, so that reading a User
+//!   costs nothing more. `pick` says which of the groups is the user group, where `user_group` does not.
+//! * `report` has what a tenant's rules said of requests. `tenant` counts them: most tenants have none, and their writes
+//!   look for none.
+//!
+//! # The view `persons`
+//!
+//! All tables are for us alone and may change with any version. What an application may read in the file is the view
+//! `persons`, whose columns stay: `tenant` (its name), `id` (of the User), `first_name`, `last_name`, `email`, `gender`
+//! (`male`, `female`, `diverse`, `unknown`), `academic_degree`, `language`, `locale`, `user_group` (resolved, as it is
+//! now), `active` (0 or 1), `extra` (the application's own fields, a JSON object of texts), `version` and `modified` of
+//! the User (milliseconds since 1970, UTC), `pick` (`first` or `latest` where the user group comes from memberships).
+//! A field without a value is NULL. Asked for one tenant, or one tenant and one identifier, it reads no other row.
 
 use std::time::Duration;
 
@@ -107,6 +120,67 @@ CREATE TABLE audit (
     detail TEXT NOT NULL,
     PRIMARY KEY (tenant, number)
 ) STRICT, WITHOUT ROWID;
+", "
+ALTER TABLE tenant ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tenant ADD COLUMN reported INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tenant ADD COLUMN reports INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tenant ADD COLUMN open INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE change ADD COLUMN person INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE change ADD COLUMN renamed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE edge ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+DROP INDEX edge_by_member;
+CREATE INDEX edge_by_member ON edge (tenant, member, grp, since);
+CREATE TABLE person (
+    tenant INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    first_name TEXT,
+    last_name TEXT,
+    email TEXT,
+    gender TEXT,
+    academic_degree TEXT,
+    language TEXT,
+    locale TEXT,
+    user_group TEXT,
+    active INTEGER NOT NULL,
+    pick TEXT,
+    extra TEXT NOT NULL,
+    PRIMARY KEY (tenant, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE report (
+    tenant INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    settled INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    digest BLOB NOT NULL,
+    request TEXT NOT NULL,
+    method TEXT NOT NULL,
+    path TEXT NOT NULL,
+    body BLOB NOT NULL,
+    status INTEGER NOT NULL,
+    findings BLOB NOT NULL,
+    PRIMARY KEY (tenant, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX report_by_subject ON report (tenant, subject, number);
+CREATE INDEX report_by_state ON report (tenant, settled DESC, number);
+CREATE VIEW persons AS
+SELECT t.name AS tenant, p.id, p.first_name, p.last_name, p.email, p.gender, p.academic_degree, p.language, p.locale,
+    CASE p.pick
+        WHEN 'first' THEN (SELECT nullif(g.label, '') FROM edge e
+            CROSS JOIN resource g ON g.tenant = e.tenant AND g.id = e.grp
+            WHERE e.tenant = p.tenant AND e.member = p.id ORDER BY e.since, e.grp LIMIT 1)
+        WHEN 'latest' THEN (SELECT nullif(g.label, '') FROM edge e
+            CROSS JOIN resource g ON g.tenant = e.tenant AND g.id = e.grp
+            WHERE e.tenant = p.tenant AND e.member = p.id ORDER BY e.since DESC, e.grp DESC LIMIT 1)
+        ELSE p.user_group
+    END AS user_group,
+    p.active, p.extra, r.version, r.modified, p.pick
+FROM tenant t
+CROSS JOIN person p ON p.tenant = t.num
+CROSS JOIN resource r ON r.tenant = p.tenant AND r.id = p.id;
 "];
 
 /// Sets what every connection needs.
@@ -154,3 +228,6 @@ fn version(connection: &Connection, known: i64) -> Result<i64, OpenError> {
         _ => Err(OpenError::Foreign),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scim_store::{
-    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, Query, Record,
-    Side, Store, StoreError, Tenant,
+    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
+    PersonQuery, Query, Record, ReportQuery, Reported, Side, Store, StoreError, Tenant,
 };
 
 use crate::database::Database;
@@ -15,7 +15,7 @@ use crate::readers::Readers;
 use crate::schema::{MIGRATIONS, migrate};
 use crate::search::Search;
 use crate::writer::Writer;
-use crate::{check, rows};
+use crate::{check, people, reports, rows};
 
 /// Is shown the text of every statement before it runs, with placeholders instead of values.
 pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
@@ -147,6 +147,26 @@ impl Store for SqliteStore {
         })
     }
 
+    fn crowded<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> Pending<'a, Vec<String>> {
+        let (tenant, after) = (tenant.clone(), after.unwrap_or_default().to_owned());
+        Box::pin(self.readers.walk(move |database| rows::crowded(database, &tenant, &after, count)))
+    }
+
+    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
+        Box::pin(async move {
+            if matches!(query, PersonQuery::Of(ids) if ids.len() <= FEW) {
+                return self.readers.point(|database| people::page(database, tenant, query));
+            }
+            let (tenant, query) = (tenant.clone(), query.clone());
+            self.readers.walk(move |database| people::page(database, &tenant, &query)).await
+        })
+    }
+
     fn get_with_edges<'a>(
         &'a self,
         tenant: &'a Tenant,
@@ -183,6 +203,11 @@ impl Store for SqliteStore {
     fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
         let tenant = tenant.clone();
         Box::pin(self.readers.walk(move |database| rows::audit(database, &tenant, after, count)))
+    }
+
+    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
+        let (tenant, query) = (tenant.clone(), query.clone());
+        Box::pin(self.readers.walk(move |database| reports::page(database, &tenant, &query)))
     }
 }
 

@@ -163,9 +163,9 @@ fn weight(changeset: &Changeset) -> usize {
         Operation::Create { members, .. } | Operation::Replace { members, .. } => {
             1 + members.add.len() + members.remove.len()
         }
-        Operation::Reindex { .. } | Operation::Delete { .. } => 1,
+        Operation::Rederive { .. } | Operation::Delete { .. } => 1,
     };
-    changeset.operations.iter().map(of).sum()
+    changeset.operations.iter().map(of).sum::<usize>() + changeset.settles.len() + changeset.reports.len()
 }
 
 /// What became of a transaction, and who wants to know.

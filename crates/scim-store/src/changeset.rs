@@ -3,26 +3,43 @@
 //! A store applies the operations in order, in one transaction. Guards are checked in that order, each against what the
 //! operations before it have left. Unique keys and the existence of members are checked against the state *after* all
 //! operations of the changeset, so that resources which refer to each other can be created together. The first
-//! operation with an unmet guard or an unknown member is reported, and if there is none, the first with a unique value
-//! that is taken. The change log and the audit entry are written in the same transaction.
+//! operation with an unmet guard, an unknown member or a member that may not be one is reported, and if there is none,
+//! the first with a unique value that is taken. The change log, persons, reports and the audit entry are written in the
+//! same transaction.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use scim_core::key::Key;
+use scim_core::person::Derived;
 use scim_core::time::{Instant, Timestamp};
 
-use crate::ChangeKind;
+use crate::{ChangeKind, Report};
 
 /// One indivisible write to one tenant.
 #[derive(Debug, Clone)]
 pub struct Changeset {
     /// When it is made. It becomes `meta.lastModified` of everything it changes.
     pub at: Timestamp,
-    /// What is done, in this order. May be empty: a refusal is an audit entry alone.
+    /// The number of the tenant's rules under which it was planned. A store keeps the highest that it has seen of a
+    /// tenant, 0 at first, and refuses what was planned under a lower one.
+    pub epoch: u64,
+    /// What is done, in this order. May be empty: a refusal is an audit entry and reports alone.
     pub operations: Vec<Operation>,
+    /// Subjects whose unsettled reports are settled by it, before its own reports are stored.
+    pub settles: Vec<String>,
+    /// What the tenant's rules said of the request.
+    pub reports: Vec<Report>,
     /// What is recorded of it, once. `None` only where an operator asked for no record.
     pub audit: Option<AuditEntry>,
+}
+
+impl Changeset {
+    /// One that does nothing, under the first rules and without a record. What it does is set on it:
+    /// `Changeset { operations, ..Changeset::new(at) }`.
+    pub fn new(at: Timestamp) -> Self {
+        Self { at, epoch: 0, operations: Vec::new(), settles: Vec::new(), reports: Vec::new(), audit: None }
+    }
 }
 
 /// One step of a changeset.
@@ -54,9 +71,10 @@ pub enum Operation {
         /// How the log calls a change of content.
         kind: ChangeKind,
     },
-    /// Gives a resource the unique values and index entries that the same content has under other schemas. It is no
-    /// change: version and log stay as they are.
-    Reindex {
+    /// Gives a resource the unique values, index entries and person that the same content has under other schemas or
+    /// other rules. The resource does not change, and its version stays; a person that is another is logged as
+    /// [`ChangeKind::PersonChanged`].
+    Rederive {
         /// The resource.
         id: String,
         /// Name of its resource type.
@@ -67,8 +85,10 @@ pub enum Operation {
         unique: Vec<UniqueKey>,
         /// As in [`Content`].
         index: Vec<IndexEntry>,
+        /// As in [`Content`].
+        person: Option<Derived>,
     },
-    /// Deletes a resource, its memberships on both sides and its hidden values. Every other group that it was a member
+    /// Deletes a resource, its memberships on both sides, its hidden values and its person. Every other group that it was a member
     /// of gets a new version and a log entry, after that of the deletion and in the order of identifiers.
     Delete {
         /// The resource.
@@ -94,6 +114,9 @@ pub struct Content {
     pub index: Vec<IndexEntry>,
     /// Values that are never read back, to be set (`Some`) or removed (`None`).
     pub hidden: Vec<Hidden>,
+    /// The application's record of somebody. It is kept apart from the resource, and another one is a change like
+    /// another document. `None` leaves the resource without.
+    pub person: Option<Derived>,
 }
 
 /// A claim on a value.
@@ -165,6 +188,11 @@ pub struct MemberDelta {
     pub add: Vec<String>,
     /// What to do about members to add that do not exist in the tenant.
     pub unknown: UnknownMembers,
+    /// Whether a member to add must not be in another group of the same resource type. Those that are there already
+    /// are not added, and stay whatever else they are in.
+    pub exclusive: bool,
+    /// Names of resource types of which nothing can be added: those of groups, where groups do not nest.
+    pub barred: Vec<Arc<str>>,
 }
 
 impl MemberDelta {
@@ -229,13 +257,14 @@ pub struct Committed {
 /// What an operation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Applied {
-    /// The resource's version afterwards; of a deleted one, the number of the deletion.
+    /// The resource's version afterwards; of a deleted one, the number of the deletion. It stays when only the person
+    /// changed that is derived from the resource.
     pub version: u64,
     /// When the resource was created.
     pub created: Timestamp,
     /// When it last changed. Not now if the operation changed nothing.
     pub modified: Timestamp,
-    /// Whether anything changed. An operation that changed nothing has no log entry and keeps the version.
+    /// Whether anything was logged. An operation that changed nothing has no log entry and keeps the version.
     pub changed: bool,
 }
 
@@ -276,6 +305,27 @@ pub enum Conflict {
         ids: Vec<String>,
         /// How many there are.
         total: usize,
+    },
+    /// A member to add has a resource type that is barred.
+    NestedGroup {
+        /// Index of the operation.
+        operation: usize,
+        /// The first such member, in the order they were given.
+        member: String,
+    },
+    /// A member to add is in another group, and was to be in no other.
+    Membership {
+        /// Index of the operation.
+        operation: usize,
+        /// The first such member, in the order they were given.
+        member: String,
+        /// The group that it is in; of several, the first by identifier.
+        group: String,
+    },
+    /// Other rules have come into force since it was planned. This is looked at before anything else.
+    Epoch {
+        /// The number of the rules in force.
+        current: u64,
     },
 }
 

@@ -1,8 +1,8 @@
-//! Where resources are kept: the [`Store`] trait, what is asked of it ([`Query`], [`EdgeQuery`]) and what is written to
-//! it ([`Changeset`]), and an in-memory implementation.
+//! Where resources are kept: the [`Store`] trait, what is asked of it ([`Query`], [`EdgeQuery`], [`PersonQuery`],
+//! [`ReportQuery`]) and what is written to it ([`Changeset`]), and an in-memory implementation.
 //!
-//! A write is one plain value that commits whole or not at all, with its guards, unique keys, index entries, change
-//! log and audit entry. Nothing here decides what may be written: schemas, policies and quirks are applied before a
+//! A write is one plain value that commits whole or not at all, with its guards, unique keys, index entries, person,
+//! change log, reports and audit entry. Nothing here decides what may be written: schemas, policies and quirks are applied before a
 //! changeset exists. Nothing here knows HTTP, and a store never interprets client text.
 //!
 //! # Writing a store
@@ -14,7 +14,7 @@
 //! * **Query**: let [`plan::Plan::new`] say where to look, show every resource that matches to a
 //!   [`window::Window`] and give what it kept. A store without indexes may walk through all resources of the
 //!   type and ask which are in the plan's source.
-//! * **The rest**: records by identifier, memberships from either side, and two logs by number.
+//! * **The rest**: records by identifier, memberships from either side, persons, two logs and reports by number.
 //!
 //! The suite in `scim_store::conformance` (feature `conformance`) holds a store to the contract; run it from
 //! a test of the store. `examples/own_store` in the repository is a small store that does all of this.
@@ -24,9 +24,11 @@ mod changeset;
 pub mod conformance;
 pub mod draft;
 mod memory;
+pub mod persons;
 pub mod plan;
 mod query;
 mod record;
+mod report;
 mod store;
 mod tenant;
 pub mod window;
@@ -36,7 +38,10 @@ pub use changeset::{
     Operation, UniqueKey, UnknownMembers,
 };
 pub use memory::MemoryStore;
-pub use query::{Edge, EdgePage, EdgeQuery, Page, Position, Query, Side, Start};
-pub use record::{Audited, Change, ChangeKind, Record};
+pub use query::{
+    Edge, EdgePage, EdgeQuery, Page, PersonPage, PersonQuery, Position, Query, ReportQuery, Side, Start,
+};
+pub use record::{Audited, Change, ChangeKind, PersonRecord, Record};
+pub use report::{Report, Reported};
 pub use store::{CommitError, Pending, Store, StoreError};
 pub use tenant::{InvalidTenant, Tenant};

@@ -1,4 +1,4 @@
-//! Questions: queries over the resources of a type, and over memberships.
+//! Questions: queries over the resources of a type, over memberships, persons and reports.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use scim_core::key::Key;
 use scim_core::schema::ResourceType;
 use scim_core::sort::Sort;
 
-use crate::Record;
+use crate::{PersonRecord, Record};
 
 /// A page of the resources of one type that match a filter.
 ///
@@ -99,6 +99,9 @@ pub struct Edge {
     pub resource_type: Arc<str>,
     /// What the other one is called.
     pub label: String,
+    /// The number of the change that made it; 0 where it was made before that was kept. A member that went and came
+    /// back has a new one.
+    pub since: u64,
 }
 
 /// An answer to an [`EdgeQuery`].
@@ -108,4 +111,40 @@ pub struct EdgePage {
     pub edges: Vec<Edge>,
     /// Whether more follow.
     pub more: bool,
+}
+
+/// Which persons are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PersonQuery {
+    /// Those of these resources, which may come in any order, repeat, or lead to nothing.
+    Of(Vec<String>),
+    /// A page of all.
+    Page {
+        /// After this identifier, which need not exist any more.
+        after: Option<String>,
+        /// Most persons on the page.
+        count: usize,
+    },
+}
+
+/// An answer to a [`PersonQuery`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonPage {
+    /// The persons, each once, by identifier.
+    pub persons: Vec<PersonRecord>,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+/// Which reports are asked for. They come by number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportQuery {
+    /// After this number.
+    pub after: u64,
+    /// Most reports.
+    pub count: usize,
+    /// Only the settled ones, or only the others.
+    pub settled: Option<bool>,
+    /// Only those about this subject.
+    pub subject: Option<String>,
 }

@@ -1,9 +1,10 @@
-//! What a store gives back: records, changes and audit entries.
+//! What a store gives back: records, persons, changes and audit entries.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use scim_core::document::Document;
+use scim_core::person::{Derived, Person, Pick};
 use scim_core::time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -16,7 +17,8 @@ pub struct Record {
     pub id: String,
     /// Name of the resource type.
     pub resource_type: Arc<str>,
-    /// Sequence number of the tenant's latest change to the resource or to its members. It never repeats.
+    /// Sequence number of the tenant's latest change to the resource or to its members. It never repeats. Changes to
+    /// the person alone do not count.
     pub version: u64,
     /// When the resource was created.
     pub created: Timestamp,
@@ -67,18 +69,21 @@ pub enum ChangeKind {
     Reactivated,
     /// Members were added to it or removed from it.
     MembersChanged,
+    /// The person that is derived from it changed, and it did not: the tenant's rules did. Its version stays.
+    PersonChanged,
     /// It was deleted.
     Deleted,
 }
 
 impl ChangeKind {
     /// All kinds.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Created,
         Self::Modified,
         Self::Deactivated,
         Self::Reactivated,
         Self::MembersChanged,
+        Self::PersonChanged,
         Self::Deleted,
     ];
 
@@ -90,6 +95,7 @@ impl ChangeKind {
             Self::Deactivated => "deactivated",
             Self::Reactivated => "reactivated",
             Self::MembersChanged => "membersChanged",
+            Self::PersonChanged => "personChanged",
             Self::Deleted => "deleted",
         }
     }
@@ -115,8 +121,50 @@ pub struct Change {
     pub id: String,
     /// Members that were added to it by this change, ascending, whatever else changed.
     pub added: Vec<String>,
-    /// Members that were removed from it by this change, ascending. Empty for a deletion, which removes all.
+    /// Members that were removed from it by this change, ascending. For a deletion, all that it had.
     pub removed: Vec<String>,
+    /// Whether the person that is derived from it came, changed or went.
+    pub person: bool,
+    /// Whether it got another label, which is what its members' user group may be called by.
+    pub renamed: bool,
+}
+
+/// A person as the application reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonRecord {
+    /// The identifier of the resource that it is derived from.
+    pub id: String,
+    /// The version of that resource. A person can change while it stays: the change log tells.
+    pub version: u64,
+    /// When that resource last changed.
+    pub modified: Timestamp,
+    /// As it was stored.
+    pub derived: Derived,
+    /// With the user group that the person has now.
+    pub person: Person,
+}
+
+impl PersonRecord {
+    /// The person of a resource, whose groups are given as the number of the change that made the membership, the
+    /// identifier and the label. An empty label is no user group.
+    pub fn new<'a>(
+        record: &Record,
+        derived: Derived,
+        groups: impl IntoIterator<Item = (u64, &'a str, &'a str)>,
+    ) -> Self {
+        let groups = groups.into_iter();
+        let group = match derived.pick {
+            None => None,
+            Some(Pick::First) => groups.min(),
+            Some(Pick::Latest) => groups.max(),
+        };
+        let label = group.map(|(_, _, label)| label.to_owned()).filter(|label| !label.is_empty());
+        let mut person = derived.person.clone();
+        if derived.pick.is_some() {
+            person.user_group = label;
+        }
+        Self { id: record.id.clone(), version: record.version, modified: record.modified, derived, person }
+    }
 }
 
 /// An audit entry as it was stored.

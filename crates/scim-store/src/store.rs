@@ -5,7 +5,8 @@ use std::fmt;
 use std::pin::Pin;
 
 use crate::{
-    Audited, Change, Changeset, Committed, Conflict, EdgePage, EdgeQuery, Page, Query, Record, Side, Tenant,
+    Audited, Change, Changeset, Committed, Conflict, EdgePage, EdgeQuery, Page, PersonPage, PersonQuery,
+    Query, Record, ReportQuery, Reported, Side, Tenant,
 };
 
 /// A future that a store returns.
@@ -27,6 +28,18 @@ pub trait Store: Send + Sync + 'static {
 
     /// A page of memberships. The known identifiers may come in any order, repeat, or lead to nothing.
     fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage>;
+
+    /// The first `count` members, after this identifier and in order, that are in more than one group of the same
+    /// resource type.
+    fn crowded<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> Pending<'a, Vec<String>>;
+
+    /// A page of persons, each with the user group that it has now. See [`crate::persons`] for those that changed.
+    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage>;
 
     /// A record and the first of its memberships, which is what an answer about one resource shows. A store that can
     /// read both at once says so by a method of its own; this one reads one after the other.
@@ -55,6 +68,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// The audit entries after number `after`, oldest first, at most `count`.
     fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>>;
+
+    /// The reports that are asked for, as [`Changeset::reports`] left them.
+    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>>;
 }
 
 /// Why a store could not answer. Its words are for the log, never for a client.

@@ -244,9 +244,11 @@ impl<'a> Run<'a> {
                 | Conflict::Exists { operation }
                 | Conflict::Version { operation, .. }
                 | Conflict::Unique { operation, .. }
-                | Conflict::UnknownMembers { operation, .. },
+                | Conflict::UnknownMembers { operation, .. }
+                | Conflict::NestedGroup { operation, .. }
+                | Conflict::Membership { operation, .. },
             ) => *operation,
-            CommitError::Store(_) => 0,
+            CommitError::Conflict(Conflict::Epoch { .. }) | CommitError::Store(_) => 0,
         };
         let Some((guilty, plan)) = planned.get(position) else { return Vec::new() };
         let name = self.bulk_id(*guilty);

@@ -308,7 +308,8 @@ impl Directory {
         let audit = AuditEntry { actor: actor.to_owned(), request, action, status, detail: String::new() };
         let ids: Vec<String> = operations.iter().map(|operation| id(operation).to_owned()).collect();
         let at = self.now();
-        let result = self.store.commit(&self.system, Changeset { at, operations, audit: Some(audit) }).await;
+        let changeset = Changeset { operations, audit: Some(audit), ..Changeset::new(at) };
+        let result = self.store.commit(&self.system, changeset).await;
         self.cache.forget(ids.iter().map(String::as_str));
         match result {
             Ok(_) => Ok(Ok(at)),
@@ -382,7 +383,7 @@ fn id(operation: &Operation) -> &str {
     match operation {
         Operation::Create { id, .. }
         | Operation::Replace { id, .. }
-        | Operation::Reindex { id, .. }
+        | Operation::Rederive { id, .. }
         | Operation::Delete { id, .. } => id,
     }
 }

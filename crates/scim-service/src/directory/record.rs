@@ -180,6 +180,7 @@ pub(super) fn content(label: &str, body: &impl Serialize) -> Result<Content> {
         unique: Vec::new(),
         index: Vec::new(),
         hidden: Vec::new(),
+        person: None,
     })
 }
 

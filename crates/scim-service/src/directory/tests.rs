@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use scim_core::ErrorKind;
 use scim_store::{
     Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, MemoryStore, Page, Pending,
-    Query, StoreError,
+    PersonPage, PersonQuery, Query, ReportQuery, Reported, StoreError,
 };
 
 use super::*;
@@ -90,6 +90,19 @@ impl Store for Counted {
         Box::pin(async move { self.reach()?.edges(tenant, query).await })
     }
 
+    fn crowded<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> Pending<'a, Vec<String>> {
+        Box::pin(async move { self.reach()?.crowded(tenant, after, count).await })
+    }
+
+    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
+        Box::pin(async move { self.reach()?.persons(tenant, query).await })
+    }
+
     fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
         Box::pin(async move { self.reach()?.commit(tenant, changeset).await })
     }
@@ -100,6 +113,10 @@ impl Store for Counted {
 
     fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
         Box::pin(async move { self.reach()?.audit(tenant, after, count).await })
+    }
+
+    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
+        Box::pin(async move { self.reach()?.reports(tenant, query).await })
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) fn content(
         unique,
         index: resource_type.indexed().iter().flat_map(|path| entries(path, map, now)).collect(),
         hidden: Vec::new(),
+        person: None,
     }
 }
 

@@ -137,7 +137,7 @@ impl MemberChange {
         if clear {
             remove.clear();
         }
-        MemberDelta { clear, remove, add, unknown }
+        MemberDelta { clear, remove, add, unknown, ..MemberDelta::default() }
     }
 }
 

@@ -195,6 +195,7 @@ impl Context<'_> {
                 id: record.id,
                 resource_type: record.resource_type,
                 label: record.label,
+                since: 0,
             };
             if filter.matches(&element(self.registry, self.base, &edge)) {
                 matching.push(edge.id);

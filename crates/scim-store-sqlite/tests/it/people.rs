@@ -65,7 +65,7 @@ impl Town {
                 ..MemberDelta::default()
             },
         };
-        Changeset { at: Timestamp(1_700_000_000_000), operations: vec![operation], audit: None }
+        Changeset { operations: vec![operation], ..Changeset::new(Timestamp(1_700_000_000_000)) }
     }
 
     pub(crate) fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {

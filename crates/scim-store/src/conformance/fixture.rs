@@ -8,6 +8,7 @@ use bytes::Bytes;
 use scim_core::filter::Filter;
 use scim_core::key::Key;
 use scim_core::path::AttributePath;
+use scim_core::person::{Derived, Person, Pick};
 use scim_core::schema::{Registry, ResourceType};
 use scim_core::sort::Sort;
 use scim_core::text::fold;
@@ -17,8 +18,8 @@ use serde_json::{Map, Value, json};
 use super::wait;
 use crate::{
     Applied, AuditEntry, Change, ChangeKind, Changeset, CommitError, Committed, Conflict, Content, Edge,
-    EdgeQuery, Guard, IndexEntry, MemberDelta, Operation, Page, Position, Query, Record, Side, Start, Store,
-    Tenant, UniqueKey, UnknownMembers,
+    EdgeQuery, Guard, IndexEntry, MemberDelta, Operation, Page, PersonPage, PersonQuery, PersonRecord,
+    Position, Query, Record, ReportQuery, Reported, Side, Start, Store, Tenant, UniqueKey, UnknownMembers,
 };
 
 /// The type with an attribute of every kind.
@@ -77,12 +78,47 @@ impl Fixture {
     }
 
     pub(super) fn group(&self, id: &str, members: &[&str]) -> Operation {
-        let Operation::Create { id, resource_type, content, .. } =
-            self.create("Group", id, json!({ "displayName": format!("The {id}") }))
-        else {
-            unreachable!("a creation")
-        };
-        Operation::Create { id, resource_type, content, members: adding(members) }
+        self.group_with(id, adding(members))
+    }
+
+    pub(super) fn group_with(&self, id: &str, members: MemberDelta) -> Operation {
+        Operation::Create {
+            id: id.to_owned(),
+            resource_type: "Group".into(),
+            content: self.content("Group", json!({ "displayName": format!("The {id}") })),
+            members,
+        }
+    }
+
+    /// A new user with a person.
+    pub(super) fn person(&self, id: &str, derived: Derived) -> Operation {
+        Operation::Create {
+            id: id.to_owned(),
+            resource_type: "User".into(),
+            content: self.person_content(id, Some(derived)),
+            members: MemberDelta::default(),
+        }
+    }
+
+    /// Gives a user another person, or none.
+    pub(super) fn new_person(&self, id: &str, person: Option<Derived>) -> Operation {
+        Operation::Replace {
+            id: id.to_owned(),
+            resource_type: "User".into(),
+            guard: Guard::Exists,
+            content: Some(self.person_content(id, person)),
+            members: MemberDelta::default(),
+            kind: ChangeKind::Modified,
+        }
+    }
+
+    pub(super) fn rederive(&self, id: &str, guard: Guard, person: Option<Derived>) -> Operation {
+        let Content { unique, index, person, .. } = self.person_content(id, person);
+        Operation::Rederive { id: id.to_owned(), resource_type: "User".into(), guard, unique, index, person }
+    }
+
+    fn person_content(&self, id: &str, person: Option<Derived>) -> Content {
+        Content { person, ..self.content("User", json!({ "userName": id })) }
     }
 
     pub(super) fn replace(&self, kind: &str, id: &str, document: Value) -> Operation {
@@ -120,8 +156,13 @@ impl Fixture {
         operations: Vec<Operation>,
         audit: Option<AuditEntry>,
     ) -> Result<Committed, Conflict> {
+        self.offer(Changeset { operations, audit, ..Changeset::new(Timestamp(0)) })
+    }
+
+    /// Commits a changeset at the next moment.
+    pub(super) fn offer(&self, changeset: Changeset) -> Result<Committed, Conflict> {
         let at = Timestamp(self.clock.fetch_add(1_500, Ordering::Relaxed) + 1_500);
-        match wait(self.store.commit(&self.tenant, Changeset { at, operations, audit })) {
+        match wait(self.store.commit(&self.tenant, Changeset { at, ..changeset })) {
             Ok(committed) => Ok(committed),
             Err(CommitError::Conflict(conflict)) => Err(conflict),
             Err(CommitError::Store(error)) => panic!("the store failed: {error}"),
@@ -186,14 +227,37 @@ impl Fixture {
         wait(self.store.changes(&self.tenant, 0, 100_000)).expect("an answer")
     }
 
+    pub(super) fn crowded(&self, after: Option<&str>, count: usize) -> Vec<String> {
+        wait(self.store.crowded(&self.tenant, after, count)).expect("an answer")
+    }
+
+    pub(super) fn persons(&self, query: &PersonQuery) -> PersonPage {
+        wait(self.store.persons(&self.tenant, query)).expect("an answer")
+    }
+
+    pub(super) fn all_persons(&self) -> Vec<PersonRecord> {
+        self.persons(&PersonQuery::Page { after: None, count: 100_000 }).persons
+    }
+
+    pub(super) fn reports(&self, query: &ReportQuery) -> Vec<Reported> {
+        wait(self.store.reports(&self.tenant, query)).expect("an answer")
+    }
+
+    pub(super) fn all_reports(&self) -> Vec<Reported> {
+        self.reports(&ReportQuery { after: 0, count: 100_000, settled: None, subject: None })
+    }
+
     /// Everything that a tenant can see, to compare before and after.
     pub(super) fn everything(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let pages: Vec<Page> =
             ["User", "Group", "Device"].iter().map(|kind| self.ask(&self.query(kind, "", ""))).collect();
-        let members: Vec<Vec<String>> =
-            pages[1].records.iter().map(|group| self.linked(Side::Members, &group.id)).collect();
+        let members: Vec<Vec<Edge>> = pages[1]
+            .records
+            .iter()
+            .map(|group| self.edges(Side::Members, &[&group.id], None, 100_000).0)
+            .collect();
         let audit = wait(self.store.audit(&self.tenant, 0, 100_000)).expect("an answer");
-        (pages, members, self.changes(), audit)
+        (pages, members, self.changes(), audit, self.all_persons(), self.all_reports())
     }
 }
 
@@ -219,6 +283,22 @@ pub(super) fn ignoring(members: MemberDelta) -> MemberDelta {
 
 fn owned(ids: &[&str]) -> Vec<String> {
     ids.iter().map(|&id| id.to_owned()).collect()
+}
+
+/// A member that must be in no other group.
+pub(super) fn exclusively(members: MemberDelta) -> MemberDelta {
+    MemberDelta { exclusive: true, ..members }
+}
+
+/// A person of that name, whose user group is one of its groups or as it is given.
+pub(super) fn named(first_name: &str, pick: Option<Pick>, user_group: Option<&str>) -> Derived {
+    let person = Person {
+        first_name: Some(first_name.to_owned()),
+        user_group: user_group.map(str::to_owned),
+        active: true,
+        ..Person::default()
+    };
+    Derived { person, pick }
 }
 
 pub(super) fn after(position: Position) -> Start {
@@ -247,6 +327,7 @@ pub fn content(kind: &ResourceType, map: &Map<String, Value>) -> Content {
         unique: unique.collect(),
         index: kind.indexed().iter().flat_map(|path| entries(path, map)).collect(),
         hidden: Vec::new(),
+        person: None,
     }
 }
 

@@ -40,6 +40,8 @@ fn contents(f: &Fixture) {
             id: id.to_owned(),
             added: added.iter().map(|&id| id.to_owned()).collect(),
             removed: removed.iter().map(|&id| id.to_owned()).collect(),
+            person: false,
+            renamed: false,
         };
     let expected = [
         change(1, first, ChangeKind::Created, "User", "a", &[], &[]),

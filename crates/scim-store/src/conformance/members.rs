@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::fixture::{Fixture, adding, ignoring, removing, setting};
+use super::fixture::{Fixture, adding, exclusively, ignoring, removing, setting};
 use super::{Case, wait};
 use crate::{ChangeKind, Conflict, Edge, Guard, MemberDelta, Operation, Side};
 
@@ -16,10 +16,17 @@ pub(super) const CASES: &[Case] = &[
     Case::new("resources that refer to each other are created together", mutual),
     Case::new("a member that goes in the same changeset is unknown", short_lived),
     Case::new("deleting a member changes its groups", member_deleted),
-    Case::new("deleting a group changes no member", group_deleted),
+    Case::new("deleting a group changes no member, and the log has them", group_deleted),
     Case::new("groups nest, even in themselves", nested),
     Case::new("content and members change in one step", content_and_members),
     Case::new("edges come in pages", paged),
+    Case::new("a membership has the number of the change that made it", since),
+    Case::new("a member of one group only is refused by the next", exclusive),
+    Case::new("only who is not there yet is refused", exclusive_no_op),
+    Case::new("what earlier operations left decides who is in a group", exclusive_in_order),
+    Case::new("groups of another type are no rivals", exclusive_by_type),
+    Case::new("groups can be barred from groups", barred),
+    Case::new("those in several groups are listed", crowded),
 ];
 
 fn people(f: &Fixture, ids: &[&str]) {
@@ -39,6 +46,7 @@ fn both_sides(f: &Fixture) {
         id: "g".to_owned(),
         resource_type: "Group".into(),
         label: "The g".to_owned(),
+        since: 4,
     };
     assert_eq!((edges, more), (vec![edge], false));
     f.must(vec![f.replace("Group", "g", json!({ "displayName": "Renamed" }))]);
@@ -223,7 +231,10 @@ fn group_deleted(f: &Fixture) {
     assert_eq!(f.record("a"), before);
     assert_eq!(f.linked(Side::Groups, "a"), [""; 0]);
     let last = f.changes().pop().unwrap();
-    assert_eq!((last.kind, last.added, last.removed), (ChangeKind::Deleted, vec![], vec![]));
+    assert_eq!(
+        (last.kind, last.added.len(), last.removed.concat()),
+        (ChangeKind::Deleted, 0, "a".to_owned())
+    );
 }
 
 fn nested(f: &Fixture) {
@@ -281,4 +292,144 @@ fn paged(f: &Fixture) {
     assert_eq!(pairs(all, None, 0), answer("", true));
     assert_eq!(pairs(&[], None, 9), answer("", false));
     assert_eq!(pairs(&["h"], Some(("g", "z")), 9), answer("hb hd", false));
+}
+
+fn since(f: &Fixture) {
+    people(f, &["a", "b"]);
+    let made = |expected: &[(&str, u64)]| {
+        let (edges, _) = f.edges(Side::Members, &["g"], None, 9);
+        let found: Vec<(&str, u64)> = edges.iter().map(|edge| (edge.id.as_str(), edge.since)).collect();
+        assert_eq!(found, expected);
+        for edge in &edges {
+            let (groups, _) = f.edges(Side::Groups, &[&edge.id], None, 9);
+            assert_eq!((groups[0].id.as_str(), groups[0].since), ("g", edge.since), "from the other side");
+        }
+    };
+    f.must(vec![f.group("g", &["a"])]);
+    made(&[("a", 3)]);
+    f.must(vec![f.link("g", adding(&["a", "b"]))]);
+    made(&[("a", 3), ("b", 4)]);
+    f.must(vec![f.link("g", setting(&["b"]))]);
+    f.must(vec![f.link("g", setting(&["a", "b"]))]);
+    made(&[("a", 6), ("b", 4)]);
+    f.must(vec![f.link("g", removing(&["b"])), f.link("g", adding(&["b"]))]);
+    made(&[("a", 6), ("b", 8)]);
+    let both = f.must(vec![f.replace("Group", "g", json!({ "displayName": "New" })), f.delete("User", "a")]);
+    assert_eq!(both.len(), 2);
+    made(&[("b", 8)]);
+    f.must(vec![f.user("a", "a"), f.link("g", adding(&["a"]))]);
+    made(&[("a", 13), ("b", 8)]);
+    f.must(vec![f.delete("Group", "g"), f.group("g", &["b"])]);
+    made(&[("b", 15)]);
+}
+
+/// The refusal of a member that is in another group.
+fn taken(operation: usize, member: &str, group: &str) -> Conflict {
+    Conflict::Membership { operation, member: member.to_owned(), group: group.to_owned() }
+}
+
+fn exclusive(f: &Fixture) {
+    people(f, &["a", "b", "c"]);
+    f.must(vec![f.group("g", &["b"]), f.group("h", &["c"]), f.group("i", &["c"])]);
+    let before = f.everything();
+    let check = |operations: Vec<Operation>, conflict: Conflict| {
+        assert_eq!(f.commit(operations), Err(conflict));
+        assert!(f.everything() == before);
+    };
+    check(vec![f.link("h", exclusively(adding(&["a", "b"])))], taken(0, "b", "g"));
+    check(vec![f.link("g", exclusively(adding(&["c", "a"])))], taken(0, "c", "h"));
+    check(vec![f.link("h", exclusively(setting(&["b"])))], taken(0, "b", "g"));
+    check(vec![f.user("d", "d"), f.group_with("j", exclusively(adding(&["d", "b"])))], taken(1, "b", "g"));
+    check(vec![f.link("i", exclusively(adding(&["c", "b"])))], taken(0, "b", "g"));
+    let unknown = Conflict::UnknownMembers { operation: 0, ids: vec!["x".to_owned()], total: 1 };
+    check(vec![f.link("h", exclusively(adding(&["b", "x"])))], unknown);
+    f.must(vec![f.link("h", exclusively(ignoring(adding(&["x", "a"]))))]);
+    f.must(vec![f.link("h", adding(&["b"]))]);
+    assert_eq!(f.linked(Side::Groups, "b"), ["g", "h"], "whoever does not ask is not refused");
+}
+
+fn exclusive_no_op(f: &Fixture) {
+    people(f, &["a", "b"]);
+    f.must(vec![f.group("g", &["a"]), f.group("h", &["a"])]);
+    let before = f.everything();
+    for delta in [adding(&["a"]), setting(&["a"]), removing(&["b"])] {
+        assert!(!f.must(vec![f.link("h", exclusively(delta))])[0].changed);
+    }
+    assert!(f.everything() == before);
+    f.must(vec![f.link("h", exclusively(setting(&["a", "b"])))]);
+    f.must(vec![f.link("h", exclusively(removing(&["a"])))]);
+    assert_eq!(f.commit(vec![f.link("h", exclusively(adding(&["a"])))]), Err(taken(0, "a", "g")));
+}
+
+fn exclusive_in_order(f: &Fixture) {
+    people(f, &["a"]);
+    f.must(vec![f.group("g", &["a"]), f.group("h", &[])]);
+    let join = |group: &str| f.link(group, exclusively(adding(&["a"])));
+    let leave = |group: &str| f.link(group, removing(&["a"]));
+    assert_eq!(f.commit(vec![join("h"), leave("g")]), Err(taken(0, "a", "g")));
+    f.must(vec![leave("g"), join("h")]);
+    f.must(vec![f.delete("Group", "h"), join("g")]);
+    assert_eq!(
+        f.commit(vec![leave("g"), f.group_with("h", exclusively(adding(&["a"]))), join("g")]),
+        Err(taken(2, "a", "h"))
+    );
+    f.must(vec![f.delete("User", "a"), f.user("a", "a"), f.group_with("h", exclusively(adding(&["a"])))]);
+    assert_eq!((f.linked(Side::Groups, "a"), f.linked(Side::Members, "g")), (vec!["h".to_owned()], vec![]));
+    let (new, late) = (f.group_with("j", exclusively(adding(&["z"]))), f.user("z", "z"));
+    assert_eq!(
+        f.commit(vec![new.clone(), late.clone(), f.group_with("k", exclusively(adding(&["z"])))]),
+        Err(taken(2, "z", "j"))
+    );
+    f.must(vec![new, late]);
+}
+
+/// A device may have members too: the store knows nothing of what a type is for.
+fn exclusive_by_type(f: &Fixture) {
+    people(f, &["a"]);
+    let device = |id: &str| Operation::Create {
+        id: id.to_owned(),
+        resource_type: "Device".into(),
+        content: f.content("Device", json!({})),
+        members: exclusively(adding(&["a"])),
+    };
+    f.must(vec![f.group_with("g", exclusively(adding(&["a"]))), device("d")]);
+    assert_eq!(f.crowded(None, 9), [""; 0]);
+    assert_eq!(f.commit(vec![device("e")]), Err(taken(0, "a", "d")));
+    assert_eq!(f.commit(vec![f.group_with("h", exclusively(adding(&["a"])))]), Err(taken(0, "a", "g")));
+}
+
+fn barred(f: &Fixture) {
+    people(f, &["a"]);
+    let flat = |delta: MemberDelta| MemberDelta { barred: vec!["Group".into(), "Team".into()], ..delta };
+    f.must(vec![f.group("g", &["a"]), f.group("h", &["g"]), f.group("i", &[])]);
+    let nested =
+        |operation, member: &str| Err(Conflict::NestedGroup { operation, member: member.to_owned() });
+    assert_eq!(f.commit(vec![f.link("i", flat(adding(&["a", "h", "g"])))]), nested(0, "h"));
+    assert_eq!(f.commit(vec![f.link("i", flat(adding(&["i"])))]), nested(0, "i"));
+    assert_eq!(
+        f.commit(vec![f.user("b", "b"), f.group_with("j", flat(adding(&["b", "g"])))]),
+        nested(1, "g")
+    );
+    let later = vec![f.group_with("j", flat(adding(&["k"]))), f.group("k", &[])];
+    assert_eq!(f.commit(later), nested(0, "k"));
+    assert!(!f.must(vec![f.link("h", flat(setting(&["g"])))])[0].changed, "it is there");
+    f.must(vec![f.link("h", flat(setting(&["g", "a"])))]);
+    f.must(vec![f.delete("Group", "i"), f.user("i", "i"), f.link("h", flat(adding(&["i"])))]);
+    assert_eq!(f.linked(Side::Members, "h"), ["a", "g", "i"]);
+}
+
+fn crowded(f: &Fixture) {
+    people(f, &["a", "b", "c", "d", "e"]);
+    assert_eq!(f.crowded(None, 9), [""; 0]);
+    f.must(vec![f.group("g", &["a", "b", "c", "d"]), f.group("h", &["a", "c", "d", "e"])]);
+    f.must(vec![f.group("i", &["a", "g"]), f.group("j", &["g"])]);
+    assert_eq!(f.crowded(None, 9), ["a", "c", "d", "g"]);
+    assert_eq!(f.crowded(None, 2), ["a", "c"]);
+    assert_eq!(f.crowded(Some("b"), 2), ["c", "d"]);
+    assert_eq!(f.crowded(Some("c"), 2), ["d", "g"]);
+    assert_eq!(f.crowded(Some("g"), 2), [""; 0]);
+    assert_eq!(f.crowded(None, 0), [""; 0]);
+    f.must(vec![f.link("h", removing(&["c"])), f.delete("Group", "j"), f.delete("User", "d")]);
+    assert_eq!(f.crowded(None, 9), ["a"]);
+    assert_eq!(f.other_tenant("umbrella").crowded(None, 9), [""; 0]);
 }

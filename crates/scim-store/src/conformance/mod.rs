@@ -17,11 +17,14 @@
 )]
 
 mod fixture;
+mod following;
 mod log;
 mod members;
+mod persons;
 mod queries;
 mod races;
 mod random;
+mod reports;
 mod writes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,10 +61,18 @@ impl Case {
 
 /// All cases.
 pub fn cases() -> impl Iterator<Item = Case> {
-    [writes::CASES, members::CASES, log::CASES, queries::CASES, races::CASES, random::CASES]
-        .into_iter()
-        .flatten()
-        .copied()
+    let all = [
+        writes::CASES,
+        members::CASES,
+        persons::CASES,
+        following::CASES,
+        log::CASES,
+        reports::CASES,
+        queries::CASES,
+        races::CASES,
+        random::CASES,
+    ];
+    all.into_iter().flatten().copied()
 }
 
 /// Runs all cases, each on a store that `empty_store` makes.

@@ -5,7 +5,7 @@ use std::thread;
 
 use serde_json::json;
 
-use super::fixture::{Fixture, adding};
+use super::fixture::{Fixture, adding, exclusively, setting};
 use super::{Case, wait};
 use crate::{ChangeKind, Changeset, CommitError, Conflict, Guard, MemberDelta, Operation, Side};
 
@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("members added by many at once are all there", many_members),
     Case::new("one of many creations with one unique value succeeds", create_race),
     Case::new("one of many writers with one version succeeds", version_race),
+    Case::new("nobody comes to be in two of many groups that want them alone", exclusive_race),
     Case::new("a writer reads its own writes", own_writes),
 ];
 
@@ -89,11 +90,41 @@ fn version_race(f: &Fixture) {
     assert_eq!(f.find("User", &format!("userName eq \"u{winner}\""), ""), ["u"]);
 }
 
+fn exclusive_race(f: &Fixture) {
+    const PEOPLE: usize = 12;
+    let people: Vec<String> = (0..PEOPLE).map(|n| format!("u{n:02}")).collect();
+    f.must(people.iter().map(|id| f.user(id, id)).collect());
+    f.must((0..WRITERS).map(|n| f.group(&format!("g{n}"), &[])).collect());
+    let won = together(|n| {
+        let group = format!("g{n}");
+        // Everybody begins with somebody else, and lets go of every third.
+        let mut members: Vec<&str> = Vec::new();
+        for m in 0..PEOPLE {
+            let id = &people[(m + n) % PEOPLE];
+            match f.commit(vec![f.link(&group, exclusively(adding(&[id])))]) {
+                Ok(_) => members.push(id),
+                Err(Conflict::Membership { operation: 0, member, group: other }) => {
+                    assert!(member == *id && other != group, "{member} {other}");
+                }
+                Err(conflict) => panic!("{conflict:?}"),
+            }
+            if members.len() > 2 {
+                members.remove(0);
+                f.must(vec![f.link(&group, exclusively(setting(&members)))]);
+            }
+        }
+        members.len()
+    });
+    assert_eq!(f.crowded(None, 100), [""; 0]);
+    let grouped = people.iter().filter(|id| !f.linked(Side::Groups, id).is_empty()).count();
+    assert_eq!(grouped, won.iter().sum::<usize>());
+}
+
 fn own_writes(f: &Fixture) {
     together(|n| {
         for m in 0..10 {
             let id = format!("u{n}x{m}");
-            let changeset = Changeset { at: f.now(), operations: vec![f.user(&id, &id)], audit: None };
+            let changeset = Changeset { operations: vec![f.user(&id, &id)], ..Changeset::new(f.now()) };
             match wait(f.store.commit(&f.tenant, changeset)) {
                 Ok(_) => {}
                 Err(CommitError::Conflict(conflict)) => panic!("{conflict:?}"),

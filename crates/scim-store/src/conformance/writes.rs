@@ -21,6 +21,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("unique values come free", freed),
     Case::new("two creations of one changeset conflict", conflict_within),
     Case::new("entries can be derived anew without a change", reindexed),
+    Case::new("what was planned under other rules is refused", epochs),
     Case::new("a conflict leaves no trace", no_trace),
     Case::new("an empty changeset is a commit", empty),
     Case::new("tenants see nothing of each other", isolated),
@@ -151,7 +152,7 @@ fn hidden(f: &Fixture) {
             Operation::Replace { id, resource_type, guard, content, members, kind } => {
                 Operation::Replace { id, resource_type, guard, content: content.map(hide), members, kind }
             }
-            Operation::Reindex { .. } | Operation::Delete { .. } => operation,
+            Operation::Rederive { .. } | Operation::Delete { .. } => operation,
         }
     };
     let replace = || f.replace("User", "u", json!({ "userName": "ada" }));
@@ -233,7 +234,8 @@ fn reindexed(f: &Fixture) {
     let derive = |id: &str, user_name: Option<&str>, guard| {
         let content = user_name.map(|name| f.content("User", json!({ "userName": name })));
         let (unique, index) = content.map(|content| (content.unique, content.index)).unwrap_or_default();
-        Operation::Reindex { id: id.to_owned(), resource_type: "User".into(), guard, unique, index }
+        let id = id.to_owned();
+        Operation::Rederive { id, resource_type: "User".into(), guard, unique, index, person: None }
     };
     let found = || f.find("User", "userName eq \"ada\"", "");
     assert_eq!(found(), ["a"]);
@@ -256,6 +258,25 @@ fn reindexed(f: &Fixture) {
         Err(Conflict::Version { operation: 0, current: 1 })
     );
     assert_eq!(f.commit(vec![derive("x", None, Guard::Exists)]), Err(Conflict::Missing { operation: 0 }));
+}
+
+fn epochs(f: &Fixture) {
+    let offer = |epoch, operations| f.offer(Changeset { epoch, operations, ..Changeset::new(f.now()) });
+    let other = |current| Err(Conflict::Epoch { current });
+    offer(0, vec![f.user("a", "ada")]).unwrap();
+    offer(3, Vec::new()).unwrap();
+    for lower in [0, 2] {
+        assert_eq!(offer(lower, vec![f.user("b", "bob")]), other(3));
+        assert_eq!(offer(lower, vec![f.user("a", "ada")]), other(3), "before anything else");
+        assert_eq!(offer(lower, Vec::new()), other(3));
+    }
+    offer(3, vec![f.user("b", "bob")]).unwrap();
+    assert_eq!(offer(7, vec![f.user("b", "bob")]), Err(Conflict::Exists { operation: 0 }));
+    offer(3, vec![f.user("c", "eve")]).expect("what failed has raised nothing");
+    offer(u64::from(u32::MAX), vec![f.delete("User", "c")]).unwrap();
+    assert_eq!(offer(3, Vec::new()), other(u64::from(u32::MAX)));
+    assert_eq!(f.find("User", "", ""), ["a", "b"]);
+    f.other_tenant("umbrella").commit(Vec::new()).expect("each tenant has its own");
 }
 
 fn no_trace(f: &Fixture) {
@@ -305,7 +326,7 @@ fn isolated(f: &Fixture) {
     other.must(vec![other.delete("User", "a")]);
     assert!(f.everything() == before);
     let system = crate::Tenant::system();
-    let changeset = Changeset { at: f.now(), operations: vec![f.user("a", "ada")], audit: None };
+    let changeset = Changeset { operations: vec![f.user("a", "ada")], ..Changeset::new(f.now()) };
     wait(f.store.commit(&system, changeset)).unwrap();
     assert_eq!(wait(f.store.get(&system, &["g"])).unwrap(), [None]);
 }

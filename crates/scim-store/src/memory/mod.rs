@@ -3,6 +3,7 @@
 //! One lock guards everything. A changeset is first worked out against the state without touching it ([`Draft`]), then
 //! applied in steps that cannot fail. Nothing survives the process.
 
+mod reports;
 mod search;
 mod state;
 
@@ -12,8 +13,8 @@ use std::sync::{PoisonError, RwLock};
 use self::state::State;
 use crate::draft::Draft;
 use crate::{
-    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, Query, Record,
-    Store, Tenant,
+    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
+    PersonQuery, Query, Record, ReportQuery, Reported, Store, Tenant,
 };
 
 /// A [`Store`] that keeps everything in memory.
@@ -53,11 +54,24 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.read(tenant, |state| state.edges(query))) })
     }
 
+    fn crowded<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> Pending<'a, Vec<String>> {
+        Box::pin(async move { Ok(self.read(tenant, |state| state.crowded(after, count))) })
+    }
+
+    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
+        Box::pin(async move { Ok(self.read(tenant, |state| state.persons(query))) })
+    }
+
     fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
         Box::pin(async move {
             let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
             let state = tenants.entry(tenant.clone()).or_default();
-            let draft = Draft::new(state, state.sequence, changeset)?;
+            let draft = Draft::new(state, state.counts, changeset)?;
             Ok(state.apply(draft))
         })
     }
@@ -68,5 +82,9 @@ impl Store for MemoryStore {
 
     fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
         Box::pin(async move { Ok(self.read(tenant, |state| state.audit(after, count))) })
+    }
+
+    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
+        Box::pin(async move { Ok(self.read(tenant, |state| state.reports(query))) })
     }
 }

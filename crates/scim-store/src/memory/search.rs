@@ -55,7 +55,7 @@ impl State {
         let mut document = record.document()?;
         let key = query.sort.as_ref().map(|sort| sort.key(&document));
         if let Some(needed) = plan.memberships.as_ref() {
-            let ids = self.others(needed.side, &record.id);
+            let ids = self.others(needed.side, &record.id).map(|(id, _)| id);
             let ids = ids.filter(|id| needed.only.as_ref().is_none_or(|only| only.contains(*id)));
             let found = ids.map(|id| (id, self.record(id).map_or("", |other| &*other.resource_type)));
             needed.insert(&mut document, found);
@@ -79,7 +79,7 @@ impl State {
                 if *descending { Box::new(ids.rev()) } else { Box::new(ids) }
             }
             Source::Index(range) => self.indexed(range, kind),
-            Source::Linked { side, of } => Box::new(self.others(*side, of)),
+            Source::Linked { side, of } => Box::new(self.others(*side, of).map(|(id, _)| id)),
             Source::Union(sources) => {
                 Box::new(sources.iter().flat_map(move |source| self.candidates(source, kind)))
             }

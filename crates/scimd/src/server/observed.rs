@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use scim_store::{
-    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, Query, Record,
-    Side, Store, Tenant,
+    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
+    PersonQuery, Query, Record, ReportQuery, Reported, Side, Store, Tenant,
 };
 
 use super::metrics::{Commit, Metrics};
@@ -26,6 +26,19 @@ impl Store for Observed {
 
     fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {
         self.store.edges(tenant, query)
+    }
+
+    fn crowded<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> Pending<'a, Vec<String>> {
+        self.store.crowded(tenant, after, count)
+    }
+
+    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
+        self.store.persons(tenant, query)
     }
 
     fn get_with_edges<'a>(
@@ -56,5 +69,9 @@ impl Store for Observed {
 
     fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
         self.store.audit(tenant, after, count)
+    }
+
+    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
+        self.store.reports(tenant, query)
     }
 }

@@ -1,0 +1,99 @@
+//! Files of earlier versions.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use scim_core::person::{Derived, Person, Pick};
+use scim_core::time::Timestamp;
+use scim_store::conformance::wait;
+use scim_store::{
+    Change, ChangeKind, Changeset, EdgeQuery, Guard, Operation, PersonQuery, Side, Store, Tenant,
+};
+
+use super::*;
+use crate::{Options, SqliteStore};
+
+/// A file as version 1 left it: a user in two groups.
+const FIRST: &str = "
+INSERT INTO tenant VALUES (1, 'acme', 4, 1);
+INSERT INTO name VALUES (1, 'User'), (2, 'Group'), (3, 'userName');
+INSERT INTO total VALUES (1, 1, 1), (1, 2, 2);
+INSERT INTO resource (tenant, id, type, version, created, modified, label, body, entries) VALUES
+    (1, 'u', 1, 1, 1000, 1000, 'Ada', CAST('{}' AS BLOB), CAST('' AS BLOB)),
+    (1, 'h', 2, 2, 1000, 1000, 'Hotel', CAST('{}' AS BLOB), CAST('' AS BLOB)),
+    (1, 'g', 2, 4, 1000, 2000, 'Golf', CAST('{}' AS BLOB), CAST('' AS BLOB));
+INSERT INTO edge VALUES (1, 'h', 'u'), (1, 'g', 'u');
+INSERT INTO hidden VALUES (1, 'u', 3, '\"x\"');
+INSERT INTO change VALUES
+    (1, 1, 1000, 'created', 1, 'u', '[]', '[]'),
+    (1, 2, 1000, 'created', 2, 'h', '[\"u\"]', '[]'),
+    (1, 3, 1000, 'created', 2, 'g', '[]', '[]'),
+    (1, 4, 2000, 'membersChanged', 2, 'g', '[\"u\"]', '[]');
+INSERT INTO audit VALUES (1, 1, 4, 2000, 'actor', 'r', 'POST /Users', 201, '');
+";
+
+fn file_of_version(steps: usize, file: &Path, rows: &str) {
+    let mut connection = Connection::open(file).expect("opens");
+    prepare(&connection, Duration::ZERO, 64).expect("prepares");
+    migrate(&mut connection, &MIGRATIONS[..steps]).expect("migrates");
+    connection.execute_batch(rows).expect("fills");
+}
+
+#[test]
+fn a_file_of_version_1_becomes_current() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("scim.db");
+    file_of_version(1, &file, FIRST);
+    let acme = Tenant::new("acme").expect("a name");
+    let store = SqliteStore::open(&file, Options::default()).expect("opens");
+    assert_eq!(store.check().expect("a check"), [""; 0]);
+    let edges = |side, of: &str| {
+        let query = EdgeQuery { side, of: vec![of.to_owned()], after: None, count: 9 };
+        let edges = wait(store.edges(&acme, &query)).expect("edges").edges;
+        edges.into_iter().map(|edge| (edge.id, edge.since)).collect::<Vec<_>>()
+    };
+    assert_eq!(edges(Side::Groups, "u"), [("g".to_owned(), 0), ("h".to_owned(), 0)]);
+    assert_eq!(edges(Side::Members, "g"), [("u".to_owned(), 0)]);
+    let log = wait(store.changes(&acme, 3, 9)).expect("changes");
+    let expected = Change {
+        sequence: 4,
+        at: Timestamp(2000),
+        kind: ChangeKind::MembersChanged,
+        resource_type: "Group".into(),
+        id: "g".to_owned(),
+        added: vec!["u".to_owned()],
+        removed: Vec::new(),
+        person: false,
+        renamed: false,
+    };
+    assert_eq!(log, [expected]);
+    assert_eq!(wait(store.crowded(&acme, None, 9)).expect("members"), ["u"]);
+    let persons = || {
+        let page = PersonQuery::Page { after: None, count: 9 };
+        wait(store.persons(&acme, &page)).expect("persons").persons
+    };
+    assert_eq!(persons(), []);
+    for (pick, group) in [(Pick::First, "Golf"), (Pick::Latest, "Hotel")] {
+        let operation = Operation::Rederive {
+            id: "u".to_owned(),
+            resource_type: "User".into(),
+            guard: Guard::Version(1),
+            unique: Vec::new(),
+            index: Vec::new(),
+            person: Some(Derived { person: Person::default(), pick: Some(pick) }),
+        };
+        let changeset = Changeset { operations: vec![operation], ..Changeset::new(Timestamp(3000)) };
+        wait(store.commit(&acme, changeset)).expect("derived");
+        assert_eq!(persons()[0].person.user_group.as_deref(), Some(group));
+    }
+    assert_eq!(store.check().expect("a check"), [""; 0]);
+}
+
+/// What was released stays as it is: a file may have any version.
+#[test]
+fn released_steps_stay() {
+    let sum =
+        |text: &str| text.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    assert_eq!(sum(MIGRATIONS[0]), 1_283_414_243);
+}
