@@ -1,6 +1,7 @@
 //! The context of one authenticated request, and the one way from it to the store.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use scim_core::schema::{Membership, Registry, ResourceType};
 use scim_core::text::excerpt;
@@ -13,12 +14,16 @@ use scim_store::{
 
 use crate::environment::Environment;
 use crate::quirk::Quirks;
+use crate::rules::{Origin, Rules};
 use crate::settings::Settings;
 
 /// Everything that an operation may know of its request.
+#[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) registry: &'a Registry,
+    /// What the tenant speaks and what it is held to.
+    pub(crate) rules: &'a Rules,
     pub(crate) environment: &'a dyn Environment,
     pub(crate) settings: &'a Settings,
     pub(crate) tenant: &'a Tenant,
@@ -31,6 +36,10 @@ pub(crate) struct Context<'a> {
     pub(crate) actor: &'a str,
     /// The request's identifier.
     pub(crate) request: &'a str,
+    /// The request that is carried out, or the one inside it.
+    pub(crate) origin: Origin<'a>,
+    /// Set when other rules came into force before the request was carried out.
+    pub(crate) stale: &'a AtomicBool,
     pub(crate) now: Timestamp,
 }
 
@@ -72,24 +81,6 @@ impl Context<'_> {
             },
             _ => Err(not_found(resource_type)),
         }
-    }
-
-    /// Commits operations with their audit entry.
-    pub(crate) async fn commit(
-        &self,
-        operations: Vec<Operation>,
-        action: String,
-        status: u16,
-    ) -> std::result::Result<Committed, CommitError> {
-        let audit = AuditEntry {
-            actor: self.actor.to_owned(),
-            request: self.request.to_owned(),
-            action,
-            status,
-            detail: String::new(),
-        };
-        let changeset = Changeset { operations, audit: Some(audit), ..Changeset::new(self.now) };
-        self.store.commit(self.tenant, changeset).await
     }
 
     /// The memberships to show with these resources: a group's members or a member's groups.
@@ -223,10 +214,12 @@ pub(crate) fn commit_error(error: CommitError, resource_type: &Arc<ResourceType>
         )
         .at("members")
         .remedy("take the person out of one of the two groups"),
-        Conflict::Epoch { .. } => Error::new(
-            ErrorKind::Unavailable,
-            "the rules of this tenant have just been replaced; nothing was changed",
-        )
-        .remedy("try again"),
+        Conflict::Epoch { .. } => outdated(),
     }
+}
+
+/// The complaint about a write that was planned under rules that are no longer in force.
+pub(crate) fn outdated() -> Error {
+    let words = "the rules of this tenant have just been replaced; nothing was changed";
+    Error::new(ErrorKind::Unavailable, words).remedy("try again")
 }

@@ -19,6 +19,7 @@ mod reindex;
 mod reply;
 mod resource;
 mod route;
+mod rules;
 mod service;
 mod settings;
 

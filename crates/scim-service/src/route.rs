@@ -95,6 +95,18 @@ impl Endpoint {
         }
     }
 
+    /// Whether a request of this method carries a body that counts.
+    pub(crate) fn takes_body(&self, method: &Method) -> bool {
+        match self {
+            Self::Root | Self::Me | Self::ServiceProviderConfig | Self::Schemas | Self::Schema(_) => false,
+            Self::ResourceTypes | Self::ResourceType(_) => false,
+            Self::RootSearch | Self::Search(_) | Self::Bulk => true,
+            Self::Collection(_) | Self::Resource(..) => {
+                matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+            }
+        }
+    }
+
     /// Whether the endpoint tells of the server.
     pub(crate) fn is_discovery(&self) -> bool {
         self.name() == "discovery"

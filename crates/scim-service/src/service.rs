@@ -6,6 +6,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use scim_core::message::{BulkRequest, SearchRequest};
 use scim_core::project::Projection;
 use scim_core::schema::{Membership, Registry, ResourceType};
 use scim_core::text::excerpt;
+use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result, json};
 use scim_store::Store;
 use serde_json::Value;
@@ -24,14 +26,15 @@ use serde_json::Value;
 use crate::bulk::bulk;
 use crate::context::Context;
 use crate::cursor::Seal;
-use crate::directory::{Directory, TenantEntry, TokenEntry};
+use crate::directory::{Connection, Directory, TenantEntry, TokenEntry};
 use crate::environment::Environment;
 use crate::etag::Precondition;
-use crate::quirk::Quirk;
+use crate::quirk::{Quirk, Quirks};
 use crate::rate::Rates;
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
 use crate::resource::{Modified, Scope, search};
 use crate::route::{Endpoint, split_tenant};
+use crate::rules::{Origin, Rules, Sent};
 use crate::settings::Settings;
 use crate::{discovery, media, query, reindex};
 
@@ -137,7 +140,7 @@ impl Service {
             Error::new(ErrorKind::NotFound, "there is nothing here")
                 .remedy("a tenant's base URL ends in `/t/{tenant}/scim/v2`")
         })?;
-        let (entry, token) = self.authenticate(name, &parts.headers).await?;
+        let (mut entry, token) = self.authenticate(name, &parts.headers).await?;
         served.tenant = Some(name.to_owned());
         let Some(connection) = &entry.connection else {
             return Err(Error::new(
@@ -146,6 +149,11 @@ impl Service {
             )
             .remedy("its operator creates one with `scimd connection create`"));
         };
+        if connection.paused {
+            let words = format!("the connection of tenant `{name}` is paused");
+            let remedy = "its operator resumes it with `scimd connection resume`";
+            return Err(Error::new(ErrorKind::Forbidden, words).remedy(remedy));
+        }
         if let Err(seconds) = self.rates.take(&entry.tenant, now) {
             let error = Error::new(ErrorKind::TooManyRequests, "too many requests").remedy(format!(
                 "wait {seconds} s, then send at most {} a second",
@@ -153,7 +161,9 @@ impl Service {
             ));
             return Ok(Reply::from(&error).retry_after(seconds));
         }
-        let endpoint = Endpoint::of(path, &self.registry).ok_or_else(|| nowhere(path, &self.registry))?;
+        let rules = entry.rules.rules(|| Rules::of(&entry, &self.registry))?;
+        let registry = &rules.registry;
+        let endpoint = Endpoint::of(path, registry).ok_or_else(|| nowhere(path, registry, connection))?;
         served.route = endpoint.name();
         if !endpoint.allows(&parts.method) {
             let error = Error::new(
@@ -173,35 +183,70 @@ impl Service {
         if let Err(error) = media_type {
             return Ok(Reply::from(error));
         }
-        let base = format!("{}/t/{name}/scim/v2", self.settings.base_url);
-        let request_id = self.request_id(parts);
+        let sent = match endpoint.takes_body(&parts.method) {
+            true => self.collect(parts, body).await?,
+            false => Bytes::new(),
+        };
+        let request = Incoming { parts, path, sent, token: &token.id, id: self.request_id(parts), now };
+        for _ in 1..REPLANS {
+            let (reply, is_stale) = self.carry_out(&entry, &request).await;
+            // What was done of a Bulk request must not be done again.
+            if !is_stale || matches!(endpoint, Endpoint::Bulk) {
+                return reply;
+            }
+            self.directory.refresh().await?;
+            entry = self.directory.tenant(name).await?.ok_or_else(unauthenticated)?;
+        }
+        self.carry_out(&entry, &request).await.0
+    }
+
+    /// Carries out a request that was let in, under the rules of the tenant as they are known. Says besides whether they
+    /// had been replaced when it came to writing, so that nothing was written.
+    async fn carry_out(&self, entry: &TenantEntry, request: &Incoming<'_>) -> (Result<Reply>, bool) {
+        let stale = AtomicBool::new(false);
+        let reply = self.under_rules(entry, request, &stale).await;
+        (reply, stale.into_inner())
+    }
+
+    async fn under_rules(
+        &self,
+        entry: &TenantEntry,
+        request: &Incoming<'_>,
+        stale: &AtomicBool,
+    ) -> Result<Reply> {
+        let rules = entry.rules.rules(|| Rules::of(entry, &self.registry))?;
+        let quirks = entry.connection.as_ref().map_or(Quirks::NONE, Connection::quirks);
+        let Incoming { parts, path, sent, token, id, now } = request;
+        let endpoint = Endpoint::of(path, &rules.registry).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "there is no such endpoint any more")
+        })?;
+        let base = format!("{}/t/{}/scim/v2", self.settings.base_url, entry.tenant);
         let context = Context {
             store: &*self.store,
-            registry: &self.registry,
+            registry: &rules.registry,
+            rules,
             environment: &*self.environment,
             settings: &self.settings,
             tenant: &entry.tenant,
-            quirks: connection.quirks(),
+            quirks,
             unknown_members: entry.settings.unknown_members.unwrap_or(self.settings.unknown_members),
             base: &base,
-            actor: &token.id,
-            request: &request_id,
-            now,
+            actor: token,
+            request: id,
+            origin: Origin { method: parts.method.as_str(), path, body: Sent::Bytes(sent) },
+            stale,
+            now: *now,
         };
-        self.dispatch(&context, endpoint, parts, body).await
+        self.dispatch(&context, endpoint, parts, sent).await
     }
 
-    async fn dispatch<B>(
+    async fn dispatch(
         &self,
         context: &Context<'_>,
         endpoint: Endpoint,
         parts: &http::request::Parts,
-        body: B,
-    ) -> Result<Reply>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: Into<Box<dyn StdError + Send + Sync>>,
-    {
+        sent: &Bytes,
+    ) -> Result<Reply> {
         if endpoint.is_discovery() {
             discovery::check_query(parts.uri.query())?;
         }
@@ -219,21 +264,21 @@ impl Service {
             (Endpoint::ResourceType(name), _) => discovery::resource_type(context, &name),
             (Endpoint::Root, _) => self.search(context, &Scope::Root, &query()?).await,
             (Endpoint::RootSearch, _) => {
-                let request = SearchRequest::decode(&self.json(parts, body).await?)?;
+                let request = SearchRequest::decode(&json::parse(sent)?)?;
                 self.search(context, &Scope::Root, &request).await
             }
             (Endpoint::Search(resource_type), _) => {
-                let request = SearchRequest::decode(&self.json(parts, body).await?)?;
+                let request = SearchRequest::decode(&json::parse(sent)?)?;
                 self.search(context, &Scope::Type(resource_type), &request).await
             }
             (Endpoint::Bulk, _) => {
-                let request = BulkRequest::decode(&self.json(parts, body).await?)?;
+                let request = BulkRequest::decode(&json::parse(sent)?)?;
                 self.rates.charge(context.tenant, request.operations.len().min(self.settings.max_operations));
                 bulk(context, request).await
             }
             (Endpoint::Collection(resource_type), &Method::POST) => {
                 let projection = projection(&query()?, &resource_type)?;
-                let body = self.json(parts, body).await?;
+                let body = json::parse(sent)?;
                 let record = context.create(&resource_type, body).await?;
                 context.show_written(StatusCode::CREATED, &resource_type, &record, &projection).await
             }
@@ -245,12 +290,12 @@ impl Service {
                 let precondition = Precondition::of(&parts.headers)?;
                 match *method {
                     Method::PUT => {
-                        let body = self.json(parts, body).await?;
+                        let body = json::parse(sent)?;
                         let record = context.replace(&resource_type, &id, body, &precondition).await?;
                         context.show_written(StatusCode::OK, &resource_type, &record, &projection).await
                     }
                     Method::PATCH => {
-                        let body = self.json(parts, body).await?;
+                        let body = json::parse(sent)?;
                         let modified = context.modify(&resource_type, &id, body, &precondition).await?;
                         self.show_modified(context, &resource_type, &id, modified, &projection).await
                     }
@@ -314,8 +359,8 @@ impl Service {
         Ok((entry, token))
     }
 
-    /// Reads the body within its limit, and as JSON.
-    async fn json<B>(&self, parts: &http::request::Parts, body: B) -> Result<Value>
+    /// Reads the body within its limit.
+    async fn collect<B>(&self, parts: &http::request::Parts, body: B) -> Result<Bytes>
     where
         B: Body<Data = Bytes>,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
@@ -329,7 +374,7 @@ impl Service {
         }
         let collected = Limited::new(body, limit).collect().await;
         match collected {
-            Ok(collected) => json::parse(&collected.to_bytes()),
+            Ok(collected) => Ok(collected.to_bytes()),
             Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large(limit)),
             Err(error) if is_late(&*error) => {
                 Err(Error::new(ErrorKind::Timeout, "the body did not arrive in time").caused_by(error))
@@ -348,6 +393,23 @@ impl Service {
         self.environment.fill(&mut random);
         format!("{:016x}", u64::from_be_bytes(random))
     }
+}
+
+/// How often a request is planned anew because the tenant's rules were replaced meanwhile.
+const REPLANS: usize = 5;
+
+/// A request that was let in.
+struct Incoming<'a> {
+    parts: &'a http::request::Parts,
+    /// The path below the tenant's base URL.
+    path: &'a str,
+    /// The body.
+    sent: Bytes,
+    /// The identifier of the token.
+    token: &'a str,
+    /// The identifier of the request.
+    id: String,
+    now: Timestamp,
 }
 
 /// What stands in the Authorization header.
@@ -376,7 +438,14 @@ impl<'a> Credential<'a> {
 }
 
 /// The complaint about a path that leads nowhere. Most are typing errors in the tenant URL.
-fn nowhere(path: &str, registry: &Registry) -> Error {
+fn nowhere(path: &str, registry: &Registry, connection: &Connection) -> Error {
+    if !connection.groups && path.starts_with("/Groups") {
+        let words = "groups are not provisioned over this connection, which is for users only";
+        return Error::new(ErrorKind::NotFound, words).remedy(
+            "switch the provisioning of groups off in the identity provider; with a licence for it, the operator here \
+             removes the connection and creates it anew without `--users-only`",
+        );
+    }
     let error = Error::new(ErrorKind::NotFound, "there is no such endpoint");
     if path.starts_with("//") {
         return error.remedy("the tenant URL must end in `/scim/v2`, without a slash");

@@ -25,6 +25,7 @@ use crate::etag::Precondition;
 use crate::reply::Reply;
 use crate::resource::{Modified, Planned};
 use crate::route::Endpoint;
+use crate::rules::{Origin, Remarks, Sent};
 
 /// Runs a bulk request.
 pub(crate) async fn bulk(context: &Context<'_>, request: BulkRequest) -> Result<Reply> {
@@ -140,7 +141,6 @@ impl<'a> Run<'a> {
 
     async fn perform(&self, index: usize, data: Option<Value>) -> Result<Outcome> {
         let Some(task) = self.tasks.get(index) else { return Err(lost()) };
-        let context = self.context;
         let path = self.resolve_path(&task.operation.path)?;
         let endpoint = Endpoint::of(&path, context.registry).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("there is no endpoint `{}`", excerpt(&path)))
@@ -150,11 +150,13 @@ impl<'a> Run<'a> {
             None => Precondition::NONE,
         };
         let data = data.unwrap_or(Value::Null);
+        let sent = data.clone();
+        let context = &self.inside(task, &path, &sent);
         match (task.operation.method.as_str(), endpoint) {
             ("POST", Endpoint::Collection(resource_type)) => {
                 let id = task.new_id.clone().ok_or_else(lost)?;
                 let planned = context.plan_create(&resource_type, data, id).await?;
-                self.created(vec![(index, planned)]).await.pop().map(|(_, outcome)| outcome).unwrap_or_else(|| Err(lost()))
+                self.created(context, vec![(index, planned)]).await.pop().map(|(_, outcome)| outcome).unwrap_or_else(|| Err(lost()))
             }
             ("PUT", Endpoint::Resource(resource_type, id)) => {
                 let record = context.replace(&resource_type, &id, data, &precondition).await?;
@@ -199,28 +201,46 @@ impl<'a> Run<'a> {
             }
             return self.finish(guilty, Err(error));
         }
-        for (index, outcome) in self.created(planned).await {
+        for (index, outcome) in self.created(self.context, planned).await {
             self.finish(index, outcome);
         }
+    }
+
+    /// The context of an operation inside the request.
+    fn inside<'b>(&'b self, task: &'b Task, path: &'b str, sent: &'b Value) -> Context<'b> {
+        let origin = Origin { method: &task.operation.method, path, body: Sent::Json(sent) };
+        Context { origin, ..*self.context }
     }
 
     async fn plan(&self, index: usize) -> Result<Planned> {
         let data = self.resolve(index)?.unwrap_or(Value::Null);
         let Some(task) = self.tasks.get(index) else { return Err(lost()) };
+        let sent = data.clone();
+        let context = self.inside(task, &task.operation.path, &sent);
         match (Endpoint::of(&task.operation.path, self.context.registry), &task.new_id) {
             (Some(Endpoint::Collection(resource_type)), Some(id)) => {
-                self.context.plan_create(&resource_type, data, id.clone()).await
+                context.plan_create(&resource_type, data, id.clone()).await
             }
             _ => Err(Error::new(ErrorKind::InvalidValue, "only resources to create can refer to each other")),
         }
     }
 
     /// Creates resources in one changeset.
-    async fn created(&self, planned: Vec<(usize, Planned)>) -> Vec<(usize, Result<Outcome>)> {
+    async fn created(
+        &self,
+        context: &Context<'_>,
+        mut planned: Vec<(usize, Planned)>,
+    ) -> Vec<(usize, Result<Outcome>)> {
+        let remarks = planned.iter_mut().map(|(_, plan)| std::mem::take(&mut plan.remarks));
+        let remarks = remarks.reduce(Remarks::with).unwrap_or_default();
         let operations = planned.iter().map(|(_, plan)| plan.operation.clone()).collect();
         let paths: Vec<&str> = planned.iter().map(|(_, plan)| plan.resource_type.endpoint()).collect();
         let action = format!("POST {} (bulk)", paths.join(" "));
-        match self.context.commit(operations, action, 201).await {
+        let committed = match context.commit(operations, action, 201, remarks).await {
+            Ok(committed) => committed,
+            Err(refusal) => return self.share(&planned, 0, refusal),
+        };
+        match committed {
             Ok(committed) => planned
                 .into_iter()
                 .zip(committed.applied)
@@ -250,9 +270,20 @@ impl<'a> Run<'a> {
             ) => *operation,
             CommitError::Conflict(Conflict::Epoch { .. }) | CommitError::Store(_) => 0,
         };
-        let Some((guilty, plan)) = planned.get(position) else { return Vec::new() };
+        let Some((_, plan)) = planned.get(position) else { return Vec::new() };
+        self.share(planned, position, commit_error(error, &plan.resource_type))
+    }
+
+    /// The error for the operation at this position, and for the others that they depend on it.
+    fn share(
+        &self,
+        planned: &[(usize, Planned)],
+        position: usize,
+        error: Error,
+    ) -> Vec<(usize, Result<Outcome>)> {
+        let Some((guilty, _)) = planned.get(position) else { return Vec::new() };
         let name = self.bulk_id(*guilty);
-        let mut own = Some(commit_error(error, &plan.resource_type));
+        let mut own = Some(error);
         planned
             .iter()
             .map(|(index, _)| match own.take_if(|_| index == guilty) {

@@ -13,6 +13,7 @@ use super::record::{
 };
 use super::token::Hash;
 use crate::quirk::{Quirk, Quirks};
+use crate::rules::Memo;
 
 /// A kind of identity provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -183,7 +184,7 @@ impl TenantSettings {
 }
 
 /// A tenant, as a request needs it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct TenantEntry {
     /// The tenant.
     pub tenant: Tenant,
@@ -199,6 +200,8 @@ pub struct TenantEntry {
     pub schemas: Vec<Value>,
     /// Counts the policies and schemas that it has had.
     pub epoch: u64,
+    /// What follows from the two.
+    pub(crate) rules: Memo,
 }
 
 /// The records that an entry is made of.
@@ -222,6 +225,7 @@ impl TenantEntry {
             policy,
             schemas: schemas.unwrap_or_default().documents,
             epoch,
+            rules: Memo::default(),
         })
     }
 }

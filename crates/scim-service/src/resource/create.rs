@@ -14,12 +14,14 @@ use serde_json::Value;
 use super::{MemberChange, content};
 use crate::context::{Context, commit_error, store_error};
 use crate::quirk::{Quirk, rewrite_resource};
+use crate::rules::Remarks;
 
 /// A resource that is decoded and checked, and not yet stored.
 pub(crate) struct Planned {
     pub(crate) id: String,
     pub(crate) resource_type: Arc<ResourceType>,
     pub(crate) operation: Operation,
+    pub(crate) remarks: Remarks,
     label: String,
     body: Bytes,
 }
@@ -42,9 +44,10 @@ impl Planned {
 impl Context<'_> {
     /// Creates a resource.
     pub(crate) async fn create(&self, resource_type: &Arc<ResourceType>, body: Value) -> Result<Record> {
-        let planned = self.plan_create(resource_type, body, self.new_id()).await?;
+        let mut planned = self.plan_create(resource_type, body, self.new_id()).await?;
         let action = format!("POST {}", resource_type.endpoint());
-        let committed = self.commit(vec![planned.operation.clone()], action, 201).await;
+        let remarks = std::mem::take(&mut planned.remarks);
+        let committed = self.commit(vec![planned.operation.clone()], action, 201, remarks).await?;
         let committed = committed.map_err(|error| commit_error(error, resource_type))?;
         match committed.applied.first() {
             Some(applied) => Ok(planned.into_record(*applied)),
@@ -70,17 +73,23 @@ impl Context<'_> {
         let members = MemberChange::of_document(&mut document, resource_type)?;
         self.check_group_name(&document, None, resource_type, None).await?;
         let mut content: Content = content(&document, resource_type, self.quirks, self.now);
+        let mut members = members.into_delta(self.unknown_members);
+        let mut remarks = Remarks::about_new(&document, resource_type);
+        self.admit(&document, resource_type, false, &mut content, &mut remarks).await?;
+        self.restrict(&mut members);
+        self.remark_members(&id, &members, &mut remarks).await?;
         content.hidden = self.hide(hidden.into_iter().map(|(path, value)| (path, Some(value)))).await?;
         Ok(Planned {
             id: id.clone(),
             resource_type: Arc::clone(resource_type),
             label: content.label.clone(),
             body: content.body.clone(),
+            remarks,
             operation: Operation::Create {
                 id,
                 resource_type: Arc::clone(resource_type.shared_name()),
                 content,
-                members: members.into_delta(self.unknown_members),
+                members,
             },
         })
     }

@@ -8,6 +8,7 @@ use scim_store::{Guard, Operation};
 
 use crate::context::{Context, commit_error};
 use crate::etag::Precondition;
+use crate::rules::Remarks;
 
 impl Context<'_> {
     /// Deletes a resource and every membership of it.
@@ -28,7 +29,7 @@ impl Context<'_> {
         let resource_type_name = Arc::clone(resource_type.shared_name());
         let operation = Operation::Delete { id: id.to_owned(), resource_type: resource_type_name, guard };
         let action = format!("DELETE {}/{id}", resource_type.endpoint());
-        let outcome = self.commit(vec![operation], action, 204).await;
+        let outcome = self.commit(vec![operation], action, 204, Remarks::about(id)).await?;
         outcome.map(drop).map_err(|error| commit_error(error, resource_type))
     }
 }

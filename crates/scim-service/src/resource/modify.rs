@@ -9,7 +9,7 @@ use scim_core::document::Document;
 use scim_core::filter::Filter;
 use scim_core::patch::{Operation as Step, Patch};
 use scim_core::path::AttributePath;
-use scim_core::schema::{Registry, ResourceType};
+use scim_core::schema::{Membership, Registry, ResourceType};
 use scim_core::{Error, ErrorKind, Result, decode};
 use scim_store::{ChangeKind, CommitError, Conflict, EdgeQuery, Operation, Record, Side};
 use serde_json::{Map, Value, json};
@@ -21,6 +21,7 @@ use super::{content, render};
 use crate::context::{Attempts, Context, commit_error, store_error};
 use crate::etag::Precondition;
 use crate::quirk::{rewrite_patch, rewrite_step};
+use crate::rules::Remarks;
 
 /// What a PATCH left behind.
 pub(crate) enum Modified {
@@ -62,7 +63,7 @@ impl Context<'_> {
         let mut attempts = Attempts::new();
         loop {
             let outcome = match self.members_only(&patch, resource_type, precondition)? {
-                Some(change) => self.modify_members(resource_type, id, change, precondition).await,
+                Some(change) => self.modify_members(resource_type, id, change, precondition).await?,
                 None => self.modify_document(resource_type, id, &patch, precondition).await?,
             };
             match outcome {
@@ -101,18 +102,24 @@ impl Context<'_> {
         id: &str,
         change: MemberChange,
         precondition: &Precondition,
-    ) -> std::result::Result<Modified, CommitError> {
+    ) -> Result<std::result::Result<Modified, CommitError>> {
+        let mut members = change.into_delta(self.unknown_members);
+        let mut remarks = Remarks::about_members(id, &members);
+        self.restrict(&mut members);
+        self.remark_members(id, &members, &mut remarks).await?;
         let operation = Operation::Replace {
             id: id.to_owned(),
             resource_type: Arc::clone(resource_type.shared_name()),
             guard: precondition.guard().unwrap_or(scim_store::Guard::Exists),
             content: None,
-            members: change.into_delta(self.unknown_members),
+            members,
             kind: ChangeKind::MembersChanged,
         };
         let action = format!("PATCH {}/{id}", resource_type.endpoint());
-        let committed = self.commit(vec![operation], action, 204).await?;
-        Ok(Modified::Version(committed.applied.first().map_or(0, |applied| applied.version)))
+        let committed = self.commit(vec![operation], action, 204, remarks).await?;
+        Ok(committed.map(|committed| {
+            Modified::Version(committed.applied.first().map_or(0, |applied| applied.version))
+        }))
     }
 
     /// Reads, applies step by step, writes if the record is still the same.
@@ -156,9 +163,14 @@ impl Context<'_> {
             return Err(Error::new(ErrorKind::TooLarge, explanation).remedy("take something away first"));
         }
         content.hidden = hidden;
+        let mut remarks = match resource_type.membership() {
+            Some(Membership::Group) => Remarks::about_members(&current.id, &members),
+            Some(Membership::Member) | None => Remarks::about(&current.id),
+        };
+        self.admit(&new, resource_type, true, &mut content, &mut remarks).await?;
         let kind = change_kind(&old, &new);
         let action = format!("PATCH {}/{id}", resource_type.endpoint());
-        let written = self.write(resource_type, &current, content, members, kind, action).await;
+        let written = self.write(resource_type, &current, content, members, kind, action, remarks).await?;
         Ok(written.map(Modified::Record))
     }
 

@@ -14,6 +14,7 @@ use super::{MemberChange, content};
 use crate::context::{Attempts, Context, commit_error};
 use crate::etag::Precondition;
 use crate::quirk::rewrite_resource;
+use crate::rules::Remarks;
 
 impl Context<'_> {
     /// Replaces a resource. What the body leaves out is unassigned, except `active`: only an explicit value changes
@@ -44,9 +45,11 @@ impl Context<'_> {
             self.check_group_name(&new, Some(&old), resource_type, Some(id)).await?;
             let mut content = content(&new, resource_type, self.quirks, self.now);
             content.hidden.clone_from(&hidden);
+            let mut remarks = Remarks::about(id);
+            self.admit(&new, resource_type, true, &mut content, &mut remarks).await?;
             let kind = change_kind(&old, &new);
             let action = format!("PUT {}/{id}", resource_type.endpoint());
-            match self.write(resource_type, &current, content, members.clone(), kind, action).await {
+            match self.write(resource_type, &current, content, members.clone(), kind, action, remarks).await? {
                 Err(CommitError::Conflict(Conflict::Version { .. })) if !precondition.is_conditional() => {
                     attempts.lose()?;
                 }
@@ -56,15 +59,22 @@ impl Context<'_> {
     }
 
     /// Writes new content over a record that was read, if it is still the same.
+    ///
+    /// # Errors
+    /// The refusal by the tenant's rules.
+    #[expect(clippy::too_many_arguments, reason = "all that a write is made of, and two callers")]
     pub(crate) async fn write(
         &self,
         resource_type: &Arc<ResourceType>,
         current: &Record,
         content: Content,
-        members: MemberDelta,
+        mut members: MemberDelta,
         kind: ChangeKind,
         action: String,
-    ) -> std::result::Result<Record, CommitError> {
+        mut remarks: Remarks,
+    ) -> Result<std::result::Result<Record, CommitError>> {
+        self.restrict(&mut members);
+        self.remark_members(&current.id, &members, &mut remarks).await?;
         let label = content.label.clone();
         let body = content.body.clone();
         let operation = Operation::Replace {
@@ -75,7 +85,10 @@ impl Context<'_> {
             members,
             kind,
         };
-        let committed = self.commit(vec![operation], action, 200).await?;
+        let committed = match self.commit(vec![operation], action, 200, remarks).await? {
+            Ok(committed) => committed,
+            Err(error) => return Ok(Err(error)),
+        };
         let unchanged = Applied {
             version: current.version,
             created: current.created,
@@ -83,7 +96,7 @@ impl Context<'_> {
             changed: false,
         };
         let applied = committed.applied.first().copied().unwrap_or(unchanged);
-        Ok(Record {
+        Ok(Ok(Record {
             id: current.id.clone(),
             resource_type: Arc::clone(&current.resource_type),
             version: applied.version,
@@ -91,7 +104,7 @@ impl Context<'_> {
             modified: applied.modified,
             label,
             body,
-        })
+        }))
     }
 }
 

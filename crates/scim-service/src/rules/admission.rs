@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use super::redact::redacted;
 use super::{EMAIL, USER};
-use crate::context::{Context, commit_error, store_error};
+use crate::context::{Context, outdated, store_error};
 
 /// The body of a request, as it was sent.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +77,14 @@ impl Remarks {
         };
         let value = document.as_map().get(name).and_then(Value::as_str).unwrap_or_default();
         Self::about(&format!("{name}:{}", fold(value)))
+    }
+
+    /// Both.
+    #[must_use]
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        self.findings.extend(other.findings);
+        self.settles.extend(other.settles);
+        self
     }
 
     /// About the members of a group: each of them in it.
@@ -228,9 +236,10 @@ impl Context<'_> {
         };
         match self.store.commit(self.tenant, changeset).await {
             Ok(_) => error,
-            Err(CommitError::Conflict(conflict)) => {
-                self.stale.store(matches!(conflict, Conflict::Epoch { .. }), Ordering::Relaxed);
-                commit_error(conflict.into(), "resource")
+            // Without operations nothing else can be in the way.
+            Err(CommitError::Conflict(_)) => {
+                self.stale.store(true, Ordering::Relaxed);
+                outdated()
             }
             Err(CommitError::Store(error)) => store_error(error),
         }
