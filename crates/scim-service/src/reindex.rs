@@ -1,9 +1,9 @@
-//! Index entries and unique values follow the schemas.
+//! What is kept beside a document follows the schemas and the rules: index entries, unique values and persons.
 //!
-//! A store keeps them beside each document, as the schemas wanted them when it was written. When an operator makes an
-//! attribute indexed or unique, what is stored already has no entry for it, and no query would find it. So the directory
-//! remembers what was in force, and what differs is derived anew before anything is served. Documents, versions and the
-//! change log stay as they are.
+//! A store keeps them as schemas and rules wanted them when the document was written. When an operator makes an attribute
+//! indexed or unique, what is stored already has no entry for it, and no query would find it; when a tenant gets another
+//! policy, its people are not yet the persons that it makes of them. So the directory remembers what was in force, and what
+//! differs is derived anew. Documents and versions stay as they are; a person that becomes another is in the change log.
 
 use std::sync::Arc;
 
@@ -11,12 +11,14 @@ use scim_core::document::Document;
 use scim_core::path::AttributePath;
 use scim_core::schema::{Registry, ResourceType};
 use scim_core::{Error, ErrorKind, Result};
+use scim_policy::{Finding, Severity};
 use scim_store::{Changeset, CommitError, Conflict, Guard, Operation, Query, Record, Start, Store};
 
 use crate::context::store_error;
 use crate::directory::{Directory, IndexBody, TenantEntry};
 use crate::environment::Environment;
 use crate::quirk::Quirks;
+use crate::rules::{EMAIL, Rules, USER, take_claim};
 use crate::resource::content;
 
 /// How many resources are derived in one changeset.
@@ -25,7 +27,7 @@ const PAGE: usize = 500;
 /// Derives anew what differs from what the directory remembers.
 pub(crate) async fn follow_schemas(
     store: &dyn Store,
-    registry: &Registry,
+    registry: &Arc<Registry>,
     directory: &Directory,
     environment: &dyn Environment,
 ) -> Result<()> {
@@ -36,7 +38,14 @@ pub(crate) async fn follow_schemas(
         }
         let mut count = 0;
         for tenant in directory.tenants().await? {
-            count += derive(store, resource_type, &tenant, environment).await?;
+            match tenant.rules.rules(|| Rules::of(&tenant, registry)) {
+                Ok(rules) => count += derive(store, resource_type, &tenant, rules, environment).await?.count,
+                // Its requests are refused until its operator gives it rules that fit, and those derive everything.
+                Err(error) => {
+                    let tenant = tenant.tenant.as_str();
+                    tracing::error!(tenant, error = ?error, "what is kept of the tenant's resources stays as it is");
+                }
+            }
         }
         directory.keep_index(resource_type.name(), &wanted).await?;
         if count > 0 {
@@ -58,45 +67,86 @@ fn wanted(resource_type: &ResourceType) -> IndexBody {
         entries.sort();
         entries
     };
-    IndexBody { entries: all(resource_type.indexed()), unique: all(resource_type.unique()) }
+    IndexBody {
+        entries: all(resource_type.indexed()),
+        unique: all(resource_type.unique()),
+        persons: resource_type.name() == USER,
+    }
 }
 
-/// Derives the entries of one tenant's resources, and says how many there are.
-async fn derive(
+/// What came of deriving.
+#[derive(Debug, Default)]
+pub(crate) struct Derived {
+    /// How many resources were derived.
+    pub(crate) count: usize,
+    /// How many persons became others.
+    pub(crate) persons: usize,
+    /// What the rules say of Users that they would refuse. These stay, and so do the persons that they are.
+    pub(crate) against: Vec<(String, Vec<Finding>)>,
+}
+
+/// Derives what is kept beside one tenant's resources of a type.
+pub(crate) async fn derive(
     store: &dyn Store,
     resource_type: &Arc<ResourceType>,
     tenant: &TenantEntry,
+    rules: &Rules,
     environment: &dyn Environment,
-) -> Result<usize> {
+) -> Result<Derived> {
     let quirks = tenant.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks());
     let mut query = Query::all(Arc::clone(resource_type), PAGE);
-    let mut count = 0;
+    let mut derived = Derived::default();
     loop {
         let page = store.query(&tenant.tenant, &query).await.map_err(store_error)?;
         let at = environment.now();
-        let operation = |record: &Record| {
-            let content = content(&Document::from_stored(&record.body)?, resource_type, quirks, at);
-            Ok(Operation::Rederive {
+        let mut against = Vec::new();
+        let mut operations = Vec::with_capacity(page.records.len());
+        for record in &page.records {
+            let document = Document::from_stored(&record.body)?;
+            let mut content = content(&document, resource_type, quirks, at);
+            let findings = rules.derive(&document, resource_type, &mut content);
+            if findings.iter().any(|finding| finding.severity == Severity::Error) {
+                against.push((record.id.clone(), findings));
+            }
+            operations.push(Operation::Rederive {
                 id: record.id.clone(),
                 resource_type: Arc::clone(resource_type.shared_name()),
                 guard: Guard::Version(record.version),
                 unique: content.unique,
                 index: content.index,
                 person: content.person,
-            })
+            });
+        }
+        let committed = loop {
+            let changeset = Changeset {
+                operations: operations.clone(),
+                epoch: rules.epoch,
+                ..Changeset::new(at)
+            };
+            let outcome = store.commit(&tenant.tenant, changeset).await;
+            let Err(CommitError::Conflict(Conflict::Unique { operation, path, holder })) = &outcome else {
+                break outcome;
+            };
+            let claim = operations.get_mut(*operation).filter(|_| **path == *EMAIL).and_then(take_claim);
+            let Some(email) = claim else { break outcome };
+            // The first of two with the same address keeps it.
+            let finding = rules.policy.email_taken(&email, holder);
+            let id = page.records.get(*operation).map(|record| record.id.clone());
+            against.extend(id.zip(finding.map(|finding| vec![finding])));
         };
-        let operations: Result<Vec<Operation>> = page.records.iter().map(operation).collect();
-        let changeset = Changeset { operations: operations?, ..Changeset::new(at) };
-        match store.commit(&tenant.tenant, changeset).await {
-            Ok(_) => {}
+        match committed {
+            Ok(committed) => {
+                derived.persons += committed.applied.iter().filter(|applied| applied.changed).count();
+            }
             // Another server changes it meanwhile: the page is read again.
             Err(CommitError::Conflict(Conflict::Version { .. } | Conflict::Missing { .. })) => continue,
             Err(error) => return Err(refused(error, resource_type, tenant, &page.records)),
         }
-        count += page.records.len();
+        derived.against.append(&mut against);
+        derived.count += page.records.len();
         match page.next {
             Some(position) => query.start = Start::After(position),
-            None => return Ok(count),
+            None => return Ok(derived),
         }
     }
 }

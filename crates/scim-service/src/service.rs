@@ -20,7 +20,7 @@ use scim_core::schema::{Membership, Registry, ResourceType};
 use scim_core::text::excerpt;
 use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result, json};
-use scim_store::Store;
+use scim_store::{Store, Tenant};
 use serde_json::Value;
 
 use crate::bulk::bulk;
@@ -215,29 +215,71 @@ impl Service {
         stale: &AtomicBool,
     ) -> Result<Reply> {
         let rules = entry.rules.rules(|| Rules::of(entry, &self.registry))?;
-        let quirks = entry.connection.as_ref().map_or(Quirks::NONE, Connection::quirks);
         let Incoming { parts, path, sent, token, id, now } = request;
         let endpoint = Endpoint::of(path, &rules.registry).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, "there is no such endpoint any more")
         })?;
-        let base = format!("{}/t/{}/scim/v2", self.settings.base_url, entry.tenant);
+        let base = self.base_of(&entry.tenant);
+        let origin = Origin { method: parts.method.as_str(), path, body: Sent::Bytes(sent) };
         let context = Context {
-            store: &*self.store,
+            now: *now,
+            ..self.context(&*self.store, entry, rules, &base, token, id, origin, stale)
+        };
+        self.dispatch(&context, endpoint, parts, sent).await
+    }
+
+    /// The context of a write to a tenant's resources.
+    #[expect(clippy::too_many_arguments, reason = "all that a context is made of")]
+    pub(crate) fn context<'a>(
+        &'a self,
+        store: &'a dyn Store,
+        entry: &'a TenantEntry,
+        rules: &'a Rules,
+        base: &'a str,
+        actor: &'a str,
+        request: &'a str,
+        origin: Origin<'a>,
+        stale: &'a AtomicBool,
+    ) -> Context<'a> {
+        Context {
+            store,
             registry: &rules.registry,
             rules,
             environment: &*self.environment,
             settings: &self.settings,
             tenant: &entry.tenant,
-            quirks,
+            quirks: entry.connection.as_ref().map_or(Quirks::NONE, Connection::quirks),
             unknown_members: entry.settings.unknown_members.unwrap_or(self.settings.unknown_members),
-            base: &base,
-            actor: token,
-            request: id,
-            origin: Origin { method: parts.method.as_str(), path, body: Sent::Bytes(sent) },
+            base,
+            actor,
+            request,
+            origin,
             stale,
-            now: *now,
-        };
-        self.dispatch(&context, endpoint, parts, sent).await
+            now: self.environment.now(),
+        }
+    }
+
+    /// Where a tenant's resources are, without a slash at the end.
+    pub(crate) fn base_of(&self, tenant: &Tenant) -> String {
+        format!("{}/t/{tenant}/scim/v2", self.settings.base_url)
+    }
+
+    /// Where resources are kept.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(crate) fn shared_store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// The schemas that every tenant speaks.
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    pub(crate) fn environment(&self) -> &dyn Environment {
+        &*self.environment
     }
 
     async fn dispatch(

@@ -129,6 +129,9 @@ pub(crate) struct IndexBody {
     pub(crate) entries: Vec<String>,
     /// The paths whose values are unique.
     pub(crate) unique: Vec<String>,
+    /// Whether a person is derived from each.
+    #[serde(default)]
+    pub(crate) persons: bool,
 }
 
 /// The resource types, as queries need them. Only tokens are ever looked for by anything but their identifier.

@@ -316,7 +316,7 @@ fn subject_in(operation: &Operation, member: &str, otherwise: &str) -> String {
 }
 
 /// Takes back the claim on an e-mail address, and says which it was.
-fn take_claim(operation: &mut Operation) -> Option<String> {
+pub(crate) fn take_claim(operation: &mut Operation) -> Option<String> {
     let unique = match operation {
         Operation::Create { content, .. } => &mut content.unique,
         Operation::Replace { content, .. } => &mut content.as_mut()?.unique,

@@ -4,7 +4,10 @@
 //! `scim_policy`; here is how it reaches a write, an answer, the reports, and what is stored already.
 
 mod admission;
+mod change;
 mod redact;
+mod rehearsal;
+mod replay;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -15,7 +18,9 @@ use scim_core::{Error, ErrorKind, Result};
 use scim_policy::{Finding, Policy, PolicyFile};
 use scim_store::{Content, UniqueKey};
 
-pub(crate) use self::admission::{Origin, Remarks, Sent};
+pub(crate) use self::admission::{Origin, Remarks, Sent, take_claim};
+pub use self::change::{Changed, Comparison, Concerned, NewRules};
+pub use self::replay::Replayed;
 use crate::directory::TenantEntry;
 
 /// Under which path the e-mail address of a person is claimed, so that no two have the same.

@@ -1,0 +1,229 @@
+//! Changing a tenant's rules: what would become of everybody, and making it so.
+//!
+//! The dry run and the real one judge with the same policy, over the same people. What is stored stays stored: a User that
+//! the new rules would not let in is reported, keeps the person that it is, and is refused when it next changes, unless it
+//! leaves.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use scim_core::document::Document;
+use scim_core::person::Derived;
+use scim_core::{Error, ErrorKind, Result};
+use scim_policy::{Finding, PolicyFile, Severity};
+use scim_store::{Query, Record, Reported, Start};
+use serde_json::Value;
+
+use super::{Rules, USER, replay, user};
+use crate::context::store_error;
+use crate::directory::TenantEntry;
+use crate::quirk::Quirks;
+use crate::resource::content;
+use crate::{Service, reindex};
+
+/// How many Users are looked at at once.
+const PAGE: usize = 500;
+
+/// What other rules would mean for those who are there.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    /// How many Users are stored.
+    pub users: usize,
+    /// Those that would be refused if they came now and are not refused today, by identifier.
+    pub refused: Vec<Concerned>,
+    /// Those whose person would become another.
+    pub changed: Vec<Concerned>,
+    /// Requests that were refused and would be accepted.
+    pub accepted: Vec<Reported>,
+    /// Requests that were refused and would be refused again.
+    pub still_refused: usize,
+}
+
+/// A stored User that other rules make a difference to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Concerned {
+    /// The identifier.
+    pub id: String,
+    /// The name that the person signs in with.
+    pub user_name: String,
+    /// The person today, if there is one.
+    pub before: Option<Derived>,
+    /// The person under the other rules.
+    pub after: Option<Derived>,
+    /// What the other rules say.
+    pub findings: Vec<Finding>,
+}
+
+/// What came of changing the rules.
+#[derive(Debug)]
+pub struct Changed {
+    /// How many Users were looked at.
+    pub users: usize,
+    /// How many persons became others.
+    pub persons: usize,
+    /// Users against the new rules, with what they say.
+    pub against: Vec<(String, Vec<Finding>)>,
+}
+
+/// The rules that a tenant is to have. What is not given stays.
+#[derive(Debug, Clone, Default)]
+pub struct NewRules {
+    /// The policy as TOML, or `Some(None)` for none.
+    pub policy: Option<Option<String>>,
+    /// The schema documents that extend the tenant's Users, all of them.
+    pub schemas: Option<Vec<Value>>,
+}
+
+impl Service {
+    /// What these rules would mean for the tenant. Nothing changes.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such tenant, `InvalidValue` when the rules do not fit.
+    pub async fn compare_rules(&self, tenant: &str, rules: &NewRules) -> Result<Comparison> {
+        let entry = self.entry(tenant).await?;
+        let next = with(&entry, rules);
+        let (old, new) = (self.rules_of(&entry)?, self.rules_of(&next)?);
+        let mut comparison = Comparison::default();
+        let mut claims: HashMap<String, String> = HashMap::new();
+        self.each_user(&entry, &old, |record, document| {
+            comparison.users += 1;
+            compare(&entry, &old, &new, record, document, &mut claims, &mut comparison)
+        })
+        .await?;
+        for reported in replay::open(self.store(), &entry.tenant).await? {
+            match replay::would_pass(self, &next, &new, &reported).await? {
+                true => comparison.accepted.push(reported),
+                false => comparison.still_refused += 1,
+            }
+        }
+        Ok(comparison)
+    }
+
+    /// Puts rules in force and derives everybody's person anew. Other servers on the store follow within seconds; until
+    /// then what they plan under the old rules is planned again.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such tenant, `InvalidValue` when the rules do not fit, `Conflict` when somebody else
+    /// changed them meanwhile.
+    pub async fn change_rules(&self, tenant: &str, rules: &NewRules, actor: &str) -> Result<Changed> {
+        let entry = self.entry(tenant).await?;
+        let mut next = with(&entry, rules);
+        self.rules_of(&next)?;
+        let (policy, schemas) = (next.policy.clone(), next.schemas.clone());
+        next.epoch = self.directory().put_rules(&entry, policy, schemas, actor).await?;
+        next.rules = super::Memo::default();
+        let rules = self.rules_of(&next)?;
+        let mut changed = Changed { users: 0, persons: 0, against: Vec::new() };
+        for resource_type in rules.registry.resource_types() {
+            let derived =
+                reindex::derive(self.store(), resource_type, &next, &rules, self.environment()).await?;
+            if resource_type.name() == USER {
+                changed.users = derived.count;
+            }
+            changed.persons += derived.persons;
+            changed.against.extend(derived.against);
+        }
+        Ok(changed)
+    }
+
+    /// The rules of an entry.
+    pub(crate) fn rules_of(&self, entry: &TenantEntry) -> Result<Arc<Rules>> {
+        if let Some(text) = &entry.policy {
+            check(text, entry, self)?;
+        }
+        entry.rules.rules(|| Rules::of(entry, self.registry())).map(Arc::clone)
+    }
+
+    pub(crate) async fn entry(&self, tenant: &str) -> Result<Arc<TenantEntry>> {
+        match self.directory().tenant(tenant).await? {
+            Some(entry) => Ok(entry),
+            None => Err(self.directory().no_tenant(tenant).await),
+        }
+    }
+
+    /// Shows every User of a tenant.
+    pub(crate) async fn each_user(
+        &self,
+        entry: &TenantEntry,
+        rules: &Rules,
+        mut show: impl FnMut(&Record, &Document) -> Result<()>,
+    ) -> Result<()> {
+        let mut query = Query::all(Arc::clone(user(&rules.registry)?), PAGE);
+        loop {
+            let page = self.store().query(&entry.tenant, &query).await.map_err(store_error)?;
+            for record in &page.records {
+                show(record, &Document::from_stored(&record.body)?)?;
+            }
+            match page.next {
+                Some(position) => query.start = Start::After(position),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// The entry with other rules.
+fn with(entry: &TenantEntry, rules: &NewRules) -> TenantEntry {
+    let mut next = entry.clone();
+    next.rules = super::Memo::default();
+    if let Some(policy) = &rules.policy {
+        next.policy.clone_from(policy);
+    }
+    if let Some(schemas) = &rules.schemas {
+        next.schemas.clone_from(schemas);
+    }
+    next
+}
+
+/// Refuses a policy that does not fit, with every problem in it.
+fn check(text: &str, entry: &TenantEntry, service: &Service) -> Result<()> {
+    let refused = |problems: scim_policy::PolicyErrors| {
+        Error::new(ErrorKind::InvalidValue, problems.to_string())
+    };
+    let file = PolicyFile::parse(text).map_err(refused)?;
+    let registry = super::extended(service.registry(), &entry.schemas, true)?;
+    let registry = super::extended(&registry, &file.undeclared(&registry), true)?;
+    file.compile(user(&registry)?).map(drop).map_err(refused)
+}
+
+fn compare(
+    entry: &TenantEntry,
+    old: &Rules,
+    new: &Rules,
+    record: &Record,
+    document: &Document,
+    claims: &mut HashMap<String, String>,
+    comparison: &mut Comparison,
+) -> Result<()> {
+    let quirks = entry.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks());
+    let under = |rules: &Rules| -> Result<_> {
+        let resource_type = user(&rules.registry)?;
+        let mut content = content(document, resource_type, quirks, record.modified);
+        let findings = rules.derive(document, resource_type, &mut content);
+        let claim = content.unique.into_iter().find(|key| *key.path == *super::EMAIL);
+        Ok((content.person, findings, claim))
+    };
+    let (before, old_findings, _) = under(old)?;
+    let (after, mut findings, claim) = under(new)?;
+    if let Some(claim) = claim {
+        match claims.get(&claim.value) {
+            Some(holder) => findings.extend(new.policy.email_taken(&claim.value, holder)),
+            None => drop(claims.insert(claim.value, record.id.clone())),
+        }
+    }
+    let is_refused =
+        |findings: &[Finding]| findings.iter().any(|finding| finding.severity == Severity::Error);
+    let (refused, changed) = (is_refused(&findings) && !is_refused(&old_findings), before != after);
+    let user_name = document.as_map().get("userName").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let concerned = Concerned { id: record.id.clone(), user_name, before, after, findings };
+    match (refused, changed) {
+        (true, true) => {
+            comparison.refused.push(concerned.clone());
+            comparison.changed.push(concerned);
+        }
+        (true, false) => comparison.refused.push(concerned),
+        (false, true) => comparison.changed.push(concerned),
+        (false, false) => {}
+    }
+    Ok(())
+}
