@@ -8,8 +8,7 @@ use scim_core::text::excerpt;
 use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::{
-    AuditEntry, Changeset, CommitError, Committed, Conflict, Edge, EdgeQuery, Operation, Record, Side, Store,
-    StoreError, Tenant, UnknownMembers,
+    CommitError, Conflict, Edge, EdgeQuery, Record, Side, Store, StoreError, Tenant, UnknownMembers,
 };
 
 use crate::environment::Environment;

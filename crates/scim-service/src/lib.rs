@@ -23,5 +23,6 @@ mod rules;
 mod service;
 mod settings;
 
+pub use rules::{Changed, Comparison, Concerned, NewRules, Replayed};
 pub use service::{RequestId, Served, Service};
 pub use settings::{PasswordHasher, Settings};

@@ -18,8 +18,8 @@ use crate::context::store_error;
 use crate::directory::{Directory, IndexBody, TenantEntry};
 use crate::environment::Environment;
 use crate::quirk::Quirks;
-use crate::rules::{EMAIL, Rules, USER, take_claim};
 use crate::resource::content;
+use crate::rules::{EMAIL, Rules, USER, take_claim};
 
 /// How many resources are derived in one changeset.
 const PAGE: usize = 500;
@@ -118,11 +118,8 @@ pub(crate) async fn derive(
             });
         }
         let committed = loop {
-            let changeset = Changeset {
-                operations: operations.clone(),
-                epoch: rules.epoch,
-                ..Changeset::new(at)
-            };
+            let changeset =
+                Changeset { operations: operations.clone(), epoch: rules.epoch, ..Changeset::new(at) };
             let outcome = store.commit(&tenant.tenant, changeset).await;
             let Err(CommitError::Conflict(Conflict::Unique { operation, path, holder })) = &outcome else {
                 break outcome;

@@ -21,7 +21,6 @@ use scim_core::text::excerpt;
 use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result, json};
 use scim_store::{Store, Tenant};
-use serde_json::Value;
 
 use crate::bulk::bulk;
 use crate::context::Context;
@@ -216,9 +215,8 @@ impl Service {
     ) -> Result<Reply> {
         let rules = entry.rules.rules(|| Rules::of(entry, &self.registry))?;
         let Incoming { parts, path, sent, token, id, now } = request;
-        let endpoint = Endpoint::of(path, &rules.registry).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "there is no such endpoint any more")
-        })?;
+        let endpoint = Endpoint::of(path, &rules.registry)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such endpoint any more"))?;
         let base = self.base_of(&entry.tenant);
         let origin = Origin { method: parts.method.as_str(), path, body: Sent::Bytes(sent) };
         let context = Context {

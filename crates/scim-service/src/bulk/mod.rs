@@ -142,7 +142,7 @@ impl<'a> Run<'a> {
     async fn perform(&self, index: usize, data: Option<Value>) -> Result<Outcome> {
         let Some(task) = self.tasks.get(index) else { return Err(lost()) };
         let path = self.resolve_path(&task.operation.path)?;
-        let endpoint = Endpoint::of(&path, context.registry).ok_or_else(|| {
+        let endpoint = Endpoint::of(&path, self.context.registry).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("there is no endpoint `{}`", excerpt(&path)))
         })?;
         let precondition = match &task.operation.version {

@@ -49,7 +49,8 @@ impl Context<'_> {
             self.admit(&new, resource_type, true, &mut content, &mut remarks).await?;
             let kind = change_kind(&old, &new);
             let action = format!("PUT {}/{id}", resource_type.endpoint());
-            match self.write(resource_type, &current, content, members.clone(), kind, action, remarks).await? {
+            match self.write(resource_type, &current, content, members.clone(), kind, action, remarks).await?
+            {
                 Err(CommitError::Conflict(Conflict::Version { .. })) if !precondition.is_conditional() => {
                     attempts.lose()?;
                 }

@@ -177,9 +177,8 @@ fn with(entry: &TenantEntry, rules: &NewRules) -> TenantEntry {
 
 /// Refuses a policy that does not fit, with every problem in it.
 fn check(text: &str, entry: &TenantEntry, service: &Service) -> Result<()> {
-    let refused = |problems: scim_policy::PolicyErrors| {
-        Error::new(ErrorKind::InvalidValue, problems.to_string())
-    };
+    let refused =
+        |problems: scim_policy::PolicyErrors| Error::new(ErrorKind::InvalidValue, problems.to_string());
     let file = PolicyFile::parse(text).map_err(refused)?;
     let registry = super::extended(service.registry(), &entry.schemas, true)?;
     let registry = super::extended(&registry, &file.undeclared(&registry), true)?;

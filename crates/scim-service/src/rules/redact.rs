@@ -70,7 +70,10 @@ mod tests {
             assert_eq!(serde_json::from_slice::<Value>(&left).expect("JSON"), expected);
         }
         let name = "urn:ietf:params:scim:schemas:core:2.0:User:password";
-        check(json!({"userName": "a", "passWord": "x", "n": {"PASSWORD": "x"}}), json!({"userName": "a", "n": {}}));
+        check(
+            json!({"userName": "a", "passWord": "x", "n": {"PASSWORD": "x"}}),
+            json!({"userName": "a", "n": {}}),
+        );
         check(json!({name: "x", "b": [1, {"password": "x"}]}), json!({"b": [1, {}]}));
         check(
             json!({"Operations": [

@@ -4,10 +4,8 @@
 //! was refused and is not settled, oldest first, and sends it the way it came. A request that was overtaken is never
 //! carried out: whatever was accepted about the same subject since has settled it.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use bytes::Bytes;
 use scim_core::{Error, ErrorKind, Result, json};
 use scim_store::{Changeset, ReportQuery, Reported, Store, Tenant};
 use serde_json::Value;
@@ -77,7 +75,7 @@ pub(super) async fn would_pass(
     rules: &Rules,
     reported: &Reported,
 ) -> Result<bool> {
-    let rehearsal = Rehearsal::on(service.shared_store());
+    let rehearsal = Rehearsal(service.shared_store());
     match again(service, &rehearsal, entry, rules, reported, "dry run").await {
         Ok(()) => Ok(true),
         Err(error) if error.kind().status() >= 500 => Err(error),
