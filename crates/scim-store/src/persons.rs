@@ -55,8 +55,8 @@ pub struct PersonChanges {
     pub more: bool,
 }
 
-/// Most entries of the log that are looked at for a page.
-const ENTRIES: usize = 500;
+/// Most entries of the log that are looked at for a page. One that changed many members is long.
+const ENTRIES: usize = 100;
 
 /// What became of persons after a mark: at most `count` of them, and at least one is looked at.
 ///

@@ -1,7 +1,8 @@
 //! The file: what it keeps, who may read it, and what is refused to be opened.
 
-use scim_store::Store;
+use scim_core::person::{Derived, Gender, Person, Pick};
 use scim_store::conformance::wait;
+use scim_store::{Operation, Store};
 use scim_store_sqlite::{Options, SqliteStore};
 use serde_json::json;
 
@@ -64,6 +65,63 @@ fn what_is_not_ours_is_refused() {
     }
     let error = SqliteStore::open(directory.path().join("no/such/directory.db"), Options::default());
     assert!(error.expect_err("no directory").to_string().starts_with("the file cannot be opened: "));
+}
+
+/// The view is for others: its columns are what `docs/operating.md` says, and mean that.
+#[test]
+fn applications_read_persons() {
+    let town = Town::new(Options::default());
+    let group = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Engines"
+    });
+    let text = |text: &str| Some(text.to_owned());
+    let person = Person {
+        first_name: text("Ada"),
+        gender: Some(Gender::Female),
+        active: true,
+        extra: [("site".to_owned(), "London".to_owned())].into(),
+        ..Person::default()
+    };
+    let mut changeset = town.user("u1");
+    if let Some(Operation::Create { content, .. }) = changeset.operations.first_mut() {
+        content.person = Some(Derived { person, pick: Some(Pick::Latest) });
+    }
+    town.commit(changeset).expect("created");
+    town.commit(town.create("Group", "g1", &group, &["u1"])).expect("created");
+    let reader = stranger(&town.file());
+    let mut statement = reader.prepare("SELECT * FROM persons WHERE tenant = 'acme'").expect("prepares");
+    let columns = statement.column_names().collect::<Vec<_>>().join(" ");
+    assert_eq!(
+        columns,
+        "tenant id first_name last_name email gender academic_degree language locale user_group active extra version \
+         modified pick"
+    );
+    let mut rows = statement.query([]).expect("runs");
+    let row = rows.next().expect("a row").expect("one");
+    let shown: Vec<String> =
+        (0..15).map(|column| format!("{:?}", row.get_ref(column).expect("a value"))).collect();
+    let value = |text: &str| format!("{:?}", rusqlite::types::ValueRef::Text(text.as_bytes()));
+    let number = |number: i64| format!("{:?}", rusqlite::types::ValueRef::Integer(number));
+    let null = || "Null".to_owned();
+    let expected = [
+        value("acme"),
+        value("u1"),
+        value("Ada"),
+        null(),
+        null(),
+        value("female"),
+        null(),
+        null(),
+        null(),
+        value("Engines"),
+        number(1),
+        value(r#"{"site":"London"}"#),
+        number(1),
+        number(1_700_000_000_000),
+        value("latest"),
+    ];
+    assert_eq!(shown, expected);
+    assert!(rows.next().expect("the end").is_none());
 }
 
 #[cfg(unix)]

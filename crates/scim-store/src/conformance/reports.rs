@@ -201,6 +201,8 @@ fn many(f: &Fixture) {
     assert_eq!((state(Some(true)), state(Some(false))), ((None, 0), (Some(3), Report::MOST)));
     fill(2);
     assert_eq!(state(None), (Some(7), Report::MOST));
+    offer(f, Vec::new(), &[], vec![report("s6", 0), report("newer", 0)]);
+    assert_eq!(state(None), (Some(11), Report::MOST));
 }
 
 fn long_bodies(f: &Fixture) {

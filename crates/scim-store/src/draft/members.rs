@@ -97,10 +97,9 @@ impl Drafting<'_> {
         if !delta.exclusive {
             return Ok(());
         }
+        // It is not in this group.
         for other in self.linked(Side::Groups, member)? {
-            let is_rival = other != group.id
-                && self.resource_type(&other)?.is_some_and(|of_other| *of_other == *group.resource_type);
-            if is_rival {
+            if self.resource_type(&other)?.is_some_and(|of_other| *of_other == *group.resource_type) {
                 let member = member.to_owned();
                 return Err(Conflict::Membership { operation, member, group: other }.into());
             }
