@@ -285,7 +285,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_has_an_answer(text in "\\PC{0,40}|[a-zA-Z;,=q.0-9()*@_ -]{0,60}") {
+    fn any_text_has_an_answer(text in "\\PC{0,40}|((de|en|xx|zh-TW|hsb|[*]|German [(]de[)]|[a-z(]{1,4})(;q=(0|0.5|1|x))?[,;]{0,2}){0,4}") {
         if let Ok(tags) = Preferences::parse(&text) {
             prop_assert!(!tags.is_empty());
         }
