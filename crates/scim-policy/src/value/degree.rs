@@ -11,7 +11,7 @@ pub use split::split;
 use table::{Word, find, words};
 
 /// Longest text, in bytes, that is looked at; a longer one is no degree and no name.
-const TEXT_LIMIT: usize = 500;
+const TEXT_LIMIT: usize = 250;
 
 /// The degrees in their usual spelling, if the text is nothing but degrees: `prof dr med` becomes `Prof. Dr. med.`. Any
 /// other text is returned as it was written, without the white space around it.
