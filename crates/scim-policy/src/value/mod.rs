@@ -2,7 +2,7 @@
 //!
 //! Pure functions without settings of a tenant's; the rules in this crate decide what to do about what they find.
 
-mod character;
+pub(crate) mod character;
 pub mod collective;
 pub mod degree;
 pub mod domain;
