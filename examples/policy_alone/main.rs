@@ -19,7 +19,7 @@ fn load(text: &str) -> Result<(Registry, Policy), Box<dyn Error>> {
     let file = PolicyFile::parse(text).map_err(|errors| errors.in_file("customer.toml"))?;
     let mut builder = Registry::builder()?;
     for schema in file.undeclared(&Registry::builtin()?) {
-        let urn = schema["id"].as_str().ok_or("a schema without a URN")?.to_owned();
+        let urn = schema.get("id").and_then(Value::as_str).ok_or("a schema without a URN")?.to_owned();
         builder = builder.schema(&schema)?.extend("User", &urn, false)?;
     }
     let registry = builder.build()?;

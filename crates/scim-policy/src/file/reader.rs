@@ -4,12 +4,13 @@
 
 use std::cell::RefCell;
 
-use scim_core::text::{excerpt, nearest};
+use scim_core::text::nearest;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::Problem;
 use crate::finding::Mode;
+use crate::value::character::quoted;
 
 /// A place in the file. The first character of it is at 1, 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -102,7 +103,7 @@ impl<'t> Reader<'t> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        self.problem(place, format!("`{}` is {found}", excerpt(key)), format!("write {expected}"));
+        self.problem(place, format!("`{}` is {found}", quoted(key)), format!("write {expected}"));
     }
 
     /// A word that is none of those that are known.
@@ -171,7 +172,7 @@ impl<'r, 't> Table<'r, 't> {
     pub(crate) fn only(self, known: &[&str]) -> Self {
         for (key, _) in self.entries() {
             if !known.contains(&key.value.as_str()) {
-                let shown = excerpt(&key.value);
+                let shown = quoted(&key.value);
                 let explanation = match self.name {
                     "" => format!("there is no section `[{shown}]`"),
                     name => format!("`[{name}]` has no key `{shown}`"),
@@ -249,7 +250,7 @@ impl<'r, 't> Table<'r, 't> {
     fn known<T: Copy>(&self, key: &str, text: &Placed<String>, words: &[(&'static str, T)]) -> Option<T> {
         let found = words.iter().find(|(word, _)| *word == text.value);
         if found.is_none() {
-            let explanation = format!("`{}` is not a value of `{key}`", excerpt(&text.value));
+            let explanation = format!("`{}` is not a value of `{key}`", quoted(&text.value));
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             self.reader.unknown(text.place, explanation, &text.value, known);
         }

@@ -105,6 +105,11 @@ fn what_is_wrong_is_told_with_its_line() {
         ),
         ("[email]\nprefer = [\"work\", \"work\"]", &["policy.toml:2: `work` is listed twice; leave one out"]),
         ("[email]\nprefer = []", &["policy.toml:2: `prefer` is empty; list something, or leave it out"]),
+        (
+            "\"e\\u001B\" = 3",
+            &["policy.toml:1: there is no section `[e\\u{1b}]`; there are `mapping`, `email`, `domain`, \
+            `collective`, `language`, `group`, `gender`, `degree`, `required`"],
+        ),
         ("email = 3", &["policy.toml:1: `email` is a number; write a section, `[email]`"]),
         (
             "[domain]",

@@ -1,7 +1,7 @@
 //! `[mapping]` as a policy file has it: paths that are not resolved yet, each with its place.
 
 use scim_core::schema::{Registry, ResourceType};
-use scim_core::text::{excerpt, nearest};
+use scim_core::text::nearest;
 use serde_json::{Value, json};
 use toml::Spanned;
 use toml::de::DeValue;
@@ -9,6 +9,7 @@ use toml::de::DeValue;
 use super::field::MEMBERSHIPS;
 use super::{Field, Mapping, Origin, Recipe, Source, Transform};
 use crate::file::{Placed, Problem, Reader, Table};
+use crate::value::character::quoted;
 
 /// What becomes of extensions that the mapping names and no schema declares.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl Section {
                 None if ["undeclared", "fields"].contains(&key.value.as_str()) => {}
                 None => table.reader.problem(
                     key.place,
-                    format!("`{}` is not a field of a person", excerpt(&key.value)),
+                    format!("`{}` is not a field of a person", quoted(&key.value)),
                     match nearest(&key.value, Field::ALL.map(Field::name)) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => "put the application's own fields under `[mapping.fields]`".to_owned(),
@@ -238,7 +239,7 @@ fn transforms(table: &Table<'_, '_>) -> Option<Vec<Transform>> {
             }
             Some(transform) => transforms.push(*transform),
             None => {
-                let explanation = format!("there is no transformation `{}`", excerpt(&name.value));
+                let explanation = format!("there is no transformation `{}`", quoted(&name.value));
                 table.reader.unknown(
                     name.place,
                     explanation,
@@ -264,7 +265,7 @@ fn check_name(reader: &Reader<'_>, name: &Placed<String>) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if !fits {
         let remedy = format!("use `a` to `z`, digits and `_`, a letter first, {NAME_LIMIT} at most");
-        reader.problem(name.place, format!("`{}` cannot be the name of a field", excerpt(text)), remedy);
+        reader.problem(name.place, format!("`{}` cannot be the name of a field", quoted(text)), remedy);
     }
     fits
 }

@@ -204,12 +204,13 @@ fn languages() {
 fn genders() {
     let file =
         |gender: &str| format!("[mapping]\nundeclared = \"accept\"\ngender = \"{ACME}:gender\"\n{gender}");
-    let section = "[gender]\nvocabulary = { m = \"male\", \"MÄNNLICH\" = \"male\", w = \"female\", x = \"diverse\", male = \"diverse\" }";
+    let section = "[gender]\nvocabulary = { m = \"male\", \"MÄNNLICH\" = \"male\", w = \"female\", x = \"diverse\", weiss = \"diverse\", male = \"diverse\" }";
     let path = format!("{ACME}:gender");
     for (section, sent, expected, found) in [
         (section, "M", Gender::Male, ""),
         (section, " männlich\t", Gender::Male, ""),
         (section, "ma\u{308}nnlich", Gender::Male, ""),
+        (section, "WEIẞ", Gender::Diverse, ""),
         (section, "W", Gender::Female, ""),
         (section, "Male", Gender::Diverse, ""),
         (section, "Female", Gender::Female, ""),
@@ -306,7 +307,7 @@ fn degrees() {
 
 #[test]
 fn mapping_finds_the_first_value_that_is_left() {
-    let file = "[mapping]\nfirst_name = [\"nickName\", \"name.givenName\"]\n\
+    let file = "[mapping]\nfirst_name = { from = [\"nickName\", \"name.givenName\"], transform = [] }\n\
                 last_name = { from = [\"name.formatted\", \"displayName\"], transform = [\"without-degree\", \"upper\"] }\n\
                 user_group = \"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department\"\n\
                 active = \"userType\"\n\

@@ -2,13 +2,12 @@
 //!
 //! Which texts are domains, and which domains can be listed, is for [`crate::value::domain`] to say.
 
-use scim_core::text::excerpt;
-
 use super::{CodeDocumentation, Documentation, Event, Example, Rule, Setting, short};
 use crate::draft::Draft;
 use crate::file::Table;
 use crate::finding::{Code, Finding, Mode};
 use crate::mapping::Field;
+use crate::value::character::quoted;
 use crate::value::domain::{Domain, DomainList};
 
 /// `[domain]`.
@@ -83,12 +82,8 @@ impl Rule for DomainRule {
 
 /// A few of the domains, for people.
 fn some(list: &DomainList) -> String {
-    let shown: Vec<String> = list
-        .iter()
-        .take(SHOWN)
-        .map(Domain::unicode)
-        .map(|domain| format!("`{}`", excerpt(&domain)))
-        .collect();
+    let shown: Vec<String> =
+        list.iter().take(SHOWN).map(Domain::unicode).map(|domain| format!("`{}`", quoted(&domain))).collect();
     let rest = if list.iter().len() > SHOWN { " or another that is listed" } else { "" };
     format!("{}{rest}", shown.join(" or "))
 }

@@ -15,6 +15,7 @@ use crate::draft::Draft;
 use crate::file::Table;
 use crate::finding::{Code, Finding, Mode};
 use crate::mapping::Field;
+use crate::value::character::quoted;
 
 /// `[gender]`.
 #[derive(Debug, Clone, Default)]
@@ -38,11 +39,11 @@ impl GenderRule {
         for (word, value) in words.entries() {
             let Some(name) = table.reader.text(&word.value, value) else { continue };
             let Some(gender) = Gender::from_name(&name.value) else {
-                let explanation = format!("`{}` is not a gender of the application", excerpt(&name.value));
+                let explanation = format!("`{}` is not a gender of the application", quoted(&name.value));
                 table.reader.unknown(name.place, explanation, &name.value, Gender::ALL.map(Gender::name));
                 continue;
             };
-            let shown = excerpt(&word.value);
+            let shown = quoted(&word.value);
             let spelled = spelling(&word.value).into_owned();
             if spelled.is_empty() || spelled.len() > WORD_LIMIT {
                 let remedy = format!("use a word of at most {WORD_LIMIT} bytes");
@@ -67,7 +68,7 @@ fn spelling(word: &str) -> Cow<'_, str> {
     }
     // Twice, since a capital `ẞ` becomes `ß` first and only then `ss`.
     let compose = ComposingNormalizer::new_nfc();
-    let folded = fold(&fold(&compose.normalize(word))).into_owned();
+    let folded = fold(&fold(word)).into_owned();
     Cow::Owned(compose.normalize(&folded).into_owned())
 }
 

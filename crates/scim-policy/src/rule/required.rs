@@ -3,13 +3,14 @@
 //! The user group cannot be one of them where it comes from memberships: identity providers create somebody first and
 //! assign the group afterwards.
 
-use scim_core::text::excerpt;
+use scim_core::text::nearest;
 
-use super::{CodeDocumentation, Documentation, Event, Example, Rule, Setting};
+use super::{CodeDocumentation, Documentation, Event, Example, Rule, Setting, short};
 use crate::draft::Draft;
 use crate::file::{Placed, Problem, Table};
 use crate::finding::{Code, Finding, Mode, Severity};
 use crate::mapping::{Field, Mapping, Origin, Source};
+use crate::value::character::quoted;
 
 /// `[required]`.
 #[derive(Debug, Clone, Default)]
@@ -56,9 +57,9 @@ impl Required {
                 Some(_) => None,
                 None if own().any(|own| own == name.value) => None,
                 None => {
-                    let explanation = format!("`{}` is not a field of a person", excerpt(&name.value));
+                    let explanation = format!("`{}` is not a field of a person", quoted(&name.value));
                     let known = Field::ALL.map(Field::name).into_iter().chain(own());
-                    let remedy = match scim_core::text::nearest(&name.value, known) {
+                    let remedy = match nearest(&name.value, known) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => "map it under `[mapping.fields]` first".to_owned(),
                     };
@@ -101,7 +102,7 @@ impl Rule for Required {
             }
             let raw = found.map(|found| &*found.raw).unwrap_or_default();
             let explanation = match found {
-                Some(found) => format!("`{name}` is required and `{}` is none", super::short(&found.raw)),
+                Some(found) => format!("`{name}` is required and `{}` is none", short(&found.raw)),
                 None => format!("`{name}` is required and has no value"),
             };
             let remedy = format!("send {} for everybody who is provisioned", places(sources));
@@ -121,7 +122,7 @@ fn sources(mapping: &Mapping, field: Field) -> &[Source] {
 /// The first paths, for people.
 fn places(sources: &[Source]) -> String {
     let shown: Vec<String> =
-        sources.iter().take(2).map(|source| format!("`{}`", super::short(&source.to_string()))).collect();
+        sources.iter().take(2).map(|source| format!("`{}`", short(&source.to_string()))).collect();
     match shown.is_empty() {
         true => "it".to_owned(),
         false => shown.join(" or "),

@@ -193,7 +193,7 @@ fn policy(text: &str) -> Policy {
     let file = PolicyFile::parse(text).expect("a policy file");
     let mut builder = Registry::builder().expect("built in");
     for schema in file.undeclared(&Registry::builtin().expect("built in")) {
-        let urn = schema["id"].as_str().expect("a URN").to_owned();
+        let urn = schema.get("id").and_then(Value::as_str).expect("a URN").to_owned();
         builder = builder.schema(&schema).expect("a schema").extend("User", &urn, false).expect("User");
     }
     let registry = builder.build().expect("a registry");
