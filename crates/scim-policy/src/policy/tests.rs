@@ -416,9 +416,9 @@ fn groups() {
 #[test]
 fn an_explanation_tells_each_step() {
     let file = "[mapping]\nlast_name = { from = [\"nickName\", \"name.familyName\"], transform = [\"without-degree\", \"upper\"] }\n\
-                fields.badge = \"title\"\n[language]\ndefault = \"de\"\nsupported = [\"de\"]\n[degree]\ncanonical = true";
+                first_name = { from = \"userType\", transform = [\"degree\"] }\nfields.badge = \"title\"\n[language]\ndefault = \"de\"\nsupported = [\"de\"]\n[degree]\ncanonical = true";
     let user = json!({
-        "nickName": "Dr.", "name": { "familyName": "Dr. Lovelace", "honorificPrefix": "dr" }, "title": "T1", "active": true,
+        "nickName": "Dr.", "name": { "familyName": "Dr. Lovelace", "honorificPrefix": "dr" }, "title": "T1", "active": true, "userType": "Herr",
         "userName": "Ada@EXAMPLE.com", "preferredLanguage": "fr",
     });
     let explanation = policy(file).explain(user.as_object().expect("a User"));
