@@ -11,6 +11,7 @@ use crate::value::language::LanguageError;
 
 /// Everything that is known of one User while it is judged.
 pub(crate) struct Draft<'a> {
+    pub(crate) user: &'a Map<String, Value>,
     pub(crate) mapping: &'a Mapping,
     pub(crate) mapped: MappedFields<'a>,
     /// What there will be.
@@ -66,6 +67,7 @@ impl<'a> Draft<'a> {
             }
         }
         Self {
+            user,
             mapping,
             mapped,
             person,

@@ -131,6 +131,14 @@ fn what_is_wrong_is_told_with_its_line() {
             ],
         ),
         (
+            "[collective]\nallow = [\"info@example.com\", \"*@example.com\"]\ndeny = [\"a+b\", \"hr\",\n\"INFO@example.com\"]",
+            &[
+                "policy.toml:2: `*@example.com` is a pattern; name each address, or the word that they share",
+                "policy.toml:3: `a+b` tags are not looked at; leave out `+b`",
+                "policy.toml:4: `INFO@example.com` is `info@example.com` under `allow` too; leave out one of the two",
+            ],
+        ),
+        (
             "[language]\ndefault = \"germna\"\nsupported = [\"en\", \"en\"]",
             &[
                 "policy.toml:2: `germna` is no language that is known; did you mean `de`?",

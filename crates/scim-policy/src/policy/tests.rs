@@ -158,6 +158,43 @@ fn findings_of_each_rule() {
 }
 
 #[test]
+fn addresses_are_personal() {
+    let user = |address: &str, given: &str, family: &str| json!({ "emails": [{ "type": "work", "value": address }], "name": { "givenName": given, "familyName": family } });
+    let work = "emails[type eq \"work\"].value";
+    let section = "[collective]\nallow = [\"info@example.com\"]\ndeny = [\"front-desk\"]";
+    for (section, address, severity) in [
+        (section, "ada.lovelace@example.com", None),
+        (section, "kontakt+web@example.com", Some("error")),
+        (section, "info@example.com", None),
+        (section, "Info@EXAMPLE.com", None),
+        (section, "info@example.org", Some("error")),
+        (section, "Front.Desk2@example.com", Some("error")),
+        ("[collective]", "info@example.com", Some("error")),
+        ("[collective]\nmode = \"warn\"", "info@example.com", Some("warning")),
+        ("[collective]\nmode = \"off\"", "info@example.com", None),
+        ("", "info@example.com", None),
+    ] {
+        let expected = severity.map(|severity| format!("{severity} collective-address {work} {address}"));
+        let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+        check(section, user(address, "Ada", "Lovelace"), &expected);
+    }
+    check("[collective]", user("post@example.com", "Emily", "Post"), &[]);
+    // The names are those that the person gets, wherever they come from.
+    let mapped = "[mapping]\nlast_name = \"nickName\"\n[collective]";
+    check(
+        mapped,
+        json!({ "userName": "post@example.com", "name": { "givenName": "Emily" }, "nickName": "Post" }),
+        &[],
+    );
+    let mailbox =
+        json!({ "userName": "x1@example.com", "displayName": "Team Vertrieb", "userType": "Employee" });
+    check("[collective]", mailbox, &["error shared-mailbox displayName Team Vertrieb"]);
+    let room = json!({ "userName": "x1@example.com", "userType": "Room" });
+    check("[collective]", room, &["error shared-mailbox userType Room"]);
+    check("[collective]", json!({ "userName": "x1", "displayName": "Team Vertrieb" }), &[]);
+}
+
+#[test]
 fn languages() {
     let settings = "default = \"de\"\nsupported = [\"de\", \"en\", \"pt-BR\"]";
     for (section, sent, expected, found) in [
