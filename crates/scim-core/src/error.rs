@@ -204,6 +204,16 @@ impl Error {
         self.0.span.clone()
     }
 
+    /// What is wrong, without what to do about it.
+    pub fn explanation(&self) -> &str {
+        &self.0.explanation
+    }
+
+    /// What the reader can do about it: the text that [`Error::remedy`] added.
+    pub fn advice(&self) -> Option<&str> {
+        self.0.remedy.as_deref()
+    }
+
     /// What the client is told: the explanation, then the remedy.
     pub fn detail(&self) -> String {
         match &self.0.remedy {

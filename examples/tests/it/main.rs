@@ -5,3 +5,4 @@
 mod axum_app;
 mod custom_type;
 mod own_store;
+mod policy_alone;

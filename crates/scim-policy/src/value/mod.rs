@@ -2,6 +2,7 @@
 //!
 //! Pure functions without settings of a tenant's; the rules in this crate decide what to do about what they find.
 
+pub(crate) mod character;
 pub mod collective;
 pub mod degree;
 pub mod domain;
