@@ -19,7 +19,7 @@ use crate::directory::{Directory, IndexBody, TenantEntry};
 use crate::environment::Environment;
 use crate::quirk::Quirks;
 use crate::resource::content;
-use crate::rules::{EMAIL, Rules, USER, take_claim};
+use crate::rules::{EMAIL, Judged, Rules, USER, take_claim};
 
 /// How many resources are derived in one changeset.
 const PAGE: usize = 500;
@@ -104,7 +104,7 @@ pub(crate) async fn derive(
         for record in &page.records {
             let document = Document::from_stored(&record.body)?;
             let mut content = content(&document, resource_type, quirks, at);
-            let findings = rules.derive(&document, resource_type, &mut content);
+            let Judged { findings, .. } = rules.derive(&document, resource_type, &mut content);
             if findings.iter().any(|finding| finding.severity == Severity::Error) {
                 against.push((record.id.clone(), findings));
             }
@@ -121,13 +121,13 @@ pub(crate) async fn derive(
             let changeset =
                 Changeset { operations: operations.clone(), epoch: rules.epoch, ..Changeset::new(at) };
             let outcome = store.commit(&tenant.tenant, changeset).await;
-            let Err(CommitError::Conflict(Conflict::Unique { operation, path, holder })) = &outcome else {
+            let Err(CommitError::Conflict(Conflict::Unique { operation, path, .. })) = &outcome else {
                 break outcome;
             };
             let claim = operations.get_mut(*operation).filter(|_| **path == *EMAIL).and_then(take_claim);
             let Some(email) = claim else { break outcome };
             // The first of two with the same address keeps it.
-            let finding = rules.policy.email_taken(&email, holder);
+            let finding = rules.policy.email_taken(&email, "emails");
             let id = page.records.get(*operation).map(|record| record.id.clone());
             against.extend(id.zip(finding.map(|finding| vec![finding])));
         };

@@ -75,7 +75,7 @@ impl Context<'_> {
         let mut content: Content = content(&document, resource_type, self.quirks, self.now);
         let mut members = members.into_delta(self.unknown_members);
         let mut remarks = Remarks::about_new(&document, resource_type);
-        self.admit(&document, resource_type, false, &mut content, &mut remarks).await?;
+        self.admit(&document, resource_type, &mut content, &mut remarks).await?;
         self.restrict(&mut members);
         self.remark_members(&id, &members, &mut remarks).await?;
         content.hidden = self.hide(hidden.into_iter().map(|(path, value)| (path, Some(value)))).await?;

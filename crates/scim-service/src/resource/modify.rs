@@ -167,7 +167,7 @@ impl Context<'_> {
             Some(Membership::Group) => Remarks::about_members(&current.id, &members),
             Some(Membership::Member) | None => Remarks::about(&current.id),
         };
-        self.admit(&new, resource_type, true, &mut content, &mut remarks).await?;
+        self.admit(&new, resource_type, &mut content, &mut remarks).await?;
         let kind = change_kind(&old, &new);
         let action = format!("PATCH {}/{id}", resource_type.endpoint());
         let written = self.write(resource_type, &current, content, members, kind, action, remarks).await?;

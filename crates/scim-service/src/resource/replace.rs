@@ -46,7 +46,7 @@ impl Context<'_> {
             let mut content = content(&new, resource_type, self.quirks, self.now);
             content.hidden.clone_from(&hidden);
             let mut remarks = Remarks::about(id);
-            self.admit(&new, resource_type, true, &mut content, &mut remarks).await?;
+            self.admit(&new, resource_type, &mut content, &mut remarks).await?;
             let kind = change_kind(&old, &new);
             let action = format!("PUT {}/{id}", resource_type.endpoint());
             match self.write(resource_type, &current, content, members.clone(), kind, action, remarks).await?

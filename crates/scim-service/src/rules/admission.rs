@@ -11,7 +11,7 @@ use scim_core::document::Document;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::text::fold;
 use scim_core::{Error, Result};
-use scim_policy::{Finding, Severity};
+use scim_policy::{Finding, Mode, Severity};
 use scim_store::{
     AuditEntry, Changeset, CommitError, Committed, Conflict, Content, EdgeQuery, MemberDelta, Operation,
     Report, ReportQuery, Side,
@@ -20,7 +20,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::redact::redacted;
-use super::{EMAIL, USER};
+use super::{EMAIL, Judged, USER};
 use crate::context::{Context, outdated, store_error};
 
 /// The body of a request, as it was sent.
@@ -60,12 +60,14 @@ pub(crate) struct Remarks {
     pub(crate) findings: Vec<Finding>,
     /// About whom everything said before is settled.
     pub(crate) settles: Vec<String>,
+    /// Where the e-mail address of the person came from.
+    email_path: String,
 }
 
 impl Remarks {
     /// About a resource by its identifier.
     pub(crate) fn about(id: &str) -> Self {
-        Self { subject: id.to_owned(), findings: Vec::new(), settles: vec![id.to_owned()] }
+        Self { subject: id.to_owned(), settles: vec![id.to_owned()], ..Self::default() }
     }
 
     /// About a resource that has no identifier yet: by what its client knows it by.
@@ -91,7 +93,7 @@ impl Remarks {
     pub(crate) fn about_members(group: &str, members: &MemberDelta) -> Self {
         let named = members.add.iter().chain(&members.remove);
         let settles = named.map(|member| in_group(group, member)).collect();
-        Self { subject: group.to_owned(), findings: Vec::new(), settles }
+        Self { subject: group.to_owned(), settles, ..Self::default() }
     }
 }
 
@@ -101,8 +103,7 @@ fn in_group(group: &str, member: &str) -> String {
 }
 
 impl Context<'_> {
-    /// Derives the person of a User that is to be written, and holds it to the rules. Leaving always goes: a User that was
-    /// accepted once and is inactive afterwards is not refused.
+    /// Derives the person of a User that is to be written, and holds it to the rules.
     ///
     /// # Errors
     /// The refusal, which is recorded.
@@ -110,15 +111,11 @@ impl Context<'_> {
         &self,
         document: &Document,
         resource_type: &ResourceType,
-        is_stored: bool,
         content: &mut Content,
         remarks: &mut Remarks,
     ) -> Result<()> {
-        let mut findings = self.rules.derive(document, resource_type, content);
-        let is_leaving = is_stored && content.person.as_ref().is_some_and(|derived| !derived.person.active);
-        if is_leaving {
-            findings.iter_mut().for_each(Finding::relent);
-        }
+        let Judged { mut findings, email_path } = self.rules.derive(document, resource_type, content);
+        remarks.email_path = email_path;
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
             return Err(self.refuse(&remarks.subject, &findings).await);
         }
@@ -129,8 +126,8 @@ impl Context<'_> {
     /// Restricts a change of members as the rules say.
     pub(crate) fn restrict(&self, members: &mut MemberDelta) {
         let group = self.rules.policy.group();
-        members.exclusive = group.refuses_second();
-        if group.refuses_nested() {
+        members.exclusive = group.is_exclusive();
+        if group.mode == Mode::Enforce {
             let types = self.rules.registry.resource_types().iter();
             let groups = types.filter(|known| known.membership() == Some(Membership::Group));
             members.barred = groups.map(|known| std::sync::Arc::clone(known.shared_name())).collect();
@@ -144,14 +141,14 @@ impl Context<'_> {
         members: &MemberDelta,
         remarks: &mut Remarks,
     ) -> Result<()> {
-        if members.add.is_empty() || !self.rules.policy.group().warns_of_second() {
+        if members.add.is_empty() || self.rules.policy.group().mode != Mode::Warn {
             return Ok(());
         }
         let of = members.add.clone();
         let query = EdgeQuery { side: Side::Groups, count: of.len().saturating_mul(2), of, after: None };
         let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
         let others = page.edges.iter().filter(|edge| edge.id != group);
-        let findings = others.filter_map(|edge| self.rules.policy.second_group(&edge.of, &edge.label));
+        let findings = others.filter_map(|edge| self.rules.policy.second_group(&edge.of, group, &edge.label));
         remarks.findings.extend(findings);
         Ok(())
     }
@@ -187,7 +184,8 @@ impl Context<'_> {
                 Conflict::Unique { operation, ref path, ref holder } if **path == *EMAIL => {
                     let claim = operations.get_mut(operation).and_then(take_claim);
                     let email = claim.unwrap_or_default();
-                    match self.rules.policy.email_taken(&email, holder) {
+                    tracing::debug!(holder, "the address of a person is taken");
+                    match self.rules.policy.email_taken(&email, &remarks.email_path) {
                         Some(finding) if finding.severity == Severity::Error => {
                             return Err(self.refuse(&remarks.subject, &[finding]).await);
                         }
@@ -195,18 +193,20 @@ impl Context<'_> {
                     }
                 }
                 Conflict::Membership { ref member, ref group, operation } => {
-                    let name = self.label(group).await?;
-                    let finding = self.rules.policy.second_group(member, &name);
-                    let subject = operations.get(operation).map_or_else(String::new, |operation| {
-                        subject_in(operation, member, &remarks.subject)
-                    });
+                    let into = operations.get(operation);
+                    let (person, other) = (self.label(member).await?, self.label(group).await?);
+                    let name = self.group_name(into).await?;
+                    let finding = self.rules.policy.second_group(&person, &name, &other);
+                    let subject =
+                        into.map_or_else(String::new, |into| subject_in(into, member, &remarks.subject));
                     return Err(self.refuse(&subject, finding.as_slice()).await);
                 }
                 Conflict::NestedGroup { ref member, operation } => {
-                    let finding = self.rules.policy.nested_group(member);
-                    let subject = operations.get(operation).map_or_else(String::new, |operation| {
-                        subject_in(operation, member, &remarks.subject)
-                    });
+                    let into = operations.get(operation);
+                    let (name, member_name) = (self.group_name(into).await?, self.label(member).await?);
+                    let finding = self.rules.policy.nested_group(&name, &member_name);
+                    let subject =
+                        into.map_or_else(String::new, |into| subject_in(into, member, &remarks.subject));
                     return Err(self.refuse(&subject, finding.as_slice()).await);
                 }
                 Conflict::Epoch { .. } => {
@@ -224,7 +224,7 @@ impl Context<'_> {
 
     /// Records a refusal, and gives the error to answer with.
     async fn refuse(&self, subject: &str, findings: &[Finding]) -> Error {
-        let error = scim_policy::refusal(findings);
+        let Some(error) = scim_policy::refusal(findings) else { return outdated() };
         let status = error.kind().status();
         let codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
         let action = format!("{} {}", self.origin.method, self.origin.path);
@@ -294,9 +294,20 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// What a resource is called: by its label, else by its identifier.
     async fn label(&self, id: &str) -> Result<String> {
         let records = self.store.get(self.tenant, &[id]).await.map_err(store_error)?;
-        Ok(records.into_iter().flatten().next().map(|record| record.label).unwrap_or_default())
+        let label = records.into_iter().flatten().next().map(|record| record.label);
+        Ok(label.filter(|label| !label.is_empty()).unwrap_or_else(|| id.to_owned()))
+    }
+
+    /// What the group is called whose members an operation changes.
+    async fn group_name(&self, operation: Option<&Operation>) -> Result<String> {
+        match operation {
+            Some(Operation::Create { content, .. }) => Ok(content.label.clone()),
+            Some(Operation::Replace { id, .. }) => self.label(id).await,
+            Some(Operation::Delete { .. } | Operation::Rederive { .. }) | None => Ok(String::new()),
+        }
     }
 
     fn audit(&self, action: String, status: u16, detail: String) -> AuditEntry {

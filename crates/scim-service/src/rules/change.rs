@@ -4,7 +4,7 @@
 //! the new rules would not let in is reported, keeps the person that it is, and is refused when it next changes, unless it
 //! leaves.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use scim_core::document::Document;
@@ -14,7 +14,7 @@ use scim_policy::{Finding, PolicyFile, Severity};
 use scim_store::{Query, Record, Reported, Start};
 use serde_json::Value;
 
-use super::{Rules, USER, replay, user};
+use super::{Judged, Rules, USER, replay, user};
 use crate::context::store_error;
 use crate::directory::TenantEntry;
 use crate::quirk::Quirks;
@@ -84,7 +84,7 @@ impl Service {
         let next = with(&entry, rules);
         let (old, new) = (self.rules_of(&entry)?, self.rules_of(&next)?);
         let mut comparison = Comparison::default();
-        let mut claims: HashMap<String, String> = HashMap::new();
+        let mut claims: HashSet<String> = HashSet::new();
         self.each_user(&entry, &old, |record, document| {
             comparison.users += 1;
             compare(&entry, &old, &new, record, document, &mut claims, &mut comparison)
@@ -191,24 +191,23 @@ fn compare(
     new: &Rules,
     record: &Record,
     document: &Document,
-    claims: &mut HashMap<String, String>,
+    claims: &mut HashSet<String>,
     comparison: &mut Comparison,
 ) -> Result<()> {
     let quirks = entry.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks());
     let under = |rules: &Rules| -> Result<_> {
         let resource_type = user(&rules.registry)?;
         let mut content = content(document, resource_type, quirks, record.modified);
-        let findings = rules.derive(document, resource_type, &mut content);
+        let Judged { findings, email_path } = rules.derive(document, resource_type, &mut content);
         let claim = content.unique.into_iter().find(|key| *key.path == *super::EMAIL);
-        Ok((content.person, findings, claim))
+        Ok((content.person, findings, claim.map(|claim| (claim.value, email_path))))
     };
     let (before, old_findings, _) = under(old)?;
     let (after, mut findings, claim) = under(new)?;
-    if let Some(claim) = claim {
-        match claims.get(&claim.value) {
-            Some(holder) => findings.extend(new.policy.email_taken(&claim.value, holder)),
-            None => drop(claims.insert(claim.value, record.id.clone())),
-        }
+    if let Some((email, path)) = claim
+        && !claims.insert(email.clone())
+    {
+        findings.extend(new.policy.email_taken(&email, &path));
     }
     let is_refused =
         |findings: &[Finding]| findings.iter().any(|finding| finding.severity == Severity::Error);

@@ -76,9 +76,9 @@ impl Rules {
         document: &Document,
         resource_type: &ResourceType,
         content: &mut Content,
-    ) -> Vec<Finding> {
+    ) -> Judged {
         if resource_type.name() != USER {
-            return Vec::new();
+            return Judged::default();
         }
         let verdict = self.policy.judge(document.as_map());
         // Whoever left no longer stands in the way of somebody with the same address.
@@ -86,8 +86,17 @@ impl Rules {
             content.unique.push(UniqueKey { path: EMAIL.into(), value });
         }
         content.person = Some(verdict.derived);
-        verdict.findings
+        let email_path = verdict.email_path.unwrap_or_default();
+        Judged { findings: verdict.findings, email_path }
     }
+}
+
+/// What the rules say of a User.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    pub(crate) findings: Vec<Finding>,
+    /// Where the e-mail address of the person came from; empty where there is none.
+    pub(crate) email_path: String,
 }
 
 /// The rules of an entry, once they were needed.
