@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use scim_core::document::Document;
 use scim_core::person::Derived;
-use scim_core::{Error, ErrorKind, Result};
-use scim_policy::{Finding, PolicyFile, Severity};
+use scim_core::{Error, ErrorKind, Result, decode};
+use scim_policy::{Explanation, Finding, PolicyFile, Severity};
 use scim_store::{Query, Record, Reported, Start};
 use serde_json::Value;
 
@@ -124,6 +124,21 @@ impl Service {
             changed.against.extend(derived.against);
         }
         Ok(changed)
+    }
+
+    /// What the tenant's rules make of a User as its identity provider would send it. Nothing changes.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such tenant; what the schemas say of the User.
+    pub async fn explain(&self, tenant: &str, mut user: Value) -> Result<Explanation> {
+        let entry = self.entry(tenant).await?;
+        let rules = self.rules_of(&entry)?;
+        let resource_type = super::user(&rules.registry)?;
+        let quirks = entry.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks());
+        crate::quirk::rewrite_resource(&mut user, resource_type, quirks);
+        let mut document = decode::resource(&user, resource_type)?.document;
+        document.fill("active", true);
+        Ok(rules.policy.explain(document.as_map()))
     }
 
     /// The rules of an entry.

@@ -1,16 +1,20 @@
 //! What the commands do.
 
 mod administration;
+mod people;
 mod quickstart;
+mod rules;
 mod serve;
 
 use std::sync::Arc;
 
-use scim_service::directory::Directory;
+use scim_service::directory::{Directory, TenantEntry};
+use scim_service::{Service, Settings};
+use scim_store::{Store, StoreError};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Failure;
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Common};
 use crate::config::{Config, EXAMPLE, Flags, StoreUrl};
 use crate::environment::System;
 
@@ -25,6 +29,13 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Tenant(command) => administration::tenant(command),
         Command::Connection(command) => administration::connection(command),
         Command::Token(command) => administration::token(command),
+        Command::Policy(command) => rules::policy(command),
+        Command::Schema(command) => rules::schema(command),
+        Command::Person(command) => people::person(command),
+        Command::Findings(command) => people::findings(command),
+        Command::Group(command) => people::group(command),
+        Command::Explain { tenant, file, common, output } => rules::explain(&tenant, &file, &common, &output),
+        Command::Replay { tenant, common, output } => rules::replay(&tenant, &common, &output),
         Command::Check(arguments) => serve::check(&arguments.flags()),
         Command::Config => {
             print(EXAMPLE);
@@ -51,16 +62,55 @@ fn new_directory(flags: &Flags) -> Result<Directory, Failure> {
     open_directory(flags, true)
 }
 
+/// The service on a store, for a command that works with what the service knows.
+struct Office {
+    service: Service,
+    store: Arc<dyn Store>,
+    runtime: Runtime,
+}
+
+impl Office {
+    fn open(common: &Common) -> Result<Self, Failure> {
+        let config = Config::load(&common.flags())?;
+        let store = existing(&config.store, false)?;
+        let registry = crate::store::registry(&config)?;
+        let settings = Settings::new(config.base_url(config.listen));
+        let service = Service::new(Arc::clone(&store), registry, Arc::new(System), settings);
+        Ok(Self { service, store, runtime: small_runtime()? })
+    }
+
+    fn run<T>(&self, future: impl Future<Output = scim_core::Result<T>>) -> Result<T, Failure> {
+        Ok(self.runtime.block_on(future)?)
+    }
+
+    fn read<T>(&self, future: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
+        self.runtime.block_on(future).map_err(|error| Failure::Run(error.to_string()))
+    }
+
+    /// What the directory knows of a tenant.
+    async fn tenant(&self, name: &str) -> scim_core::Result<TenantEntry> {
+        match self.service.directory().tenant(name).await? {
+            Some(entry) => Ok((*entry).clone()),
+            None => Err(self.service.directory().no_tenant(name).await),
+        }
+    }
+}
+
 fn open_directory(flags: &Flags, create: bool) -> Result<Directory, Failure> {
     let url = Config::load(flags)?.store;
-    if url == StoreUrl::Memory {
+    Ok(Directory::new(existing(&url, create)?, Arc::new(System)))
+}
+
+/// The store of this address, which other commands can reach too.
+fn existing(url: &StoreUrl, create: bool) -> Result<Arc<dyn Store>, Failure> {
+    if *url == StoreUrl::Memory {
         return Err(Failure::Usage(
             "the `memory` store lives inside the server's process, where no other command can reach it; use \
              `--store sqlite:PATH`, or `scimd quickstart` for a server with a tenant and a token"
                 .to_owned(),
         ));
     }
-    if let StoreUrl::Sqlite(path) = &url
+    if let StoreUrl::Sqlite(path) = url
         && !create
         && !path.exists()
     {
@@ -69,7 +119,7 @@ fn open_directory(flags: &Flags, create: bool) -> Result<Directory, Failure> {
             path.display()
         )));
     }
-    Ok(Directory::new(crate::store::open(&url)?, Arc::new(System)))
+    crate::store::open(url)
 }
 
 /// A runtime for one command.

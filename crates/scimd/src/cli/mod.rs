@@ -1,5 +1,7 @@
 //! The command line.
 
+mod rules;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -8,6 +10,7 @@ use scim_core::time::{Instant, Timestamp};
 use scim_service::directory::Idp;
 use scim_store::UnknownMembers;
 
+pub use self::rules::{FindingsCommand, GroupCommand, PersonCommand, PolicyCommand, SchemaCommand};
 use crate::config::{Flags, StoreUrl};
 
 const EXAMPLES: &str = "\
@@ -17,6 +20,8 @@ Examples:
   scimd tenant create acme --store sqlite:scimd.db
   scimd connection create acme --idp entra --store sqlite:scimd.db
   scimd token create acme --expires 180d --store sqlite:scimd.db
+  scimd policy init acme --preset workforce
+  scimd policy apply acme acme.toml --store sqlite:scimd.db
 
 Administration works while a server runs on the same store.
 
@@ -57,6 +62,50 @@ pub enum Command {
     /// Create, list and revoke the tokens that identity providers present
     #[command(subcommand, arg_required_else_help = true)]
     Token(TokenCommand),
+    /// Write, compare and apply a tenant's policy
+    #[command(subcommand, arg_required_else_help = true)]
+    Policy(PolicyCommand),
+    /// Declare extensions of one tenant
+    #[command(subcommand, arg_required_else_help = true)]
+    Schema(SchemaCommand),
+    /// Read the person records that the application sees
+    #[command(subcommand, arg_required_else_help = true)]
+    Person(PersonCommand),
+    /// Read what the rules said of requests
+    #[command(subcommand, arg_required_else_help = true)]
+    Findings(FindingsCommand),
+    /// Look into groups
+    #[command(subcommand, arg_required_else_help = true)]
+    Group(GroupCommand),
+    /// Show what a tenant's mapping and rules make of a User: each field, where it came from, each finding
+    #[command(after_help = "Examples:\n  scimd explain acme user.json --store sqlite:scimd.db")]
+    Explain {
+        /// The tenant
+        tenant: String,
+        /// A User as its identity provider sends it, as JSON
+        file: PathBuf,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+        /// How it is printed.
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Carry out again what was refused and whose cause is mended, oldest first
+    #[command(
+        after_help = "Examples:\n  scimd replay acme --store sqlite:scimd.db\n\nA request about somebody of whom \
+        something newer was accepted since is never carried out."
+    )]
+    Replay {
+        /// The tenant
+        tenant: String,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+        /// How the list is printed.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Check a configuration with everything that it names, and do nothing else
     #[command(after_help = "Examples:\n  scimd check --config scimd.toml")]
     Check(Check),

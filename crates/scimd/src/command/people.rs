@@ -1,0 +1,197 @@
+//! `scimd person`, `scimd findings` and `scimd group`.
+
+use scim_core::person::{Gender, Person};
+use scim_core::text::fold;
+use scim_policy::Finding;
+use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, ReportQuery, Reported, Side, Tenant};
+
+use super::{Office, print};
+use crate::Failure;
+use crate::cli::{FindingsCommand, GroupCommand, Output, PersonCommand};
+use crate::table::render;
+
+/// How many are read at once.
+const PAGE: usize = 1000;
+
+/// The fields of a person, in the order of the record.
+pub(super) const FIELDS: [&str; 10] = [
+    "first_name",
+    "last_name",
+    "email",
+    "gender",
+    "academic_degree",
+    "language",
+    "locale",
+    "user_group",
+    "active",
+    "extra",
+];
+
+/// The fields of one person.
+pub(super) fn cells(person: &Person) -> Vec<Option<String>> {
+    let extra: Vec<String> = person.extra.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    vec![
+        person.first_name.clone(),
+        person.last_name.clone(),
+        person.email.clone(),
+        person.gender.map(|gender: Gender| gender.name().to_owned()),
+        person.academic_degree.clone(),
+        person.language.clone(),
+        person.locale.clone(),
+        person.user_group.clone(),
+        Some(person.active.to_string()),
+        Some(extra.join("; ")).filter(|extra| !extra.is_empty()),
+    ]
+}
+
+pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
+    let (tenant, id, common, output) = match command {
+        PersonCommand::List { tenant, common, output } | PersonCommand::Export { tenant, common, output } => {
+            (tenant, None, common, output)
+        }
+        PersonCommand::Show { tenant, id, common, output } => (tenant, Some(id), common, output),
+    };
+    let office = Office::open(&common)?;
+    let name = office.run(office.tenant(&tenant))?.tenant;
+    let persons = match id {
+        None => all(&office, &name)?,
+        Some(id) => {
+            let page = office.read(office.store.persons(&name, &PersonQuery::Of(vec![id.clone()])))?;
+            if page.persons.is_empty() {
+                let words = format!("tenant `{tenant}` has no person with the id `{}`", id.escape_debug());
+                return Err(Failure::Run(words));
+            }
+            page.persons
+        }
+    };
+    let names: Vec<&str> = std::iter::once("id").chain(FIELDS).collect();
+    let row = |record: &PersonRecord| {
+        std::iter::once(Some(record.id.clone())).chain(cells(&record.person)).collect::<Vec<_>>()
+    };
+    list(&output, &names, &persons.iter().map(row).collect::<Vec<_>>());
+    Ok(())
+}
+
+fn all(office: &Office, tenant: &Tenant) -> Result<Vec<PersonRecord>, Failure> {
+    let mut found: Vec<PersonRecord> = Vec::new();
+    loop {
+        let after = found.last().map(|record| record.id.clone());
+        let query = PersonQuery::Page { after, count: PAGE };
+        let PersonPage { persons, more } = office.read(office.store.persons(tenant, &query))?;
+        found.extend(persons);
+        if !more {
+            return Ok(found);
+        }
+    }
+}
+
+pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
+    let FindingsCommand::List { tenant, since, rule, person, all, common, output } = command;
+    let since = since
+        .map(|text| {
+            scim_core::time::Instant::parse(&text).ok_or_else(|| {
+                Failure::Usage(format!(
+                    "`{}` is not a moment such as 2026-11-01T00:00:00Z",
+                    text.escape_debug()
+                ))
+            })
+        })
+        .transpose()?;
+    let office = Office::open(&common)?;
+    let name = office.run(office.tenant(&tenant))?.tenant;
+    let mut query = ReportQuery { after: 0, count: PAGE, settled: (!all).then_some(false), subject: None };
+    let mut rows = Vec::new();
+    loop {
+        let page = office.read(office.store.reports(&name, &query))?;
+        for reported in &page {
+            let is_late = since.is_none_or(|since| reported.at.0 >= since.seconds.saturating_mul(1000));
+            let findings: Vec<Finding> =
+                serde_json::from_slice(&reported.report.findings).unwrap_or_default();
+            for finding in findings {
+                let is_of_rule = rule.as_ref().is_none_or(|rule| finding.code == *rule);
+                let is_about = person.as_ref().is_none_or(|person| is_about(person, reported, &finding));
+                if is_late && is_of_rule && is_about {
+                    rows.push(finding_row(reported, &finding));
+                }
+            }
+        }
+        match page.last() {
+            Some(last) if page.len() == PAGE => query.after = last.number,
+            _ => break,
+        }
+    }
+    list(&output, &FINDING, &rows);
+    Ok(())
+}
+
+const FINDING: [&str; 11] = [
+    "at",
+    "count",
+    "severity",
+    "code",
+    "who",
+    "path",
+    "value",
+    "explanation",
+    "remedy",
+    "request",
+    "settled",
+];
+
+fn finding_row(reported: &Reported, finding: &Finding) -> Vec<Option<String>> {
+    let report = &reported.report;
+    vec![
+        Some(reported.at.to_string()),
+        Some(reported.count.to_string()),
+        Some(finding.severity.name().to_owned()),
+        Some(finding.code.clone()),
+        Some(report.subject.clone()),
+        Some(finding.path.clone()),
+        Some(finding.value.clone()),
+        Some(finding.explanation.clone()),
+        Some(finding.remedy.clone()),
+        Some(format!("{} {}", report.method, report.path)),
+        Some(if reported.settled { "yes" } else { "no" }.to_owned()),
+    ]
+}
+
+/// Whether a report is about somebody, by an identifier, a userName or an address.
+fn is_about(person: &str, reported: &Reported, finding: &Finding) -> bool {
+    let (person, subject) = (fold(person), &reported.report.subject);
+    let known = subject.rsplit_once(['/', ':']).map_or(subject.as_str(), |(_, known)| known);
+    fold(known) == person || fold(&finding.value) == person
+}
+
+pub(super) fn group(command: GroupCommand) -> Result<(), Failure> {
+    let GroupCommand::Conflicts { tenant, common, output } = command;
+    let office = Office::open(&common)?;
+    let name = office.run(office.tenant(&tenant))?.tenant;
+    let mut rows = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let page = office.read(office.store.crowded(&name, after.as_deref(), 100))?;
+        let persons = office.read(office.store.persons(&name, &PersonQuery::Of(page.clone())))?.persons;
+        let query = EdgeQuery { side: Side::Groups, of: page.clone(), after: None, count: 100_000 };
+        let edges = office.read(office.store.edges(&name, &query))?.edges;
+        for id in &page {
+            let person = persons.iter().find(|record| record.id == *id);
+            let groups = edges.iter().filter(|edge| edge.of == *id).map(|edge| edge.label.clone());
+            rows.push(vec![
+                Some(id.clone()),
+                person.and_then(|record| record.person.email.clone()),
+                Some(groups.collect::<Vec<_>>().join(", ")),
+                person.and_then(|record| record.person.user_group.clone()),
+            ]);
+        }
+        match page.last() {
+            Some(last) if page.len() == 100 => after = Some(last.clone()),
+            _ => break,
+        }
+    }
+    list(&output, &["id", "email", "groups", "user_group"], &rows);
+    Ok(())
+}
+
+fn list(output: &Output, names: &[&str], rows: &[Vec<Option<String>>]) {
+    print(&render(output.format, names, rows));
+}

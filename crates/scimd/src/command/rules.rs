@@ -1,0 +1,225 @@
+//! `scimd policy`, `scimd schema`, `scimd explain` and `scimd replay`.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use scim_core::person::Derived;
+use scim_policy::{Finding, preset};
+use scim_service::{Concerned, NewRules};
+use serde_json::Value;
+
+use super::{Office, print};
+use crate::Failure;
+use crate::cli::{Common, Output, PolicyCommand, SchemaCommand};
+use crate::table::render;
+
+pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
+    match command {
+        PolicyCommand::Init { tenant, preset, output } => {
+            let file = output.unwrap_or_else(|| format!("{tenant}.toml").into());
+            let Some(found) = preset::named(&preset) else {
+                let known: Vec<&str> = preset::ALL.iter().map(|preset| preset.name).collect();
+                let words =
+                    format!("there is no preset `{}`; there are {}", preset.escape_debug(), known.join(", "));
+                return Err(Failure::Usage(words));
+            };
+            let failed =
+                |error: &std::io::Error| Failure::io(format_args!("cannot write {}", file.display()), error);
+            let opened = OpenOptions::new().write(true).create_new(true).open(&file);
+            let mut opened = opened.map_err(|error| failed(&error))?;
+            opened.write_all(found.text.as_bytes()).map_err(|error| failed(&error))?;
+            let file = file.display();
+            eprintln!(
+                "wrote {file}; edit it, then: scimd policy diff {tenant} {file}, scimd policy apply {tenant} {file}"
+            );
+            Ok(())
+        }
+        PolicyCommand::Diff { tenant, file, common, output } => diff(&tenant, &file, &common, &output),
+        PolicyCommand::Apply { tenant, file, anyway, common } => apply(&tenant, &file, anyway, &common),
+        PolicyCommand::Show { tenant, common } => {
+            let office = Office::open(&common)?;
+            match office.run(office.tenant(&tenant))?.policy {
+                Some(text) => print(&text),
+                None => {
+                    eprintln!("tenant {tenant} has no policy: it runs the protocol and the default mapping")
+                }
+            }
+            Ok(())
+        }
+        PolicyCommand::Remove { tenant, common } => {
+            let office = Office::open(&common)?;
+            let rules = NewRules { policy: Some(None), schemas: None };
+            let changed = office.run(office.service.change_rules(&tenant, &rules, "cli:policy remove"))?;
+            eprintln!("took back the policy of tenant {tenant}; {} persons changed", changed.persons);
+            Ok(())
+        }
+    }
+}
+
+fn diff(tenant: &str, file: &Path, common: &Common, output: &Output) -> Result<(), Failure> {
+    let office = Office::open(common)?;
+    let comparison = office.run(office.service.compare_rules(tenant, &new_policy(file)?))?;
+    let mut rows: Vec<Vec<Option<String>>> = Vec::new();
+    let mut add = |outcome: &str, who: &str, what: String| {
+        rows.push([outcome, who, &what].map(|cell| Some(cell.to_owned())).into());
+    };
+    for concerned in &comparison.refused {
+        add("refused", &concerned.user_name, said(&concerned.findings));
+    }
+    for concerned in &comparison.changed {
+        add("changed", &concerned.user_name, differences(concerned));
+    }
+    for reported in &comparison.accepted {
+        let report = &reported.report;
+        add("accepted", &report.subject, format!("{} {}", report.method, report.path));
+    }
+    print(&render(output.format, &["outcome", "who", "what"], &rows));
+    eprintln!(
+        "of {} users {} would be refused and {} would change; of the requests that were refused {} would be accepted and {} \
+         not; nothing was changed",
+        comparison.users,
+        comparison.refused.len(),
+        comparison.changed.len(),
+        comparison.accepted.len(),
+        comparison.still_refused
+    );
+    Ok(())
+}
+
+fn apply(tenant: &str, file: &Path, anyway: bool, common: &Common) -> Result<(), Failure> {
+    let office = Office::open(common)?;
+    let rules = new_policy(file)?;
+    if !anyway {
+        let comparison = office.run(office.service.compare_rules(tenant, &rules))?;
+        if !comparison.refused.is_empty() {
+            return Err(Failure::Run(format!(
+                "{} of {} users of tenant `{tenant}` are against this policy; nothing was changed. See who with `scimd policy \
+                 diff {tenant} {}`, or put it in force with --anyway: they stay as they are until they next change",
+                comparison.refused.len(),
+                comparison.users,
+                file.display()
+            )));
+        }
+    }
+    let changed = office.run(office.service.change_rules(tenant, &rules, "cli:policy apply"))?;
+    let again = common.again();
+    eprintln!(
+        "the policy of tenant {tenant} is in force; of {} users {} persons changed and {} are against it; \
+         next: scimd replay {tenant}{again}",
+        changed.users,
+        changed.persons,
+        changed.against.len()
+    );
+    Ok(())
+}
+
+pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
+    match command {
+        SchemaCommand::Add { tenant, file, common } => {
+            let office = Office::open(&common)?;
+            let mut schemas = office.run(office.tenant(&tenant))?.schemas;
+            schemas.push(json(&file)?);
+            let rules = NewRules { policy: None, schemas: Some(schemas) };
+            office.run(office.service.change_rules(&tenant, &rules, "cli:schema add"))?;
+            eprintln!(
+                "users of tenant {tenant} may have this extension; running servers follow within five seconds"
+            );
+            Ok(())
+        }
+        SchemaCommand::List { tenant, common, output } => {
+            let office = Office::open(&common)?;
+            let schemas = office.run(office.tenant(&tenant))?.schemas;
+            let text =
+                |schema: &Value, name: &str| schema.get(name).and_then(Value::as_str).map(str::to_owned);
+            let rows: Vec<Vec<Option<String>>> =
+                schemas.iter().map(|schema| vec![text(schema, "id"), text(schema, "name")]).collect();
+            print(&render(output.format, &["id", "name"], &rows));
+            Ok(())
+        }
+    }
+}
+
+pub(super) fn explain(tenant: &str, file: &Path, common: &Common, output: &Output) -> Result<(), Failure> {
+    let office = Office::open(common)?;
+    let explanation = office.run(office.service.explain(tenant, json(file)?))?;
+    let row = |explained: &scim_policy::Explained| {
+        let steps: Vec<String> =
+            explained.steps.iter().map(|step| format!("{}: {}", step.what, step.value)).collect();
+        let steps = Some(steps.join("; ")).filter(|steps| !steps.is_empty());
+        vec![
+            Some(explained.field.clone()),
+            explained.value.clone(),
+            explained.path.clone(),
+            explained.raw.clone(),
+            steps,
+        ]
+    };
+    let rows: Vec<Vec<Option<String>>> = explanation.fields.iter().map(row).collect();
+    print(&render(output.format, &["field", "value", "from", "sent", "steps"], &rows));
+    for finding in &explanation.verdict.findings {
+        eprintln!("{}: {finding}", finding.severity.name());
+    }
+    Ok(())
+}
+
+pub(super) fn replay(tenant: &str, common: &Common, output: &Output) -> Result<(), Failure> {
+    let office = Office::open(common)?;
+    let replayed = office.run(office.service.replay(tenant, "cli:replay"))?;
+    let rows: Vec<Vec<Option<String>>> = replayed
+        .iter()
+        .map(|replayed| {
+            let report = &replayed.reported.report;
+            let refusal = replayed.refusal.as_ref();
+            vec![
+                Some(report.subject.clone()),
+                Some(format!("{} {}", report.method, report.path)),
+                Some(if refusal.is_none() { "accepted" } else { "refused" }.to_owned()),
+                refusal.map(scim_core::Error::detail),
+            ]
+        })
+        .collect();
+    print(&render(output.format, &["who", "request", "outcome", "why"], &rows));
+    let refused = replayed.iter().filter(|replayed| replayed.refusal.is_some()).count();
+    eprintln!(
+        "carried out {} of {} requests that had been refused",
+        replayed.len() - refused,
+        replayed.len()
+    );
+    Ok(())
+}
+
+fn new_policy(file: &Path) -> Result<NewRules, Failure> {
+    Ok(NewRules { policy: Some(Some(read(file)?)), schemas: None })
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    fs::read_to_string(file)
+        .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))
+}
+
+fn json(file: &Path) -> Result<Value, Failure> {
+    let text = read(file)?;
+    serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
+}
+
+pub(super) fn said(findings: &[Finding]) -> String {
+    let said: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    said.join(" | ")
+}
+
+/// The fields that differ, as `field: before -> after`.
+fn differences(concerned: &Concerned) -> String {
+    let fields = |derived: &Option<Derived>| {
+        let person = derived.as_ref().map(|derived| super::people::cells(&derived.person));
+        person.unwrap_or_else(|| vec![None; super::people::FIELDS.len()])
+    };
+    let (before, after) = (fields(&concerned.before), fields(&concerned.after));
+    let text = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "-".to_owned());
+    let pairs = super::people::FIELDS.iter().zip(before.iter().zip(&after));
+    let changed: Vec<String> = pairs
+        .filter(|(_, (before, after))| before != after)
+        .map(|(name, (before, after))| format!("{name}: {} -> {}", text(before), text(after)))
+        .collect();
+    if changed.is_empty() { "which group counts".to_owned() } else { changed.join(", ") }
+}
