@@ -12,8 +12,8 @@ use scim_core::schema::Registry;
 use scim_core::time::Timestamp;
 use scim_service::directory::{Connection, Idp};
 use scim_service::environment::Environment;
-use scim_service::{Service, Settings};
-use scim_store::{MemoryStore, Tenant};
+use scim_service::{NewRules, Service, Settings};
+use scim_store::{MemoryStore, PersonQuery, PersonRecord, ReportQuery, Store, Tenant};
 use serde_json::Value;
 
 /// A clock that goes on by a millisecond a look, and numbers that only look random.
@@ -178,6 +178,50 @@ impl World {
         let answer = self.request("POST", "/Groups", &body);
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
         answer.id()
+    }
+
+    /// Puts a policy in force, and gives the stored Users that are against it.
+    pub(crate) fn govern(&self, policy: &str) -> Vec<String> {
+        let rules = NewRules { policy: Some(Some(policy.to_owned())), schemas: None };
+        let changed = now(self.service.change_rules("acme", &rules, "test")).expect("a policy");
+        changed.against.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Carries out again what was refused, and says how often that succeeded.
+    pub(crate) fn replay(&self) -> usize {
+        let replayed = now(self.service.replay("acme", "test")).expect("the store answers");
+        replayed.iter().filter(|replayed| replayed.refusal.is_none()).count()
+    }
+
+    /// The persons, by identifier.
+    pub(crate) fn persons(&self) -> Vec<PersonRecord> {
+        let tenant = Tenant::new("acme").expect("a name");
+        let query = PersonQuery::Page { after: None, count: 1000 };
+        now(self.store.persons(&tenant, &query)).expect("in memory").persons
+    }
+
+    /// The codes of what the rules said and nothing has settled, with how often it came.
+    pub(crate) fn said(&self) -> Vec<(String, u64)> {
+        let tenant = Tenant::new("acme").expect("a name");
+        let query = ReportQuery { after: 0, count: 1000, settled: Some(false), subject: None };
+        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
+        let codes = reports.iter().flat_map(|reported| {
+            let findings: Vec<Value> = serde_json::from_slice(&reported.report.findings).expect("JSON");
+            let code =
+                |finding: &Value| (finding["code"].as_str().expect("a code").to_owned(), reported.count);
+            findings.iter().map(code).collect::<Vec<_>>()
+        });
+        codes.collect()
+    }
+
+    /// Everything that the store keeps of requests and what was said of them, as text.
+    pub(crate) fn reports(&self) -> String {
+        let tenant = Tenant::new("acme").expect("a name");
+        let query = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
+        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
+        let bodies =
+            reports.iter().map(|reported| String::from_utf8_lossy(&reported.report.body).into_owned());
+        bodies.collect()
     }
 
     /// Sends a PATCH.

@@ -1,0 +1,173 @@
+//! A tenant's rules: the same verdict by every door, what is recorded of it, and what becomes of people.
+
+use scim_core::patch::MESSAGE;
+use scim_core::schema::{GROUP, USER};
+use scim_service::directory::Idp;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const POLICY: &str = r#"
+[email]
+[domain]
+allow = ["example.com"]
+[collective]
+[group]
+on_conflict = "refuse"
+"#;
+
+fn user(address: &str) -> Value {
+    json!({
+        "schemas": [USER], "userName": address, "active": true, "password": "a canary",
+        "name": {"givenName": "Ada", "familyName": "Lovelace"},
+        "emails": [{"type": "work", "value": address, "primary": true}],
+    })
+}
+
+fn created(world: &World, address: &str) -> String {
+    let answer = world.request("POST", "/Users", &user(address));
+    assert_eq!(answer.status.as_u16(), 201, "{}", answer.body);
+    answer.id()
+}
+
+#[test]
+fn one_verdict_through_every_door() {
+    const WORK: &str = "emails[type eq \"work\"].value";
+    for (address, code) in [
+        ("ada@evil-example.com", "domain-not-listed"),
+        ("ada@example.com.evil.net", "domain-not-listed"),
+        ("hr-team2@example.com", "collective-address"),
+        ("KONTAKT+web@EXAMPLE.com", "collective-address"),
+    ] {
+        let emails = json!([{"type": "work", "value": address, "primary": true}]);
+        let patch = |operation: Value| json!({"schemas": [MESSAGE], "Operations": [operation]});
+        let changes = [
+            ("PUT", user(address)),
+            ("PATCH", patch(json!({"op": "replace", "path": "emails", "value": emails}))),
+            ("PATCH", patch(json!({"op": "Replace", "path": WORK, "value": address}))),
+            ("PATCH", patch(json!({"op": "replace", "value": {"emails": emails}}))),
+            ("PATCH", patch(json!({"op": "add", "value": {WORK: address}}))),
+        ];
+        let world = World::new(Idp::Entra);
+        world.govern(POLICY);
+        let path = format!("/Users/{}", created(&world, "ada@example.com"));
+        let before = world.get(&path).body;
+        let refused = |what: &str, status: u64, body: &Value| {
+            let detail = body["detail"].as_str().unwrap_or_default();
+            assert!(status == 400 && detail.starts_with(code), "{what}: {status} {body}");
+            assert_eq!(body["scimType"], "invalidValue", "{what}");
+            let essence: String = detail.chars().take(200).collect();
+            assert!(essence.contains(';'), "{what}: the remedy comes late: {detail}");
+        };
+        let answer = world.request("POST", "/Users", &user(address));
+        refused("POST", answer.status.as_u16().into(), &answer.body);
+        for (method, body) in &changes {
+            let answer = world.request(method, &path, body);
+            refused(&format!("{method} {body}"), answer.status.as_u16().into(), &answer.body);
+            let bulk = json!({
+                "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+                "Operations": [{"method": method, "path": path, "data": body}],
+            });
+            let operation = world.request("POST", "/Bulk", &bulk).body["Operations"][0].clone();
+            let status = operation["status"].as_str().and_then(|status| status.parse().ok()).unwrap_or(0);
+            refused(&format!("Bulk {method} {body}"), status, &operation["response"]);
+        }
+        assert_eq!(world.get(&path).body, before);
+        let said = world.said();
+        assert!(said.iter().all(|(known, _)| known == code), "{said:?}");
+        assert_eq!(said.iter().map(|(_, count)| count).sum::<u64>(), 1 + 2 * changes.len() as u64);
+        assert!(!world.reports().contains("canary"), "a password was kept");
+    }
+}
+
+#[test]
+fn an_address_is_one_persons() {
+    let world = World::new(Idp::Generic);
+    world.govern(POLICY);
+    let ada = created(&world, "ada@example.com");
+    let mut again = user("ada@EXAMPLE.com");
+    again["userName"] = json!("somebody else");
+    let answer = world.request("POST", "/Users", &again);
+    assert_eq!((answer.status.as_u16(), world.said()), (400, vec![("email-taken".to_owned(), 1)]));
+    // Whoever left no longer has it.
+    let leave = json!([{"op": "replace", "path": "active", "value": false}]);
+    assert_eq!(world.patch(&format!("/Users/{ada}"), &leave).status.as_u16(), 200);
+    assert_eq!(world.replay(), 1);
+    assert_eq!((world.persons().len(), world.said()), (2, vec![]));
+    // And gets it back when nobody has it.
+    let come = json!([{"op": "replace", "path": "active", "value": true}]);
+    assert_eq!(world.patch(&format!("/Users/{ada}"), &come).status.as_u16(), 400);
+}
+
+#[test]
+fn whoever_leaves_is_let_go() {
+    let world = World::new(Idp::Okta);
+    let id = created(&world, "info@example.org");
+    assert_eq!(world.govern(POLICY), [id.clone()], "stored, and against the rules");
+    let path = format!("/Users/{id}");
+    let rename = json!([{"op": "replace", "path": "title", "value": "x"}]);
+    assert_eq!(world.patch(&path, &rename).status.as_u16(), 400);
+    let leave = json!([{"op": "replace", "value": {"active": false}}]);
+    assert_eq!(world.patch(&path, &leave).status.as_u16(), 200);
+    assert!(!world.persons()[0].person.active);
+}
+
+#[test]
+fn a_person_is_in_one_group() {
+    let world = World::new(Idp::Entra);
+    world.govern(POLICY);
+    let ada = created(&world, "ada@example.com");
+    let (red, blue) = (world.group("Red", &[&ada]), world.group("Blue", &[]));
+    assert_eq!(world.persons()[0].person.user_group.as_deref(), Some("Red"));
+    let add = json!([{"op": "add", "path": "members", "value": [{"value": ada}]}]);
+    let answer = world.patch(&format!("/Groups/{blue}"), &add);
+    let detail = answer.body["detail"].as_str().expect("a detail");
+    assert_eq!(answer.status.as_u16(), 400, "{detail}");
+    assert!(detail.contains("Red") && detail.contains("Blue"), "{detail}");
+    let nested = json!([{"op": "add", "path": "members", "value": [{"value": red}]}]);
+    assert_eq!(world.patch(&format!("/Groups/{blue}"), &nested).status.as_u16(), 400);
+    assert_eq!(world.said(), [("group-second".to_owned(), 1), ("group-nested".to_owned(), 1)]);
+    assert_eq!(world.replay(), 0, "nothing is mended yet");
+    let away = json!([{"op": "remove", "path": format!("members[value eq \"{ada}\"]")}]);
+    world.patch(&format!("/Groups/{red}"), &away);
+    assert_eq!(world.replay(), 1);
+    assert_eq!(world.persons()[0].person.user_group.as_deref(), Some("Blue"));
+    assert_eq!(world.said(), [("group-nested".to_owned(), 3)]);
+}
+
+#[test]
+fn what_is_newer_is_never_undone() {
+    let world = World::new(Idp::Entra);
+    world.govern(POLICY);
+    let ada = created(&world, "ada@example.com");
+    let (red, blue) = (world.group("Red", &[&ada]), world.group("Blue", &[]));
+    let blue = format!("/Groups/{blue}");
+    world.patch(&blue, &json!([{"op": "add", "path": "members", "value": [{"value": ada}]}]));
+    world.patch(&blue, &json!([{"op": "remove", "path": format!("members[value eq \"{ada}\"]")}]));
+    assert_eq!(world.request("DELETE", &format!("/Groups/{red}"), &Value::Null).status.as_u16(), 204);
+    assert_eq!((world.replay(), world.said()), (0, vec![]));
+    let address = json!([{"op": "replace", "path": "emails", "value": [{"value": "ada@example.org"}]}]);
+    let path = format!("/Users/{ada}");
+    assert_eq!(world.patch(&path, &address).status.as_u16(), 400);
+    let newer = json!([{"op": "replace", "path": "emails", "value": [{"value": "lovelace@example.com"}]}]);
+    assert_eq!(world.patch(&path, &newer).status.as_u16(), 200);
+    world.govern(&POLICY.replace("example.com", "example.org\", \"example.com"));
+    assert_eq!(world.replay(), 0);
+    assert_eq!(world.persons()[0].person.email.as_deref(), Some("lovelace@example.com"));
+}
+
+#[test]
+fn other_rules_make_other_persons_and_leave_resources_alone() {
+    let world = World::new(Idp::Generic);
+    let mut body = user("ada@example.com");
+    body["preferredLanguage"] = json!("fr-CA");
+    let path = format!("/Users/{}", world.request("POST", "/Users", &body).id());
+    let language = || world.persons()[0].person.language.clone();
+    let before = world.get(&path).header("etag").to_owned();
+    assert_eq!(language().as_deref(), Some("fr"));
+    world.govern("[language]\ndefault = \"de\"\nsupported = [\"de\", \"en\"]\n");
+    assert_eq!(language().as_deref(), Some("de"));
+    assert_eq!(world.get(&path).header("etag"), before);
+    let group = json!({"schemas": [GROUP], "displayName": "x"});
+    assert_eq!(world.request("POST", "/Groups", &group).status.as_u16(), 201);
+}
