@@ -103,7 +103,7 @@ fn an_address_is_one_persons() {
 fn whoever_leaves_is_let_go() {
     let world = World::new(Idp::Okta);
     let id = created(&world, "info@example.org");
-    assert_eq!(world.govern(POLICY), [id.clone()], "stored, and against the rules");
+    assert_eq!(world.govern(POLICY), vec![id.clone()], "stored, and against the rules");
     let path = format!("/Users/{id}");
     let rename = json!([{"op": "replace", "path": "title", "value": "x"}]);
     assert_eq!(world.patch(&path, &rename).status.as_u16(), 400);
