@@ -12,7 +12,7 @@ if ! [[ $seconds =~ ^[0-9]+$ ]]; then
     echo "usage: scripts/fuzz.sh [SECONDS] [TARGET...]" >&2
     exit 2
 fi
-[ "$#" -gt 0 ] || set -- filter path patch request
+[ "$#" -gt 0 ] || set -- filter path patch request value policy
 
 command -v c++ >/dev/null || { echo "fuzz: there is no C++ compiler; libFuzzer needs one" >&2; exit 1; }
 cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
@@ -23,7 +23,7 @@ export RUSTC_BOOTSTRAP=1
 
 for target in "$@"; do
     case $target in
-        filter | path) longest=1024 ;;
+        filter | path | value) longest=1024 ;;
         *) longest=8192 ;;
     esac
     mkdir -p "fuzz/corpus/$target"

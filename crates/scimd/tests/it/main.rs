@@ -13,6 +13,7 @@ mod http;
 mod kill;
 mod ledger;
 mod messages;
+mod policies;
 mod python;
 mod security;
 mod server;
