@@ -55,6 +55,7 @@ pub enum PolicyCommand {
         common: Common,
     },
     /// Print the policy in force
+    #[command(after_help = "Examples:\n  scimd policy show acme --store sqlite:scimd.db")]
     Show {
         /// The tenant
         tenant: String,
@@ -63,6 +64,7 @@ pub enum PolicyCommand {
         common: Common,
     },
     /// Take the policy back: the protocol and the default mapping alone
+    #[command(after_help = "Examples:\n  scimd policy remove acme --store sqlite:scimd.db")]
     Remove {
         /// The tenant
         tenant: String,
@@ -90,6 +92,7 @@ pub enum SchemaCommand {
         common: Common,
     },
     /// List a tenant's own extensions
+    #[command(after_help = "Examples:\n  scimd schema list acme --store sqlite:scimd.db")]
     List {
         /// The tenant
         tenant: String,
@@ -118,6 +121,9 @@ pub enum PersonCommand {
         output: Output,
     },
     /// Show one person
+    #[command(
+        after_help = "Examples:\n  scimd person show acme 01a21508-319e-78af-adff-cd823c945d29 --store sqlite:scimd.db"
+    )]
     Show {
         /// The tenant
         tenant: String,
