@@ -33,7 +33,7 @@ use crate::rate::Rates;
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
 use crate::resource::{Modified, Scope, search};
 use crate::route::{Endpoint, split_tenant};
-use crate::rules::{Origin, Rules, Sent};
+use crate::rules::{Origin, Rules, Sent, unfit};
 use crate::settings::Settings;
 use crate::{discovery, media, query, reindex};
 
@@ -160,7 +160,7 @@ impl Service {
             ));
             return Ok(Reply::from(&error).retry_after(seconds));
         }
-        let rules = entry.rules.rules(|| Rules::of(&entry, &self.registry))?;
+        let rules = self.rules_in_force(&entry)?;
         let registry = &rules.registry;
         let endpoint = Endpoint::of(path, registry).ok_or_else(|| nowhere(path, registry, connection))?;
         served.route = endpoint.name();
@@ -213,7 +213,7 @@ impl Service {
         request: &Incoming<'_>,
         stale: &AtomicBool,
     ) -> Result<Reply> {
-        let rules = entry.rules.rules(|| Rules::of(entry, &self.registry))?;
+        let rules = self.rules_in_force(entry)?;
         let Incoming { parts, path, sent, token, id, now } = request;
         let endpoint = Endpoint::of(path, &rules.registry)
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such endpoint any more"))?;
@@ -224,6 +224,11 @@ impl Service {
             ..self.context(&*self.store, entry, rules, &base, token, id, origin, stale)
         };
         self.dispatch(&context, endpoint, parts, sent).await
+    }
+
+    /// The rules that a tenant's requests are carried out under.
+    fn rules_in_force<'e>(&self, entry: &'e TenantEntry) -> Result<&'e Arc<Rules>> {
+        entry.rules.rules(|| Rules::of(entry, &self.registry)).map_err(|problems| unfit(entry, problems))
     }
 
     /// The context of a write to a tenant's resources.

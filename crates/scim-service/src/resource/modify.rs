@@ -104,7 +104,7 @@ impl Context<'_> {
         precondition: &Precondition,
     ) -> Result<std::result::Result<Modified, CommitError>> {
         let mut members = change.into_delta(self.unknown_members);
-        let mut remarks = Remarks::about_members(id, &members);
+        let mut remarks = self.remarks_on(id, &members);
         self.restrict(&mut members);
         self.remark_members(id, &members, &mut remarks).await?;
         let operation = Operation::Replace {
@@ -164,7 +164,7 @@ impl Context<'_> {
         }
         content.hidden = hidden;
         let mut remarks = match resource_type.membership() {
-            Some(Membership::Group) => Remarks::about_members(&current.id, &members),
+            Some(Membership::Group) => self.remarks_on(&current.id, &members),
             Some(Membership::Member) | None => Remarks::about(&current.id),
         };
         self.admit(&new, resource_type, &mut content, &mut remarks).await?;

@@ -10,11 +10,11 @@ use bytes::Bytes;
 use scim_core::document::Document;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::text::fold;
-use scim_core::{Error, Result};
+use scim_core::{Error, ErrorKind, Result};
 use scim_policy::{Finding, Mode, Severity};
 use scim_store::{
-    AuditEntry, Changeset, CommitError, Committed, Conflict, Content, EdgeQuery, MemberDelta, Operation,
-    Report, ReportQuery, Side,
+    AuditEntry, Changeset, CommitError, Committed, Conflict, Content, Edge, EdgeQuery, MemberDelta,
+    Operation, Report, ReportQuery, Side,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -81,19 +81,12 @@ impl Remarks {
         Self::about(&format!("{name}:{}", fold(value)))
     }
 
-    /// Both.
+    /// This and another, about the first.
     #[must_use]
     pub(crate) fn with(mut self, other: Self) -> Self {
         self.findings.extend(other.findings);
         self.settles.extend(other.settles);
         self
-    }
-
-    /// About the members of a group: each of them in it.
-    pub(crate) fn about_members(group: &str, members: &MemberDelta) -> Self {
-        let named = members.add.iter().chain(&members.remove);
-        let settles = named.map(|member| in_group(group, member)).collect();
-        Self { subject: group.to_owned(), settles, ..Self::default() }
     }
 }
 
@@ -123,6 +116,16 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// What is to be recorded about members of a group: of each of them in it.
+    pub(crate) fn remarks_on(&self, group: &str, members: &MemberDelta) -> Remarks {
+        let mut remarks = Remarks { subject: group.to_owned(), ..Remarks::default() };
+        if self.rules.epoch > 0 {
+            let named = members.add.iter().chain(&members.remove);
+            remarks.settles = named.map(|member| in_group(group, member)).collect();
+        }
+        remarks
+    }
+
     /// Restricts a change of members as the rules say.
     pub(crate) fn restrict(&self, members: &mut MemberDelta) {
         let group = self.rules.policy.group();
@@ -147,9 +150,17 @@ impl Context<'_> {
         let of = members.add.clone();
         let query = EdgeQuery { side: Side::Groups, count: of.len().saturating_mul(2), of, after: None };
         let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
-        let others = page.edges.iter().filter(|edge| edge.id != group);
-        let findings = others.filter_map(|edge| self.rules.policy.second_group(&edge.of, group, &edge.label));
-        remarks.findings.extend(findings);
+        let others: Vec<&Edge> = page.edges.iter().filter(|edge| edge.id != group).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let (name, ids) = (self.label(group).await?, others.iter().map(|edge| &*edge.of).collect::<Vec<_>>());
+        let people = self.store.get(self.tenant, &ids).await.map_err(store_error)?;
+        for (edge, person) in others.into_iter().zip(people) {
+            let label = person.map(|person| person.label).filter(|label| !label.is_empty());
+            let person = label.as_deref().unwrap_or(&edge.of);
+            remarks.findings.extend(self.rules.policy.second_group(person, &name, &edge.label));
+        }
         Ok(())
     }
 
@@ -166,12 +177,15 @@ impl Context<'_> {
         mut remarks: Remarks,
     ) -> Result<std::result::Result<Committed, CommitError>> {
         self.settle_cleared(&operations, &mut remarks).await?;
+        let is_bound = operations.iter().any(is_bound);
         loop {
+            // Only a conflict over the rules has to be looked at beside the operations again.
+            let again = if is_bound { operations.clone() } else { Vec::new() };
             let reports = self.reports(&remarks.subject, &remarks.findings, status);
             let changeset = Changeset {
                 at: self.now,
                 epoch: self.rules.epoch,
-                operations: operations.clone(),
+                operations,
                 settles: remarks.settles.clone(),
                 reports,
                 audit: Some(self.audit(action.clone(), status, String::new())),
@@ -180,11 +194,12 @@ impl Context<'_> {
                 Err(CommitError::Conflict(conflict)) => conflict,
                 outcome => return Ok(outcome),
             };
+            operations = again;
             match conflict {
-                Conflict::Unique { operation, ref path, ref holder } if **path == *EMAIL => {
-                    let claim = operations.get_mut(operation).and_then(take_claim);
-                    let email = claim.unwrap_or_default();
-                    tracing::debug!(holder, "the address of a person is taken");
+                Conflict::Unique { operation, ref path, .. } if **path == *EMAIL => {
+                    let Some(email) = operations.get_mut(operation).and_then(take_claim) else {
+                        return Ok(Err(CommitError::Conflict(conflict)));
+                    };
                     match self.rules.policy.email_taken(&email, &remarks.email_path) {
                         Some(finding) if finding.severity == Severity::Error => {
                             return Err(self.refuse(&remarks.subject, &[finding]).await);
@@ -196,18 +211,22 @@ impl Context<'_> {
                     let into = operations.get(operation);
                     let (person, other) = (self.label(member).await?, self.label(group).await?);
                     let name = self.group_name(into).await?;
-                    let finding = self.rules.policy.second_group(&person, &name, &other);
-                    let subject =
-                        into.map_or_else(String::new, |into| subject_in(into, member, &remarks.subject));
-                    return Err(self.refuse(&subject, finding.as_slice()).await);
+                    return match self.rules.policy.second_group(&person, &name, &other) {
+                        Some(finding) => {
+                            Err(self.refuse(&subject_in(into, member, &remarks.subject), &[finding]).await)
+                        }
+                        None => Ok(Err(CommitError::Conflict(conflict))),
+                    };
                 }
                 Conflict::NestedGroup { ref member, operation } => {
                     let into = operations.get(operation);
                     let (name, member_name) = (self.group_name(into).await?, self.label(member).await?);
-                    let finding = self.rules.policy.nested_group(&name, &member_name);
-                    let subject =
-                        into.map_or_else(String::new, |into| subject_in(into, member, &remarks.subject));
-                    return Err(self.refuse(&subject, finding.as_slice()).await);
+                    return match self.rules.policy.nested_group(&name, &member_name) {
+                        Some(finding) => {
+                            Err(self.refuse(&subject_in(into, member, &remarks.subject), &[finding]).await)
+                        }
+                        None => Ok(Err(CommitError::Conflict(conflict))),
+                    };
                 }
                 Conflict::Epoch { .. } => {
                     self.stale.store(true, Ordering::Relaxed);
@@ -224,7 +243,9 @@ impl Context<'_> {
 
     /// Records a refusal, and gives the error to answer with.
     async fn refuse(&self, subject: &str, findings: &[Finding]) -> Error {
-        let Some(error) = scim_policy::refusal(findings) else { return outdated() };
+        let Some(error) = scim_policy::refusal(findings) else {
+            return Error::new(ErrorKind::Internal, "a request was refused for no reason");
+        };
         let status = error.kind().status();
         let codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
         let action = format!("{} {}", self.origin.method, self.origin.path);
@@ -268,8 +289,12 @@ impl Context<'_> {
         }]
     }
 
-    /// A group that gets other members altogether, or goes, settles what was said of any of its members.
+    /// A group that gets other members altogether, or goes, settles what was said of any of its members. Of a tenant that
+    /// never had rules nothing was ever said.
     async fn settle_cleared(&self, operations: &[Operation], remarks: &mut Remarks) -> Result<()> {
+        if self.rules.epoch == 0 {
+            return Ok(());
+        }
         let cleared = operations.iter().filter_map(|operation| match operation {
             Operation::Replace { id, members, .. } if members.clear => Some(id),
             Operation::Delete { id, resource_type, .. } if **resource_type != *USER => Some(id),
@@ -317,12 +342,25 @@ impl Context<'_> {
 }
 
 /// Whom it is about that a member may not be in a group.
-fn subject_in(operation: &Operation, member: &str, otherwise: &str) -> String {
+fn subject_in(operation: Option<&Operation>, member: &str, otherwise: &str) -> String {
     match operation {
-        Operation::Replace { id, .. } => in_group(id, member),
-        Operation::Create { .. } | Operation::Delete { .. } | Operation::Rederive { .. } => {
+        Some(Operation::Replace { id, .. }) => in_group(id, member),
+        Some(Operation::Create { .. } | Operation::Delete { .. } | Operation::Rederive { .. }) | None => {
             otherwise.to_owned()
         }
+    }
+}
+
+/// Whether the store is to hold an operation to the rules: a claim on an address, or restrictions of membership.
+fn is_bound(operation: &Operation) -> bool {
+    let claims = |content: &Content| content.unique.iter().any(|key| *key.path == *EMAIL);
+    let restricted = |members: &MemberDelta| members.exclusive || !members.barred.is_empty();
+    match operation {
+        Operation::Create { content, members, .. } => claims(content) || restricted(members),
+        Operation::Replace { content, members, .. } => {
+            content.as_ref().is_some_and(claims) || restricted(members)
+        }
+        Operation::Rederive { .. } | Operation::Delete { .. } => false,
     }
 }
 

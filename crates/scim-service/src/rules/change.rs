@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use scim_core::document::Document;
 use scim_core::person::Derived;
-use scim_core::{Error, ErrorKind, Result, decode};
-use scim_policy::{Explanation, Finding, PolicyFile, Severity};
+use scim_core::{Result, decode};
+use scim_policy::{Explanation, Finding, Severity};
 use scim_store::{Query, Record, Reported, Start};
 use serde_json::Value;
 
@@ -143,9 +143,6 @@ impl Service {
 
     /// The rules of an entry.
     pub(crate) fn rules_of(&self, entry: &TenantEntry) -> Result<Arc<Rules>> {
-        if let Some(text) = &entry.policy {
-            check(text, entry, self)?;
-        }
         entry.rules.rules(|| Rules::of(entry, self.registry())).map(Arc::clone)
     }
 
@@ -188,16 +185,6 @@ fn with(entry: &TenantEntry, rules: &NewRules) -> TenantEntry {
         next.schemas.clone_from(schemas);
     }
     next
-}
-
-/// Refuses a policy that does not fit, with every problem in it.
-fn check(text: &str, entry: &TenantEntry, service: &Service) -> Result<()> {
-    let refused =
-        |problems: scim_policy::PolicyErrors| Error::new(ErrorKind::InvalidValue, problems.to_string());
-    let file = PolicyFile::parse(text).map_err(refused)?;
-    let registry = super::extended(service.registry(), &entry.schemas, true)?;
-    let registry = super::extended(&registry, &file.undeclared(&registry), true)?;
-    file.compile(user(&registry)?).map(drop).map_err(refused)
 }
 
 fn compare(

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use scim_core::document::Document;
 use scim_core::schema::{Registry, ResourceType};
 use scim_core::{Error, ErrorKind, Result};
-use scim_policy::{Finding, Policy, PolicyFile};
+use scim_policy::{Finding, Policy, PolicyErrors, PolicyFile};
 use scim_store::{Content, UniqueKey};
 
 pub(crate) use self::admission::{Origin, Remarks, Sent, take_claim};
@@ -44,11 +44,10 @@ impl Rules {
     /// The rules of a tenant that speaks `registry` beside what it declares itself.
     ///
     /// # Errors
-    /// When schemas and policy do not fit each other.
+    /// `InvalidValue` with every problem, when schemas and policy do not fit each other.
     pub(crate) fn of(entry: &TenantEntry, registry: &Arc<Registry>) -> Result<Self> {
         let TenantEntry { policy, schemas, epoch, connection, .. } = entry;
-        let file = policy.as_deref().map(PolicyFile::parse).transpose();
-        let file = file.map_err(|problems| unfit(entry, &problems))?;
+        let file = policy.as_deref().map(PolicyFile::parse).transpose().map_err(wrong)?;
         let groups = connection.as_ref().is_none_or(|connection| connection.groups);
         let is_plain = schemas.is_empty() && groups;
         let mut known = match is_plain {
@@ -63,7 +62,7 @@ impl Rules {
         }
         let user = user(&known)?;
         let policy = match file {
-            Some(file) => file.compile(user).map_err(|problems| unfit(entry, &problems))?,
+            Some(file) => file.compile(user).map_err(wrong)?,
             None => Policy::protocol_only(user),
         };
         Ok(Self { registry: known, policy, epoch: *epoch })
@@ -144,10 +143,14 @@ pub(crate) fn extended(registry: &Registry, schemas: &[serde_json::Value], group
     builder.build()
 }
 
-/// The complaint about rules that were in order once: an operator changed the schemas of the whole service since.
-fn unfit(entry: &TenantEntry, problems: &scim_policy::PolicyErrors) -> Error {
-    let words = format!("the policy of tenant `{}` does not fit the schemas any more", entry.tenant);
+fn wrong(problems: PolicyErrors) -> Error {
+    Error::new(ErrorKind::InvalidValue, problems.to_string())
+}
+
+/// The complaint of a request about rules that were in order once: an operator changed the schemas of the service since.
+pub(crate) fn unfit(entry: &TenantEntry, problems: Error) -> Error {
+    let words = format!("the rules of tenant `{}` do not fit the schemas any more", entry.tenant);
     Error::new(ErrorKind::Unavailable, words)
-        .remedy(format!("its operator mends it: `scimd policy apply {} FILE`", entry.tenant))
-        .caused_by(problems.to_string())
+        .remedy(format!("its operator mends them: `scimd policy apply {} FILE`", entry.tenant))
+        .caused_by(problems)
 }
