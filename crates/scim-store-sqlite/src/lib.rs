@@ -4,7 +4,8 @@
 //!   transaction and syncs once, so that many writers share the cost of durability. A conflict is found before anything
 //!   is written and concerns its own changeset alone; if the transaction fails, everyone in it is told.
 //! * **Readers** never wait for writers (WAL). What is found in a few steps is read on the calling thread; what may walk
-//!   goes to a few threads of its own, through a bounded queue. No read transaction outlives its call.
+//!   goes to a few threads of its own, through a bounded queue. A read transaction outlives its call by some
+//!   milliseconds, and only until the next commit.
 //! * **Another process** may write to the same file. Waiting for it is bounded.
 //!
 //! Nothing here decides what a filter or a changeset means: that is [`scim_store::plan`], the evaluator in `scim-core`,
@@ -12,6 +13,7 @@
 
 mod apply;
 mod check;
+mod checkpoints;
 mod database;
 mod entries;
 mod error;

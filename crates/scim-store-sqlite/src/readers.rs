@@ -127,9 +127,14 @@ impl Points {
         self.commits.fetch_add(1, Ordering::Release);
     }
 
-    /// Ends the transactions that nobody will read on in. Without it an idle connection would keep the write-ahead log
-    /// from starting over.
+    /// Ends the transactions of connections that nobody reads with. One that is kept holds the write-ahead log: what came
+    /// after it cannot be written into the file, and the log cannot start over.
     pub(crate) fn let_go(&self) {
+        self.lock().points.iter_mut().for_each(Point::end);
+    }
+
+    /// Ends those in which nobody will read on.
+    fn let_go_of_old(&self) {
         let mut idle = self.lock();
         let commits = self.commits.load(Ordering::Acquire);
         for point in &mut idle.points {
@@ -215,7 +220,7 @@ fn walk(database: &Database, waiting: &Mutex<Receiver<Walk>>, points: &Points) {
         if !database.connection.is_autocommit() {
             let _ = database.connection.execute_batch("ROLLBACK");
         }
-        points.let_go();
+        points.let_go_of_old();
     }
 }
 

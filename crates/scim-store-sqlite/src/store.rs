@@ -9,6 +9,7 @@ use scim_store::{
     PersonQuery, Query, Record, ReportQuery, Reported, Side, Store, StoreError, Tenant,
 };
 
+use crate::checkpoints::Checkpoints;
 use crate::database::Database;
 use crate::error::OpenError;
 use crate::readers::Readers;
@@ -81,7 +82,7 @@ impl SqliteStore {
         let open = |cache| Database::open(path, options.wait, cache, options.trace.clone());
         let mut database = open(options.cache / 4)?;
         migrate(&mut database.connection, MIGRATIONS)?;
-        database.connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+        let checkpoints = Checkpoints::instead_of_automatic(&mut database.connection)?;
         database.connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
         let several = |count: usize, cache: u32| -> rusqlite::Result<Vec<Database>> {
             let each = usize::try_from(cache).unwrap_or(usize::MAX) / count.max(1);
@@ -91,8 +92,9 @@ impl SqliteStore {
         let walkers = several(options.walkers, options.cache / 4)?;
         let refused = |error: std::io::Error| OpenError::Refused(error.into());
         let readers = Readers::start(points, walkers, options.queue, options.wait).map_err(refused)?;
-        let writer = Writer::start(database, readers.points(), options.queue, options.batch.max(1))
-            .map_err(refused)?;
+        let writer =
+            Writer::start(database, checkpoints, readers.points(), options.queue, options.batch.max(1))
+                .map_err(refused)?;
         Ok(Self { readers, writer, path: path.to_owned(), options })
     }
 

@@ -10,6 +10,7 @@ use scim_store::{Changeset, CommitError, Committed, Operation, StoreError, Tenan
 use tokio::sync::oneshot;
 
 use crate::apply::Counters;
+use crate::checkpoints::Checkpoints;
 use crate::database::Database;
 use crate::error::store_error;
 use crate::readers::Points;
@@ -34,13 +35,10 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// Most identifiers in the changesets of one transaction, beyond the first, so that nobody waits long for a giant.
 const WEIGHT_LIMIT: usize = 20_000;
 
-/// How many transactions pass before readers that do nothing are made to let go of their state. A few make the
-/// write-ahead log no longer than it becomes anyway before it starts over.
-const LET_GO: u64 = 16;
-
 impl Writer {
     pub(crate) fn start(
         database: Database,
+        mut checkpoints: Checkpoints,
         readers: Arc<Points>,
         queue: usize,
         batch: usize,
@@ -48,19 +46,15 @@ impl Writer {
         let (jobs, waiting) = sync_channel(queue);
         let mut queue = Queue { waiting, limit: batch, waited: None, answered: 0, took: Duration::ZERO };
         let run = move || {
-            let mut count = 0_u64;
             while let Some(batch) = queue.batch() {
                 let start = Instant::now();
                 queue.answered = batch.len();
                 let outcome = commit(&database, batch);
                 readers.committed();
-                count += 1;
-                if count.is_multiple_of(LET_GO) {
-                    readers.let_go();
-                }
                 queue.took = start.elapsed();
                 queue.note_who_waited();
                 outcome.tell();
+                checkpoints.follow(&database, &readers);
             }
         };
         let thread = thread::Builder::new().name("scim-sqlite-writer".to_owned()).spawn(run)?;

@@ -95,3 +95,22 @@ fn the_queue_is_bounded() {
         wait(commit).expect("created");
     }
 }
+
+/// Readers keep their state for a moment. It must not keep the write-ahead log from starting over.
+#[test]
+fn the_log_starts_over_while_others_read() {
+    let town = Town::new(Options::default());
+    let log = town.file().with_file_name("scim.db-wal");
+    for round in 0..120 {
+        let mut all = town.user(&format!("u{round}"));
+        for n in 1..60 {
+            all.operations.append(&mut town.user(&format!("u{round}-{n}")).operations);
+        }
+        town.commit(all).expect("created");
+        let found = wait(town.store.get(&acme(), &["u0"])).expect("readable");
+        assert!(found.iter().all(Option::is_some));
+    }
+    let mebibytes = std::fs::metadata(&log).expect("a log").len() >> 20;
+    // What starts over at some 16 MiB, instead of the 58 MiB that were written in all.
+    assert!((10..26).contains(&mebibytes), "{mebibytes} MiB");
+}
