@@ -8,6 +8,7 @@
 )]
 
 mod commands;
+mod differential;
 mod entra_validator;
 mod http;
 mod kill;

@@ -1,0 +1,240 @@
+//! A service over one store, with a clock and random numbers that the requests before do not move.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use scim_core::schema::Registry;
+use scim_core::time::Timestamp;
+use scim_service::directory::{Connection, Idp};
+use scim_service::environment::Environment;
+use scim_service::{NewRules, Service, Settings};
+use scim_store::{MemoryStore, PersonQuery, ReportQuery, Store, Tenant};
+use scim_store_sqlite::{Options, SqliteStore};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use super::random::Random;
+use crate::server::Directory;
+
+/// The tenants of every world.
+const TENANTS: [&str; 2] = ["acme", "globex"];
+
+/// Time stands still within a request.
+struct Steps {
+    clock: AtomicI64,
+    random: AtomicU64,
+}
+
+impl Steps {
+    /// Begins step `number`, which looks the same in every world.
+    fn begin(&self, number: u64) {
+        self.clock.store(1_700_000_000_000 + 7 * number as i64, Ordering::Relaxed);
+        self.random.store(Random::new(number).next(), Ordering::Relaxed);
+    }
+}
+
+impl Environment for Steps {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.clock.load(Ordering::Relaxed))
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        let mut random = Random::new(self.random.load(Ordering::Relaxed));
+        bytes.iter_mut().for_each(|byte| *byte = (random.next() >> 32) as u8);
+        self.random.store(random.next(), Ordering::Relaxed);
+    }
+}
+
+/// A request to be sent to every world.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) body: Value,
+    pub(crate) if_match: Option<String>,
+}
+
+impl Sent {
+    pub(crate) fn new(method: &'static str, path: impl Into<String>, body: Value) -> Self {
+        Self { method, path: path.into(), body, if_match: None }
+    }
+
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new("GET", path, Value::Null)
+    }
+}
+
+/// An answer, whole.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The body, or null where there is none.
+    pub(crate) fn json(&self) -> Value {
+        if self.body.is_empty() { Value::Null } else { serde_json::from_str(&self.body).expect("JSON") }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+    }
+}
+
+/// A service over a store.
+pub(crate) struct World {
+    pub(crate) name: &'static str,
+    pub(crate) registry: Arc<Registry>,
+    service: Service,
+    store: Arc<dyn Store>,
+    environment: Arc<Steps>,
+    tokens: Vec<String>,
+    runtime: Runtime,
+    /// Removed after the store.
+    _directory: Directory,
+}
+
+impl World {
+    /// One over each store that there is.
+    pub(crate) fn of_every_store(policy: Option<&str>) -> Vec<Self> {
+        let directory = Directory::new();
+        let file = directory.path().join("scim.db");
+        let sqlite = SqliteStore::open(file, Options { cache: 256, ..Options::default() }).expect("opens");
+        vec![
+            Self::over("memory", Arc::new(MemoryStore::new()), Directory::new(), policy),
+            Self::over("sqlite", Arc::new(sqlite), directory, policy),
+        ]
+    }
+
+    fn over(name: &'static str, store: Arc<dyn Store>, directory: Directory, policy: Option<&str>) -> Self {
+        let environment = Arc::new(Steps { clock: AtomicI64::new(0), random: AtomicU64::new(0) });
+        environment.begin(0);
+        let registry = Arc::new(registry());
+        let settings = Settings { requests_per_second: u32::MAX, ..Settings::new("https://scim.example") };
+        let parts = (Arc::clone(&store), Arc::clone(&registry), Arc::clone(&environment));
+        let service = Service::new(parts.0, parts.1, parts.2, settings);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let tokens = runtime.block_on(async {
+            service.prepare().await.expect("an empty store fits every schema");
+            let directory = service.directory();
+            let mut tokens = Vec::new();
+            for tenant in TENANTS {
+                let tenant = directory.create_tenant(tenant, "test").await.expect("a tenant");
+                let connection = Connection::new(Idp::Generic);
+                directory.create_connection(&tenant, connection, "test").await.expect("a connection");
+                tokens.push(directory.create_token(&tenant, None, "test").await.expect("a token").token);
+                if let Some(policy) = policy {
+                    let rules = NewRules { policy: Some(Some(policy.to_owned())), schemas: None };
+                    service.change_rules(tenant.as_str(), &rules, "test").await.expect("a policy");
+                }
+            }
+            // It is made when it is first needed, and would depend on who needs it first.
+            directory.secret("cursor").await.expect("a secret");
+            directory.refresh().await.expect("a directory");
+            tokens
+        });
+        Self { name, registry, service, store, environment, tokens, runtime, _directory: directory }
+    }
+
+    /// Sends a request as step `number` of a conversation.
+    pub(crate) fn send(&self, tenant: &str, number: u64, sent: &Sent) -> Answer {
+        self.environment.begin(number);
+        let token = TENANTS.iter().position(|known| *known == tenant).map(|index| &self.tokens[index]);
+        let mut request = Request::builder()
+            .method(sent.method)
+            .uri(format!("/t/{tenant}/scim/v2{}", sent.path))
+            .header("authorization", format!("Bearer {}", token.expect("a tenant")))
+            .header("content-type", "application/scim+json");
+        if let Some(tag) = &sent.if_match {
+            request = request.header("if-match", tag);
+        }
+        let body = if sent.body.is_null() { Bytes::new() } else { Bytes::from(sent.body.to_string()) };
+        let request = request.body(Full::new(body)).expect("a request");
+        self.runtime.block_on(async {
+            let (head, body) = self.service.handle(request).await.into_parts();
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+            let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+                (name.to_string(), text(value.as_bytes()))
+            };
+            let mut headers: Vec<_> = head.headers.iter().map(header).collect();
+            headers.sort();
+            let body = body.collect().await.expect("in memory").to_bytes();
+            Answer { status: head.status.as_u16(), headers, body: text(&body) }
+        })
+    }
+
+    /// All that is kept of a tenant beside its resources: changes, audit, persons and reports, one a line.
+    fn logs(&self, tenant: &str) -> Vec<String> {
+        let tenant = Tenant::new(tenant).expect("a name");
+        let (everything, none) = (100_000, None);
+        let persons = PersonQuery::Page { after: none, count: everything };
+        let reports = ReportQuery { after: 0, count: everything, settled: None, subject: None };
+        self.runtime.block_on(async {
+            let mut lines = Vec::new();
+            let changes = self.store.changes(&tenant, 0, everything).await.expect("changes");
+            lines.extend(changes.iter().map(|change| format!("{change:?}")));
+            let audit = self.store.audit(&tenant, 0, everything).await.expect("audit");
+            lines.extend(audit.iter().map(|entry| format!("{entry:?}")));
+            let persons = self.store.persons(&tenant, &persons).await.expect("persons").persons;
+            lines.extend(persons.iter().map(|person| format!("{person:?}")));
+            let reports = self.store.reports(&tenant, &reports).await.expect("reports");
+            lines.extend(reports.iter().map(|report| format!("{report:?}")));
+            lines
+        })
+    }
+}
+
+/// Compares what two worlds keep of a tenant.
+pub(crate) fn logs_alike(one: &World, other: &World, tenant: &str) {
+    let (ones, others) = (one.logs(tenant), other.logs(tenant));
+    for (a, b) in ones.iter().zip(&others) {
+        assert_eq!(a, b, "{} and {}", one.name, other.name);
+    }
+    assert_eq!(ones.len(), others.len(), "{} and {}", one.name, other.name);
+    assert!(!ones.is_empty(), "nothing was written");
+}
+
+/// Compares what all worlds keep of a tenant.
+pub(crate) fn kept_alike(worlds: &[World], tenant: &str) {
+    worlds.windows(2).for_each(|pair| logs_alike(&pair[0], &pair[1], tenant));
+}
+
+/// The built-in types, and one that has an attribute of every kind.
+fn registry() -> Registry {
+    let attributes = json!([
+        { "name": "displayName", "type": "string" },
+        { "name": "serial", "type": "string", "caseExact": true, "uniqueness": "server" },
+        { "name": "note", "type": "string" },
+        { "name": "code", "type": "string", "caseExact": true },
+        { "name": "size", "type": "integer" },
+        { "name": "weight", "type": "decimal" },
+        { "name": "seen", "type": "dateTime" },
+        { "name": "on", "type": "boolean" },
+        { "name": "made", "type": "string", "mutability": "immutable" },
+        { "name": "tags", "type": "string", "multiValued": true },
+        { "name": "marks", "type": "string", "multiValued": true },
+        { "name": "ports", "type": "complex", "multiValued": true, "subAttributes": [
+            { "name": "value", "type": "string" },
+            { "name": "type", "type": "string" },
+            { "name": "rank", "type": "integer" },
+            { "name": "primary", "type": "boolean" },
+        ] },
+        { "name": "place", "type": "complex", "subAttributes": [
+            { "name": "room", "type": "string" },
+            { "name": "floor", "type": "integer" },
+        ] },
+    ]);
+    let schema = json!({ "id": super::documents::DEVICE, "name": "Device", "attributes": attributes });
+    let kind = json!({
+        "name": "Device", "endpoint": "/Devices", "schema": super::documents::DEVICE,
+        "indexed": ["displayName", "code", "size", "weight", "seen", "on", "tags", "ports.value", "ports.rank",
+            "place.room", "meta.created", "meta.lastModified"],
+    });
+    let builder = Registry::builder().expect("built in").schema(&schema).expect("a schema");
+    builder.resource_type(&kind).expect("a type").build().expect("a registry")
+}
