@@ -1,4 +1,4 @@
-//! A service over a SQLite file, with one tenant, and requests to it without a socket.
+//! A service over a store, with one tenant or several, and requests to it without a socket.
 
 use std::error::Error;
 use std::path::Path;
@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, Full};
 use scim_core::schema::Registry;
 use scim_service::directory::{Connection, Idp};
 use scim_service::{Service, Settings};
+use scim_store::Store;
 use scim_store_sqlite::{Options, SqliteStore};
 use scimd::environment::System;
 use serde_json::Value;
@@ -26,9 +27,10 @@ pub const TENANT: &str = "acme";
 /// How many users are created at the same time when a world is filled.
 const AT_ONCE: usize = 1024;
 
-/// A service with one tenant.
+/// A service, and one tenant of it.
 pub struct World {
-    service: Service,
+    service: Arc<Service>,
+    tenant: String,
     token: String,
 }
 
@@ -39,7 +41,14 @@ impl World {
     /// When the store cannot be made.
     pub async fn create(file: &Path, batch: usize) -> Result<Self, Failure> {
         let options = Options { batch, queue: 2 * AT_ONCE, cache: 16 * 1024, ..Options::default() };
-        let store = Arc::new(SqliteStore::open(file, options)?);
+        Self::over(Arc::new(SqliteStore::open(file, options)?), Idp::Generic).await
+    }
+
+    /// A tenant in a new store, connected to an identity provider of this kind.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub async fn over(store: Arc<dyn Store>, idp: Idp) -> Result<Self, Failure> {
         let registry = Arc::new(Registry::builtin()?);
         let settings = Settings {
             requests_per_second: u32::MAX,
@@ -47,14 +56,25 @@ impl World {
             ..Settings::new("http://localhost")
         };
         let service = Service::new(store, registry, Arc::new(System), settings);
+        Self::tenant(Arc::new(service), TENANT, idp).await
+    }
+
+    /// Another tenant of the same service.
+    ///
+    /// # Errors
+    /// When it is there already, or the store cannot be written.
+    pub async fn neighbour(&self, name: &str) -> Result<Self, Failure> {
+        Self::tenant(Arc::clone(&self.service), name, Idp::Generic).await
+    }
+
+    async fn tenant(service: Arc<Service>, name: &str, idp: Idp) -> Result<Self, Failure> {
         let directory = service.directory();
-        let tenant = directory.create_tenant(TENANT, "bench").await?;
-        let connection = Connection::new(Idp::Generic);
-        directory.create_connection(&tenant, connection, "bench").await?;
+        let tenant = directory.create_tenant(name, "bench").await?;
+        directory.create_connection(&tenant, Connection::new(idp), "bench").await?;
         let token = directory.create_token(&tenant, None, "bench").await?.token;
         // From here on, tenants and tokens are cached.
         directory.refresh().await?;
-        Ok(Self { service, token })
+        Ok(Self { service, tenant: name.to_owned(), token })
     }
 
     /// The tenant's token.
@@ -82,7 +102,7 @@ impl World {
     ) -> Result<(StatusCode, Bytes), Failure> {
         let request = Request::builder()
             .method(method)
-            .uri(format!("/t/{TENANT}/scim/v2{path}"))
+            .uri(format!("/t/{}/scim/v2{path}", self.tenant))
             .header("authorization", format!("Bearer {}", self.token))
             .header("content-type", "application/scim+json")
             .body(Full::new(body.into()))?;

@@ -24,7 +24,9 @@ const OWN: [&str; 3] = ["content-length", "date", "connection"];
 /// Writes down what the server is to answer.
 pub(crate) fn write(file: &Path, answer: &Answer) -> Result<(), Failure> {
     let Answer { status, headers, body } = answer;
-    let body = String::from_utf8(body.clone())?;
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap_or_default())).collect();
+    let body = std::str::from_utf8(body)?;
     fs::write(file, json!({ "status": status, "headers": headers, "body": body }).to_string())?;
     Ok(())
 }

@@ -5,8 +5,16 @@
 mod bare;
 mod cli;
 mod client;
+mod curves;
 mod drive;
+mod field;
+mod histogram;
+mod outcome;
+mod peers;
+mod plot;
+mod process;
 mod progress;
+mod random;
 mod ratios;
 mod report;
 mod scenario;
@@ -16,43 +24,98 @@ mod server;
 use clap::Parser;
 use scim_bench::world::Failure;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, StoreKind};
 use crate::client::Target;
+use crate::field::{Field, group_sizes};
+use crate::process::Watched;
 use crate::report::Report;
-use crate::scenario::Field;
+use crate::server::Scimd;
+
+/// How many users there are unless told: where they are created in one go, and where over HTTP.
+const USERS: usize = 100_000;
+const USERS_OVER_HTTP: usize = 1000;
 
 fn main() -> Result<(), Failure> {
     let cli = Cli::parse();
-    if let Some(Command::Bare { answer }) = &cli.command {
-        return bare::run(answer);
-    }
-    let report = if cli.ratios { ratios::run(&cli)? } else { scenarios(&cli)? };
-    report.print(cli.json);
+    let mut report = Report::default();
+    let as_json = match &cli.command {
+        Some(Command::Bare { answer }) => return bare::run(answer),
+        Some(Command::Plot { folder }) => {
+            let folder = folder.clone().unwrap_or_else(curves::folder);
+            return plot::draw(&folder);
+        }
+        Some(Command::Peers { only, work }) => {
+            peers::run(only, work, &mut report)?;
+            work.json
+        }
+        None if cli.ratios => {
+            ratios::run(&cli, &mut report)?;
+            cli.work.json
+        }
+        None if cli.curves => {
+            curves::run(&cli, &mut report)?;
+            cli.work.json
+        }
+        None => {
+            scenarios(&cli, &mut report)?;
+            cli.work.json
+        }
+    };
+    report.print(as_json);
     Ok(())
 }
 
 /// Runs the scenarios that were asked for.
-fn scenarios(cli: &Cli) -> Result<Report, Failure> {
-    let mut report = Report::default();
-    match (&cli.against, &cli.token) {
-        (Some(url), Some(token)) => {
-            let target = Target::parse(url, token)?;
-            let users = cli.users.unwrap_or(1000);
-            let field = Field::over_http(&target, users)?;
-            let outcome = scenario::run(cli, &field, None, &mut report);
-            field.clear()?;
-            outcome?;
-        }
-        _ => {
-            let users = cli.users.unwrap_or(100_000);
-            let place = seed::Place::new(users, &scenario::group_sizes(users))?;
-            let server = server::Scimd::start(&place)?;
-            let field = place.field(&server);
-            scenario::run(cli, &field, Some(&server), &mut report)?;
-            report.note("users", users as f64, "");
-            report.note("start to first answer", server.first_answer.as_secs_f64() * 1e3, "ms");
-            report.note("largest memory (VmHWM)", server.peak_memory()? as f64 / 1024.0, "MiB");
-        }
+fn scenarios(cli: &Cli, report: &mut Report) -> Result<(), Failure> {
+    if let Some(url) = &cli.against {
+        let target = Target::parse(url, cli.token.as_deref(), &cli.header)?;
+        let watched = cli.pid.map(Watched::new).transpose()?;
+        let neighbours = cli.tenant.chunks(2).map(|pair| match pair {
+            [url, token] => Target::parse(url, Some(token), &cli.header),
+            _ => Err("`--tenant` has a URL and a token".into()),
+        });
+        let neighbours = neighbours.collect::<Result<Vec<_>, _>>()?;
+        return over_http(cli, url, &target, &neighbours, watched, report);
     }
-    Ok(report)
+    if cli.store == StoreKind::Memory {
+        let folder = seed::folder()?;
+        let (server, target) = Scimd::in_memory(folder.path())?;
+        return over_http(cli, "scimd, memory", &target, &[], Some(server.watched()), report);
+    }
+    let users = cli.work.users.unwrap_or(USERS);
+    let place = seed::Place::new(cli.store, users, &group_sizes(users))?;
+    let server = Scimd::start(&place)?;
+    let name = match cli.store {
+        StoreKind::Sqlite | StoreKind::Memory => "scimd, SQLite",
+        StoreKind::Postgres => "scimd, Postgres",
+    };
+    let field = place.field(&server, name)?;
+    scenario::run(&cli.work, &field, report)?;
+    report.note(name, "users", users as f64, "");
+    report.note(name, "filling the store", place.took.as_secs_f64(), "s");
+    report.note(name, "start to first answer", server.first_answer.as_secs_f64() * 1e3, "ms");
+    report.note(name, "largest memory (VmHWM)", server.watched().peak_memory()? as f64 / 1024.0, "MiB");
+    Ok(())
+}
+
+/// Runs them on a server that is filled over HTTP, and deletes everything again.
+fn over_http(
+    cli: &Cli,
+    name: &str,
+    target: &Target,
+    neighbours: &[Target],
+    watched: Option<Watched>,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let (users, connections) = (cli.work.users.unwrap_or(USERS_OVER_HTTP), cli.work.connections);
+    let mut field = Field::over_http(name, target, watched, users, connections)?;
+    let outcome = (|| {
+        for neighbour in neighbours {
+            field.neighbours.push(Field::over_http(name, neighbour, None, users, connections)?);
+        }
+        scenario::run(&cli.work, &field, report)
+    })();
+    let left = field.clear(connections)?;
+    report.note(name, "created here and not deleted", left as f64, "");
+    outcome
 }

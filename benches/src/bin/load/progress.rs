@@ -1,4 +1,4 @@
-//! A line on the terminal that says how far things are. It is not there when nobody looks.
+//! A bar on the terminal that says how far things are. It is not there when nobody looks.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};

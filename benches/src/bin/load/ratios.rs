@@ -10,44 +10,56 @@ use scim_bench::people;
 use scim_bench::world::{Failure, World};
 use tokio::runtime::Builder;
 
-use crate::cli::{Cli, Scenario};
-use crate::client::{Call, Client};
-use crate::drive::{Script, drive};
-use crate::report::Report;
-use crate::scenario::{Field, Posted, group_sizes};
+use crate::cli::{Cli, Scenario, StoreKind};
+use crate::client::Call;
+use crate::drive::{Length, Session};
+use crate::field::{Field, group_sizes};
+use crate::report::{Figure, Report};
+use crate::scenario::{self, Bench, PATCHERS, Take};
 use crate::seed::{Place, folder};
 use crate::server::{Bare, Scimd};
 
 /// How often contenders take turns.
 const ROUNDS: usize = 3;
+/// How many users a small store has.
+const FEW: usize = 1000;
 
 /// Takes all figures.
-pub(crate) fn run(cli: &Cli) -> Result<Report, Failure> {
-    let users = cli.users.unwrap_or(100_000);
-    let mut report = Report::default();
-    let place = Place::new(users, &group_sizes(users))?;
-    report.note("users", users as f64, "");
-    report.note("filling the store", place.took.as_secs_f64(), "s");
+pub(crate) fn run(cli: &Cli, report: &mut Report) -> Result<(), Failure> {
+    if cli.store == StoreKind::Memory {
+        return Err(
+            "`--ratios` needs a store that is filled in one go; use `--store sqlite` or `postgres`".into()
+        );
+    }
+    let users = cli.work.users.unwrap_or(crate::USERS);
+    let place = Place::new(cli.store, users, &group_sizes(users))?;
+    report.note("scimd", "users", users as f64, "");
+    report.note("scimd", "filling the store", place.took.as_secs_f64(), "s");
     let server = Scimd::start(&place)?;
-    let field = place.field(&server);
+    let field = place.field(&server, "scimd")?;
+    let mut turns = Turns { cli, field: &field, report };
 
-    if Scenario::Get.is_in(cli.scenario) {
-        let get = |connections| field.get(connections);
-        against_bare(cli, &server, &field, &get, "GET /Users/{id}", 0.5, &mut report)?;
+    if cli.work.includes(Scenario::Get) {
+        let call = Call::get(format!("/Users/{}", place.user()?));
+        turns.against_bare(&call, scenario::get(&field), "GET /Users/{id}", 0.5)?;
     }
-    if Scenario::Filter.is_in(cli.scenario) {
-        let filter = |connections| field.filter(connections);
-        against_bare(cli, &server, &field, &filter, "filter userName eq", 0.4, &mut report)?;
-        growth(cli, &server, &field, &mut report)?;
+    if cli.work.includes(Scenario::Filter) {
+        turns.against_bare(
+            &scenario::by_name(&field, 0),
+            scenario::filter(&field),
+            "filter userName eq",
+            0.4,
+        )?;
+        turns.growth()?;
     }
-    if Scenario::Group.is_in(cli.scenario) {
-        groups(cli, &server, &field, &mut report)?;
+    if cli.work.includes(Scenario::Group) {
+        turns.groups()?;
     }
-    if Scenario::Post.is_in(cli.scenario) {
-        posts(cli, &server, &field, &mut report)?;
+    if cli.work.includes(Scenario::Post) {
+        turns.posts()?;
     }
 
-    let peak = server.peak_memory()? as f64 / 1024.0;
+    let peak = server.watched().peak_memory()? as f64 / 1024.0;
     let how = format!("VmHWM with {users} users, after all of this");
     report.at_most("memory", peak, 100.0, "MiB", how);
     drop(server);
@@ -55,119 +67,128 @@ pub(crate) fn run(cli: &Cli) -> Result<Report, Failure> {
     let starts = (0..ROUNDS).map(|_| Ok(Scimd::start(&place)?.first_answer.as_secs_f64() * 1e3));
     let starts = starts.collect::<Result<Vec<f64>, Failure>>()?;
     report.at_most("start", median(starts), 100.0, "ms", "process start to first answer".to_owned());
-    Ok(report)
-}
-
-/// Requests a second beside those of a bare server that gives the same bytes.
-fn against_bare(
-    cli: &Cli,
-    server: &Scimd,
-    field: &Field,
-    scripts: &dyn Fn(usize) -> Vec<Box<dyn Script>>,
-    what: &str,
-    target: f64,
-    report: &mut Report,
-) -> Result<(), Failure> {
-    let mut call = Call::default();
-    scripts(1).iter_mut().for_each(|script| {
-        script.next(&mut call);
-    });
-    let answer = Client::connect(&field.target)?.answer(&call)?;
-    let folder = folder()?;
-    let bare = Bare::start(&answer, folder.path())?;
-    let time = cli.seconds / 3;
-    let (mut shares, mut costs) = (Vec::new(), Vec::new());
-    for round in 1..=ROUNDS {
-        let name = format!("{what}, bare server, {round}");
-        let (nothing, used) = bare.watch(|| drive(&bare.target, time, scripts(cli.connections), &name))?;
-        let (nothing, least) = (nothing?, used);
-        let name = format!("{what}, scimd, {round}");
-        let (ours, used) = server.watch(|| drive(&field.target, time, scripts(cli.connections), &name))?;
-        let ours = ours?;
-        shares.push(ours.per_second() / nothing.per_second());
-        let cost = |cores: f64, per_second: f64| cores / per_second.max(1.0) * 1e6;
-        costs.push((cost(used.cores, ours.per_second()), cost(least.cores, nothing.per_second())));
-        report.add(&format!("{what}, bare server"), nothing, Some(least));
-        report.add(&format!("{what}, scimd"), ours, Some(used));
-    }
-    let (own, bare): (Vec<f64>, Vec<f64>) = costs.into_iter().unzip();
-    let how = format!(
-        "of the bare server's requests/s; µs of processor for a request: {:.0} to {:.0}",
-        median(own),
-        median(bare)
-    );
-    report.at_least(what, median(shares) * 100.0, target * 100.0, "%", how);
     Ok(())
 }
 
-/// What looking a user up costs among all of them, beside a thousand.
-fn growth(cli: &Cli, server: &Scimd, field: &Field, report: &mut Report) -> Result<(), Failure> {
-    let place = Place::new(1000, &[])?;
-    let few = Scimd::start(&place)?;
-    let small = place.field(&few);
-    let mut ratios = Vec::new();
-    for _ in 0..ROUNDS {
-        let mut rates = Vec::new();
-        for (server, field) in [(&few, &small), (server, field)] {
-            let name = format!("filter userName eq among {}", field.users.len());
-            let scripts = field.filter(cli.connections);
-            let (outcome, used) = server.watch(|| drive(&field.target, cli.seconds / 3, scripts, &name))?;
-            let outcome = outcome?;
-            rates.push(outcome.per_second().max(1e-9));
-            report.add(&name, outcome, Some(used));
+/// What the comparisons share.
+struct Turns<'a> {
+    cli: &'a Cli,
+    field: &'a Field,
+    report: &'a mut Report,
+}
+
+impl Turns<'_> {
+    /// Takes a figure of one turn.
+    fn take(
+        &mut self,
+        field: &Field,
+        name: &str,
+        connections: usize,
+        script: impl AsyncFn(usize, &mut Session<'_>) + Sync,
+    ) -> Result<Figure, Failure> {
+        let work = &self.cli.work;
+        let take = Take { name, connections, length: Length::Time(work.seconds / 3), rate: None };
+        Bench { work, field, report: self.report }.measure(take, script)
+    }
+
+    /// Requests a second beside those of a bare server that gives the same bytes.
+    fn against_bare(
+        &mut self,
+        call: &Call,
+        script: impl AsyncFn(usize, &mut Session<'_>) + Sync,
+        what: &str,
+        target: f64,
+    ) -> Result<(), Failure> {
+        let answer = self.field.ask(call)?;
+        let folder = folder()?;
+        let bare = Bare::start(&answer, folder.path())?;
+        let nothing = Field::new("bare server", bare.target.clone(), Some(bare.watched()));
+        let connections = self.cli.work.connections;
+        let (mut shares, mut own, mut least) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let bare = self.take(&nothing, what, connections, &script)?;
+            let ours = self.take(self.field, what, connections, &script)?;
+            shares.push(ours.outcome.per_second() / bare.outcome.per_second().max(1e-9));
+            own.extend(ours.processor_micros());
+            least.extend(bare.processor_micros());
         }
-        if let [few, all] = rates.as_slice() {
+        let how = format!(
+            "of the bare server's requests/s; µs of processor for a request: {:.0} to {:.0}",
+            median(own),
+            median(least)
+        );
+        self.report.at_least(what, median(shares) * 100.0, target * 100.0, "%", how);
+        Ok(())
+    }
+
+    /// What looking a user up costs among all of them, beside a few.
+    fn growth(&mut self) -> Result<(), Failure> {
+        let place = Place::new(self.cli.store, FEW, &[])?;
+        let few = Scimd::start(&place)?;
+        let small = place.field(&few, "scimd, few users")?;
+        let connections = self.cli.work.connections;
+        let users = |field: &Field| field.users.len();
+        let mut ratios = Vec::new();
+        let field = self.field;
+        for _ in 0..ROUNDS {
+            let mut rate = |field: &Field| {
+                let name = format!("filter userName eq among {}", users(field));
+                let figure = self.take(field, &name, connections, scenario::filter(field))?;
+                Ok::<_, Failure>(figure.outcome.per_second().max(1e-9))
+            };
+            let (few, all) = (rate(&small)?, rate(field)?);
             ratios.push(few / all);
         }
+        let how = format!("time for a request, {} users to {}", users(self.field), users(&small));
+        self.report.at_most("filter userName eq, growth", median(ratios), 1.3, "×", how);
+        Ok(())
     }
-    let how = format!("time for a request, {} users to {}", field.users.len(), small.users.len());
-    report.at_most("filter userName eq, growth", median(ratios), 1.3, "×", how);
-    Ok(())
-}
 
-/// What it costs to add a member to a small and to a large group.
-fn groups(cli: &Cli, server: &Scimd, field: &Field, report: &mut Report) -> Result<(), Failure> {
-    let [small, .., large] = field.groups.as_slice() else { return Ok(()) };
-    let mut ratios = Vec::new();
-    for _ in 0..ROUNDS {
-        let mut times = Vec::new();
-        for group in [small, large] {
-            let name = format!("PATCH add member, group of {}", group.size);
-            let scripts = field.add_members(group, 16);
-            let (outcome, used) = server.watch(|| drive(&field.target, cli.seconds / 3, scripts, &name))?;
-            let outcome = outcome?;
-            times.push(1.0 / outcome.per_second().max(1e-9));
-            report.add(&name, outcome, Some(used));
-        }
-        if let [small, large] = times.as_slice() {
-            ratios.push(large / small);
-        }
-    }
-    let how = format!("time for a request with 16 connections, {} to {} members", large.size, small.size);
-    report.at_most("PATCH add one member", median(ratios), 1.3, "×", how);
-    Ok(())
-}
-
-/// Users created a second over HTTP, beside a store that commits each of them alone, without HTTP.
-fn posts(cli: &Cli, server: &Scimd, field: &Field, report: &mut Report) -> Result<(), Failure> {
-    let alone = Alone::new()?;
-    let posted = Posted::default();
-    for (writers, target) in [(16, 6.0), (64, 10.0)] {
+    /// What it costs to add a member to a small and to a large group.
+    fn groups(&mut self) -> Result<(), Failure> {
+        let Ok([small, .., large]) = self.field.groups.as_deref() else { return Ok(()) };
         let mut ratios = Vec::new();
         for _ in 0..ROUNDS {
-            let one_by_one = alone.created(writers, cli.seconds / 3)?;
-            let name = format!("POST /Users, {writers} writers");
-            let scripts = posted.post(writers);
-            let (outcome, used) = server.watch(|| drive(&field.target, cli.seconds / 3, scripts, &name))?;
-            let outcome = outcome?;
-            ratios.push(outcome.per_second() / one_by_one);
-            report.add(&name, outcome, Some(used));
-            report.note(&format!("one commit a write, {writers} writers"), one_by_one, "/s");
+            let mut times = Vec::new();
+            for group in [small, large] {
+                let name = format!("PATCH add member, group of {}", group.size);
+                let script = scenario::add_members(self.field, group);
+                let figure = self.take(self.field, &name, PATCHERS, script)?;
+                times.push(1.0 / figure.outcome.per_second().max(1e-9));
+            }
+            if let [small, large] = times.as_slice() {
+                ratios.push(large / small);
+            }
         }
-        let how = "requests/s, to writes/s of one commit a write without HTTP on the same disk".to_owned();
-        report.at_least(&format!("POST /Users, {writers} writers"), median(ratios), target, "×", how);
+        let how = format!("time for a request with 16 connections, {} to {} members", large.size, small.size);
+        self.report.at_most("PATCH add one member", median(ratios), 1.3, "×", how);
+        Ok(())
     }
-    Ok(())
+
+    /// Users created a second over HTTP, beside a store that commits each of them alone, without HTTP.
+    fn posts(&mut self) -> Result<(), Failure> {
+        let alone = Alone::new()?;
+        for (writers, target) in [(16, 6.0), (64, 10.0)] {
+            let mut ratios = Vec::new();
+            for _ in 0..ROUNDS {
+                let one_by_one = alone.created(writers, self.cli.work.seconds / 3)?;
+                let name = format!("POST /Users, {writers} writers");
+                let figure = self.take(self.field, &name, writers, scenario::post(self.field))?;
+                ratios.push(figure.outcome.per_second() / one_by_one);
+                self.report.note("one commit a write", &format!("{writers} writers"), one_by_one, "/s");
+            }
+            let how =
+                "requests/s, to writes/s of one commit a write without HTTP on the same disk".to_owned();
+            self.report.at_least(
+                &format!("POST /Users, {writers} writers"),
+                median(ratios),
+                target,
+                "×",
+                how,
+            );
+        }
+        Ok(())
+    }
 }
 
 /// A service in this process whose store commits every write alone.
