@@ -1,7 +1,8 @@
 //! Chores of this repository as a program, so that they need no tool besides cargo and git.
 //!
-//! `cargo xtask tidy` holds the tree to its own rules, `cargo xtask load` builds the server and the load generator and
-//! starts the latter. A chore changes nothing that git tracks.
+//! `cargo xtask tidy` holds the tree to its own rules. `load`, `peers` and `plot` build the server and the load generator
+//! and start the latter. No chore changes what git tracks, except `load --curves` and `plot`, which draw pictures for the
+//! documentation.
 
 mod load;
 mod tidy;
@@ -10,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask tidy
-       cargo xtask load [--help] [OPTION]...";
+       cargo xtask load [--help] [OPTION]...
+       cargo xtask peers [--help] [OPTION]...
+       cargo xtask plot [--help] [FOLDER]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,6 +21,7 @@ fn main() -> ExitCode {
     match arguments.as_slice() {
         ["tidy"] => tidy(),
         ["load", options @ ..] => load::run(&root(), options),
+        ["peers" | "plot", ..] => load::run(&root(), &arguments),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS

@@ -135,6 +135,11 @@ impl Field {
         let answer = answer.map_err(|error| error.to_string())?;
         let id = self.keep("/Groups", &answer);
         let id = id.ok_or_else(|| format!("POST /Groups with {size} members: {}", answer.excerpt()))?;
+        let found = self.members(&id).map_err(|error| error.to_string())?.map(|members| members.len());
+        if found != Some(members.len()) {
+            let found = found.map_or("no".to_owned(), |found| found.to_string());
+            return Err(format!("a group that was created with {size} members has {found} members"));
+        }
         Ok(Group { id, name, size })
     }
 

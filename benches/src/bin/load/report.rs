@@ -59,6 +59,12 @@ impl Figure {
         Some(used.processor * 1e6 / self.outcome.sent as f64)
     }
 
+    /// The scenario and its loop, for a table of several servers.
+    fn headline(&self) -> String {
+        let way = if self.offered.is_some() { ", open loop" } else { "" };
+        format!("{}{way}", self.scenario)
+    }
+
     /// Requests that were refused, by status, as in `409: 3, no answer: 1`.
     fn refusals(&self) -> String {
         let refusals = self.outcome.refusals.iter().map(|(status, count)| match status {
@@ -117,6 +123,19 @@ impl Report {
         self.notes.push(Note { server: server.to_owned(), what: what.to_owned(), value, unit });
     }
 
+    /// What a server could not do, and why.
+    pub(crate) fn refuse(&mut self, server: &str, scenario: &str, why: String) {
+        self.figures.push(Figure {
+            server: server.to_owned(),
+            scenario: scenario.to_owned(),
+            connections: 0,
+            offered: None,
+            outcome: Outcome::default(),
+            used: None,
+            refused: Some(why),
+        });
+    }
+
     /// Something that should be `target` or more.
     pub(crate) fn at_least(
         &mut self,
@@ -163,6 +182,7 @@ impl Report {
             }
             lines.extend(rows(figure));
         }
+        lines.extend(self.comparison());
         if !self.notes.is_empty() && !lines.is_empty() {
             lines.push(String::new());
         }
@@ -181,6 +201,45 @@ impl Report {
             lines.push(format!("{what:<52} {target:>12} {measured:>12}   {verdict}  {how}"));
         }
         lines.into_iter().map(|line| line.trim_end().to_owned() + "\n").collect()
+    }
+
+    /// Requests a second of all servers beside each other, where there are several that had the same to do.
+    fn comparison(&self) -> Vec<String> {
+        let (mut servers, mut scenarios) = (Vec::new(), Vec::new());
+        for figure in &self.figures {
+            let scenario = figure.headline();
+            if !servers.contains(&&figure.server) {
+                servers.push(&figure.server);
+            }
+            if !scenarios.contains(&scenario) {
+                scenarios.push(scenario);
+            }
+        }
+        if servers.len() < 2 {
+            return Vec::new();
+        }
+        let letters = || ('A'..).take(servers.len());
+        let mut lines =
+            vec![String::new(), "requests/s, beside each other; × is refused, ! has errors".to_owned()];
+        lines.extend(servers.iter().zip(letters()).map(|(server, letter)| format!("  {letter}  {server}")));
+        lines.push(
+            format!("  {:<44}", "scenario")
+                + &letters().map(|letter| format!("{letter:>12}")).collect::<String>(),
+        );
+        for scenario in scenarios {
+            let cell = |server: &&String| {
+                let is_it = |figure: &&Figure| figure.server == **server && figure.headline() == scenario;
+                let cell =
+                    self.figures.iter().rfind(is_it).map_or(String::new(), |figure| match &figure.refused {
+                        Some(_) => "×".to_owned(),
+                        None if figure.outcome.errors() > 0 => format!("{:.1}!", figure.outcome.per_second()),
+                        None => format!("{:.1}", figure.outcome.per_second()),
+                    });
+                format!("{cell:>12}")
+            };
+            lines.push(format!("  {scenario:<44}") + &servers.iter().map(cell).collect::<String>());
+        }
+        lines
     }
 
     fn json(&self) -> Value {

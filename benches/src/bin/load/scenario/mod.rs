@@ -15,7 +15,6 @@ use scim_bench::world::Failure;
 use crate::cli::{Scenario, Work};
 use crate::drive::{Length, Plan, Session, drive};
 use crate::field::Field;
-use crate::outcome::Outcome;
 use crate::report::{Figure, Report};
 
 pub(crate) use reads::{by_name, filter, get, list};
@@ -104,15 +103,7 @@ impl<'a> Bench<'a> {
 
     /// Reports that the server cannot do it.
     fn refuse(&mut self, name: &str, why: impl Into<String>) {
-        self.report.figures.push(Figure {
-            server: self.field.name.clone(),
-            scenario: name.to_owned(),
-            connections: 0,
-            offered: None,
-            outcome: Outcome::default(),
-            used: None,
-            refused: Some(why.into()),
-        });
+        self.report.refuse(&self.field.name, name, why.into());
     }
 
     fn note(&mut self, what: &str, value: f64, unit: &'static str) {

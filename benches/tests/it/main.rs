@@ -1,0 +1,128 @@
+//! The load generator against the real `scimd`, in the smallest runs that there are: it must not fall behind the server.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Runs the load generator. Whoever tests the workspace has built `scimd` beside it already; whoever tests this package
+/// alone has the one that was built last.
+fn load(arguments: &[&str]) -> Output {
+    let program = Path::new(env!("CARGO_BIN_EXE_load"));
+    if !program.with_file_name("scimd").exists() {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "scimd"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(build.status().is_ok_and(|status| status.success()), "scimd cannot be built");
+    }
+    Command::new(program).args(arguments).output().expect("the load generator starts")
+}
+
+/// What it says as JSON.
+fn json(arguments: &[&str]) -> Value {
+    let output = load(arguments);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    assert_eq!(complaint, "", "nobody looks, so that no progress is shown");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// Scenarios that were refused or had errors.
+fn troubles(report: &Value) -> Vec<String> {
+    let figures = report["figures"].as_array().expect("figures");
+    assert!(!figures.is_empty());
+    let trouble = |figure: &Value| {
+        let why = [&figure["refused"], &figure["first_error"]].into_iter().find(|why| !why.is_null())?;
+        Some(format!("{}: {why}", figure["scenario"]))
+    };
+    figures.iter().filter_map(trouble).collect()
+}
+
+fn note(report: &Value, what: &str) -> f64 {
+    let notes = report["notes"].as_array().expect("notes");
+    let note = notes.iter().find(|note| note["what"] == what);
+    note.and_then(|note| note["value"].as_f64()).unwrap_or_else(|| panic!("no note of `{what}`: {notes:?}"))
+}
+
+#[test]
+fn scimd_does_every_scenario_over_sqlite() {
+    let report = json(&["--json", "--users", "20", "--seconds", "0.2", "--sync", "20"]);
+    assert_eq!(troubles(&report), [""; 0]);
+    let names: Vec<&str> = report["figures"]
+        .as_array()
+        .expect("figures")
+        .iter()
+        .filter_map(|figure| figure["scenario"].as_str())
+        .collect();
+    for name in [
+        "GET /Users/{id}",
+        "GET /Users?filter=userName eq",
+        "GET /Users, pages of 100",
+        "pages: by cursor",
+        "PATCH add member, group of 10",
+        "churn: one group, 16 connections",
+        "steady state, Entra ID",
+        "steady state, Okta",
+        "tenants: quiet one beside a greedy one",
+        "initial sync, Entra ID: 20 users",
+        "initial sync, Okta: 2 groups",
+        "POST /Users, 64 writers",
+    ] {
+        assert!(names.contains(&name), "no `{name}` among {names:?}");
+    }
+    assert_eq!(note(&report, "churn: of these, lost"), 0.0);
+    assert_eq!(note(&report, "churn: members that were removed and are there"), 0.0);
+    for figure in report["figures"].as_array().expect("figures") {
+        assert!(figure["server_memory_kib"].as_u64() > Some(0), "{figure}");
+    }
+}
+
+#[test]
+fn what_is_created_over_http_is_deleted() {
+    let report = json(&[
+        "--json",
+        "--store",
+        "memory",
+        "--users",
+        "20",
+        "--seconds",
+        "0.1",
+        "--scenario",
+        "get,churn,sync,post",
+        "--sync",
+        "20",
+    ]);
+    assert_eq!(note(&report, "created here and not deleted"), 0.0);
+    // The tenant of a store in memory is connected to nobody in particular.
+    let troubles = troubles(&report);
+    assert!(troubles.iter().all(|trouble| trouble.contains("Entra ID")), "{troubles:?}");
+}
+
+#[test]
+fn curves_become_figures_and_pictures() {
+    let folder = tempfile::tempdir_in(Path::new(env!("CARGO_BIN_EXE_load")).parent().expect("a folder"))
+        .expect("a folder");
+    let out = folder.path().to_str().expect("text");
+    let output = load(&["--curves", "--up-to", "10", "--seconds", "0.1", "--out", out]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect(name);
+    let figures = read("curves.csv");
+    let whats: Vec<&str> = figures.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    assert_eq!(whats, ["get", "filter", "list", "add-member", "post"]);
+    for picture in ["users.svg", "groups.svg"] {
+        assert!(read(picture).contains("<polyline"), "{picture}");
+    }
+}
+
+#[test]
+fn what_is_not_possible_is_said() {
+    let check = |arguments: &[&str], complaint: &str| {
+        let output = load(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(complaint), "{arguments:?}: {said}");
+    };
+    check(&["--against", "https://scim.example", "--token", "t"], "TLS is not spoken here");
+    check(&["--against", "http://127.0.0.1:1", "--token", "t", "--users", "1"], "no answer");
+    check(&["--against", "http://127.0.0.1:1", "--pid", "4294967295"], "there is no process 4294967295");
+    check(&["--curves", "--store", "memory"], "use `--store sqlite`");
+    check(&["peers", "--only", "nobody"], "there is no peer `nobody`; there are scimd, ");
+}
