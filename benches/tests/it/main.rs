@@ -1,4 +1,5 @@
 //! The load generator against the real `scimd`, in the smallest runs that there are: it must not fall behind the server.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::process::{Command, Output};

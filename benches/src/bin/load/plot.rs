@@ -141,7 +141,7 @@ impl Picture {
             for (x, y) in &places {
                 let _ = writeln!(svg, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" fill=\"{colour}\"/>");
             }
-            let last = own(name).last().map_or(0.0, |(.., rate)| *rate);
+            let last = own(name).next_back().map_or(0.0, |(.., rate)| *rate);
             ends.push((x, y, colour, format!("{label}, {}", short(last))));
         }
         ends.sort_by(|one, other| one.1.total_cmp(&other.1));

@@ -22,7 +22,7 @@ pub(super) fn run(bench: &mut Bench<'_>) -> Result<(), Failure> {
     let name = format!("Churn {}", field.strangers(1));
     let answer = field.ask(&Call::post("/Groups", &people::group(&name, &[])))?;
     let Some(group) = field.keep("/Groups", &answer) else {
-        return Ok(bench.refuse(NAME, answer.excerpt()));
+        return bench.refuse(NAME, answer.excerpt());
     };
     let path = format!("/Groups/{group}");
     // By member, whether it is in the group; `None` where no answer came to the last change.

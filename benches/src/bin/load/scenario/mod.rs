@@ -101,9 +101,10 @@ impl<'a> Bench<'a> {
         Ok(figure)
     }
 
-    /// Reports that the server cannot do it.
-    fn refuse(&mut self, name: &str, why: impl Into<String>) {
+    /// Reports that the server cannot do it, which is no failure.
+    fn refuse(&mut self, name: &str, why: impl Into<String>) -> Result<(), Failure> {
         self.report.refuse(&self.field.name, name, why.into());
+        Ok(())
     }
 
     fn note(&mut self, what: &str, value: f64, unit: &'static str) {

@@ -82,7 +82,7 @@ pub(super) fn run(bench: &mut Bench<'_>) -> Result<(), Failure> {
         let take = short(bench, way.name);
         match (hits(bench.field, &call(bench.field, 0))?, way.hits) {
             (Ok(found), Some(expected)) if found != expected => {
-                bench.refuse(way.name, format!("finds {found} users, {expected} fit"));
+                bench.refuse(way.name, format!("finds {found} users, {expected} fit"))?;
             }
             (Ok(_), _) => {
                 let field = bench.field;
@@ -94,7 +94,7 @@ pub(super) fn run(bench: &mut Bench<'_>) -> Result<(), Failure> {
                 };
                 bench.measure(take, script)?;
             }
-            (Err(why), _) => bench.refuse(way.name, why),
+            (Err(why), _) => bench.refuse(way.name, why)?,
         }
     }
     cursors(bench)
@@ -107,7 +107,7 @@ fn cursors(bench: &mut Bench<'_>) -> Result<(), Failure> {
     if !first.succeeded() || next(&first.json()).is_none() {
         let why =
             if first.succeeded() { "its pages have no `nextCursor`".to_owned() } else { first.excerpt() };
-        return Ok(bench.refuse(take.name, why));
+        return bench.refuse(take.name, why);
     }
     let script = async |_: usize, session: &mut Session<'_>| {
         let mut cursor: Option<String> = None;

@@ -30,8 +30,8 @@ pub(super) fn run_filter(bench: &mut Bench<'_>) -> Result<(), Failure> {
     // Some servers ignore what they do not understand, and answer with everybody.
     match hits(bench.field, &by_name(bench.field, 0))? {
         Ok(1) => bench.measure(take, filter(bench.field)).map(drop),
-        Ok(found) => Ok(bench.refuse(take.name, format!("{found} users have a name that one of them has"))),
-        Err(why) => Ok(bench.refuse(take.name, why)),
+        Ok(found) => bench.refuse(take.name, format!("{found} users have a name that one of them has")),
+        Err(why) => bench.refuse(take.name, why),
     }
 }
 
@@ -60,9 +60,9 @@ pub(super) fn run_list(bench: &mut Bench<'_>) -> Result<(), Failure> {
         Some(length) if answer.succeeded() && length == wanted => {}
         Some(length) if answer.succeeded() => {
             let why = format!("a page of {wanted} has {length} users");
-            return Ok(bench.refuse(take.name, why));
+            return bench.refuse(take.name, why);
         }
-        Some(_) | None => return Ok(bench.refuse(take.name, answer.excerpt())),
+        Some(_) | None => return bench.refuse(take.name, answer.excerpt()),
     }
     bench.measure(take, list(bench.field)).map(drop)
 }

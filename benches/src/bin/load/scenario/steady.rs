@@ -68,12 +68,12 @@ pub(super) fn run(bench: &mut Bench<'_>) -> Result<(), Failure> {
         let rate = match bench.work.rate {
             Some(rate) => rate,
             None => {
-                let closed = bench.measure(bench.closed(&name), &script)?;
+                let closed = bench.measure(bench.closed(&name), script)?;
                 closed.outcome.per_second() * SHARE
             }
         };
         if rate > 0.0 {
-            bench.measure(Take { rate: Some(rate), ..bench.closed(&name) }, &script)?;
+            bench.measure(Take { rate: Some(rate), ..bench.closed(&name) }, script)?;
         }
     }
     Ok(())

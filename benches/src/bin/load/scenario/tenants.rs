@@ -20,8 +20,7 @@ pub(super) fn run(bench: &mut Bench<'_>) -> Result<(), Failure> {
     let field = bench.field;
     let tenants: Vec<&Field> = std::iter::once(field).chain(&field.neighbours).collect();
     let [greedy, .., quiet] = tenants.as_slice() else {
-        bench.refuse("tenants", "only one tenant is known; name others by `--tenant URL TOKEN`");
-        return Ok(());
+        return bench.refuse("tenants", "only one tenant is known; name others by `--tenant URL TOKEN`");
     };
 
     let everybody: Vec<&Field> = tenants.iter().flat_map(|tenant| [*tenant; ALIKE]).collect();

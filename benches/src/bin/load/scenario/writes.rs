@@ -23,7 +23,7 @@ pub(super) fn run_groups(bench: &mut Bench<'_>) -> Result<(), Failure> {
                 bench.measure(take, add_members(field, group))?;
             }
         }
-        Err(why) => bench.refuse("PATCH add member", why),
+        Err(why) => bench.refuse("PATCH add member", why)?,
     }
     Ok(())
 }
