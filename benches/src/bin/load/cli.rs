@@ -19,7 +19,7 @@ Examples:
 
 /// Drives a SCIM server and prints requests a second, latencies and errors
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask load", after_help = EXAMPLES, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(name = "load", bin_name = "cargo xtask load", after_help = EXAMPLES, max_term_width = 100, args_conflicts_with_subcommands = true)]
 pub(crate) struct Cli {
     /// The base URL of a server that runs already (http only). What is created there is deleted again
     #[arg(long, value_name = "URL")]
@@ -145,6 +145,16 @@ pub(crate) enum Scenario {
     Sync,
     /// POST /Users by 1, 16 and 64 connections
     Post,
+}
+
+impl Cli {
+    /// What is done, whichever command says it.
+    pub(crate) fn work(&self) -> &Work {
+        match &self.command {
+            Some(Command::Peers { work, .. }) => work,
+            Some(Command::Plot { .. } | Command::Bare { .. }) | None => &self.work,
+        }
+    }
 }
 
 impl Work {

@@ -18,6 +18,9 @@ use crate::process::{Use, Watched};
 /// How many users there are besides, who are in no group: members to add.
 pub(crate) const RESERVE: usize = 256;
 
+/// How many servers were filled over HTTP.
+static FIELDS: AtomicUsize = AtomicUsize::new(0);
+
 /// A server with users and groups on it.
 pub(crate) struct Field {
     /// What figures name it.
@@ -82,8 +85,9 @@ impl Field {
         connections: usize,
     ) -> Result<Self, Failure> {
         let mut field = Self::new(name, target.clone(), watched);
-        // Another run's people must not be in the way.
-        field.first = std::process::id() as usize * 1_000_000_000;
+        // Neither another run's people nor those of another tenant, if it is the same, must be in the way.
+        let part = FIELDS.fetch_add(1, Ordering::Relaxed);
+        field.first = std::process::id() as usize * 1_000_000_000 + part * 100_000_000;
         field.next = AtomicUsize::new(field.first + count + RESERVE);
         field.created = Some(Mutex::default());
         let outcome = field.create_users(count + RESERVE, connections);

@@ -21,6 +21,8 @@ mod scenario;
 mod seed;
 mod server;
 
+use std::process::ExitCode;
+
 use clap::Parser;
 use scim_bench::world::Failure;
 
@@ -35,34 +37,32 @@ use crate::server::Scimd;
 const USERS: usize = 100_000;
 const USERS_OVER_HTTP: usize = 1000;
 
-fn main() -> Result<(), Failure> {
+fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut report = Report::default();
-    let as_json = match &cli.command {
-        Some(Command::Bare { answer }) => return bare::run(answer),
-        Some(Command::Plot { folder }) => {
-            let folder = folder.clone().unwrap_or_else(curves::folder);
-            return plot::draw(&folder);
+    let outcome = run(&cli, &mut report);
+    // What a run has found is shown, even when it has come to grief.
+    if !report.is_empty() {
+        report.print(cli.work().json);
+    }
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("load: {error}");
+            ExitCode::FAILURE
         }
-        Some(Command::Peers { only, work }) => {
-            peers::run(only, work, &mut report)?;
-            work.json
-        }
-        None if cli.ratios => {
-            ratios::run(&cli, &mut report)?;
-            cli.work.json
-        }
-        None if cli.curves => {
-            curves::run(&cli, &mut report)?;
-            cli.work.json
-        }
-        None => {
-            scenarios(&cli, &mut report)?;
-            cli.work.json
-        }
-    };
-    report.print(as_json);
-    Ok(())
+    }
+}
+
+fn run(cli: &Cli, report: &mut Report) -> Result<(), Failure> {
+    match &cli.command {
+        Some(Command::Bare { answer }) => bare::run(answer),
+        Some(Command::Plot { folder }) => plot::draw(&folder.clone().unwrap_or_else(curves::folder)),
+        Some(Command::Peers { only, work }) => peers::run(only, work, report),
+        None if cli.ratios => ratios::run(cli, report),
+        None if cli.curves => curves::run(cli, report),
+        None => scenarios(cli, report),
+    }
 }
 
 /// Runs the scenarios that were asked for.

@@ -160,6 +160,10 @@ impl Report {
         self.ratios.push(Ratio { what: what.to_owned(), measured, target, at_least: false, unit, how });
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.figures.is_empty() && self.notes.is_empty() && self.ratios.is_empty()
+    }
+
     pub(crate) fn print(&self, as_json: bool) {
         if as_json {
             println!("{:#}", self.json());
@@ -186,8 +190,9 @@ impl Report {
         if !self.notes.is_empty() && !lines.is_empty() {
             lines.push(String::new());
         }
+        let width = self.notes.iter().map(|note| note.server.chars().count()).max().unwrap_or_default();
         for Note { server, what, value, unit } in &self.notes {
-            lines.push(format!("{server:<20} {what:<56} {value:>11.2} {unit}"));
+            lines.push(format!("{server:<width$}  {what:<56} {value:>11.2} {unit}"));
         }
         if !self.ratios.is_empty() {
             lines.push(format!("\n{:<52} {:>12} {:>12}         how", "what", "target", "measured"));

@@ -36,10 +36,13 @@ pub(crate) struct Take<'a> {
     pub(crate) rate: Option<f64>,
 }
 
+/// What takes a scenario's figures.
+type Run = fn(&mut Bench<'_>) -> Result<(), Failure>;
+
 /// Runs the scenarios that were asked for. What makes a store grow comes last.
 pub(crate) fn run(work: &Work, field: &Field, report: &mut Report) -> Result<(), Failure> {
     let mut bench = Bench { work, field, report };
-    let all: [(Scenario, fn(&mut Bench<'_>) -> Result<(), Failure>); 10] = [
+    let all: [(Scenario, Run); 10] = [
         (Scenario::Get, reads::run_get),
         (Scenario::Filter, reads::run_filter),
         (Scenario::List, reads::run_list),
