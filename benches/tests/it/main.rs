@@ -1,21 +1,34 @@
 //! The load generator against the real `scimd`, in the smallest runs that there are: it must not fall behind the server.
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
 /// Runs the load generator. Whoever tests the workspace has built `scimd` beside it already; whoever tests this package
 /// alone has the one that was built last.
 fn load(arguments: &[&str]) -> Output {
-    let program = Path::new(env!("CARGO_BIN_EXE_load"));
-    if !program.with_file_name("scimd").exists() {
+    scimd();
+    Command::new(env!("CARGO_BIN_EXE_load")).args(arguments).output().expect("the load generator starts")
+}
+
+/// The server beside it.
+fn scimd() -> PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_load")).with_file_name("scimd");
+    if !program.exists() {
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--package", "scimd"]).current_dir(env!("CARGO_MANIFEST_DIR"));
         assert!(build.status().is_ok_and(|status| status.success()), "scimd cannot be built");
     }
-    Command::new(program).args(arguments).output().expect("the load generator starts")
+    program
+}
+
+/// A folder on the disk that is built on.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder")
 }
 
 /// What it says as JSON.
@@ -77,31 +90,98 @@ fn scimd_does_every_scenario_over_sqlite() {
     }
 }
 
+/// A running `scimd` that knows nothing of this, and how to reach it.
+struct Running {
+    process: Child,
+    address: String,
+    token: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Running {
+    fn start() -> Self {
+        let folder = folder();
+        let address =
+            TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a port").to_string();
+        let mut process = Command::new(scimd())
+            .args(["quickstart", "--idp", "entra", "--listen", &address, "--data"])
+            .arg(folder.path().join("data"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("scimd starts");
+        let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let line =
+            lines.find_map(|line| Some(line.ok()?.trim().strip_prefix("Secret Token")?.trim().to_owned()));
+        // Its log must not fill the pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { process, address, token: line.expect("a token"), _folder: folder }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/t/demo/scim/v2", self.address)
+    }
+
+    /// How many resources there are.
+    fn count(&self, path: &str) -> u64 {
+        let Self { address, token, .. } = self;
+        let mut socket = TcpStream::connect(address).expect("it listens");
+        let request = format!(
+            "GET /t/demo/scim/v2{path}?count=0 HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\n\
+             connection: close\r\n\r\n"
+        );
+        socket.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("answered");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+        serde_json::from_str::<Value>(body).expect("JSON")["totalResults"].as_u64().expect("a total")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 #[test]
 fn what_is_created_over_http_is_deleted() {
+    let server = Running::start();
+    let (url, token, pid) = (server.url(), server.token.as_str(), server.process.id().to_string());
     let report = json(&[
         "--json",
-        "--store",
-        "memory",
+        "--against",
+        &url,
+        "--token",
+        token,
+        "--pid",
+        &pid,
+        "--tenant",
+        &url,
+        token,
         "--users",
         "20",
         "--seconds",
         "0.1",
-        "--scenario",
-        "get,churn,sync,post",
         "--sync",
         "20",
     ]);
+    assert_eq!(troubles(&report), [""; 0]);
     assert_eq!(note(&report, "created here and not deleted"), 0.0);
-    // The tenant of a store in memory is connected to nobody in particular.
-    let troubles = troubles(&report);
-    assert!(troubles.iter().all(|trouble| trouble.contains("Entra ID")), "{troubles:?}");
+    assert_eq!((server.count("/Users"), server.count("/Groups")), (0, 0));
+}
+
+#[test]
+fn a_store_in_memory_is_filled_over_http() {
+    let report =
+        json(&["--json", "--store", "memory", "--users", "20", "--seconds", "0.1", "--scenario", "get,post"]);
+    assert_eq!(troubles(&report), [""; 0]);
 }
 
 #[test]
 fn curves_become_figures_and_pictures() {
-    let folder = tempfile::tempdir_in(Path::new(env!("CARGO_BIN_EXE_load")).parent().expect("a folder"))
-        .expect("a folder");
+    let folder = folder();
     let out = folder.path().to_str().expect("text");
     let output = load(&["--curves", "--up-to", "10", "--seconds", "0.1", "--out", out]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
