@@ -20,14 +20,14 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
         if config.store != StoreUrl::Memory {
             return Ok(());
         }
-        // Nobody else can reach this store, so that the server itself has to make it of use.
+        // Nobody else can reach this store, so that the server itself has to make it of use, as `quickstart` does.
         let directory = server.directory();
-        let tenant = demo(directory, Some(Idp::Generic)).await?.tenant;
+        let tenant = demo(directory, Some(Idp::Entra)).await?.tenant;
         let token = directory.create_token(&tenant, None, "cli:serve").await?.token;
         let address = server.address();
         print(
             &Welcome {
-                idp: Idp::Generic,
+                idp: Idp::Entra,
                 base_url: server.base_url(),
                 address,
                 token: &token,
