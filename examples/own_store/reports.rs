@@ -35,6 +35,14 @@ impl Reports {
         numbers.filter_map(|(_, number)| self.by_number.get(number)).map(Kept::from).collect()
     }
 
+    /// The subjects of open ones that begin so.
+    pub(crate) fn below(&self, beginning: &str) -> Vec<String> {
+        let open = self.by_number.values().filter(|reported| !reported.settled);
+        let subjects = open.map(|reported| &reported.report.subject);
+        let below: BTreeSet<&String> = subjects.filter(|subject| subject.starts_with(beginning)).collect();
+        below.into_iter().cloned().collect()
+    }
+
     /// The first that go: settled ones, then the others, both by number.
     pub(crate) fn to_go(&self, count: usize) -> Vec<Going> {
         let of = |wanted: bool| {

@@ -237,6 +237,10 @@ impl Existing for State {
         Ok(self.reports.about(subject))
     }
 
+    fn subjects_below(&self, beginning: &str) -> Result<Vec<String>, StoreError> {
+        Ok(self.reports.below(beginning))
+    }
+
     fn reports_to_go(&self, count: usize) -> Result<Vec<Going>, StoreError> {
         Ok(self.reports.to_go(count))
     }

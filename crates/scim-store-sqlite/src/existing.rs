@@ -89,6 +89,10 @@ impl Existing for Present<'_> {
         reports::about(self.database, self.tenant, subject)
     }
 
+    fn subjects_below(&self, beginning: &str) -> Result<Vec<String>, StoreError> {
+        reports::below(self.database, self.tenant, beginning)
+    }
+
     fn reports_to_go(&self, count: usize) -> Result<Vec<Going>, StoreError> {
         reports::to_go(self.database, self.tenant, count)
     }

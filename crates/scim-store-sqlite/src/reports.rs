@@ -27,6 +27,24 @@ pub(crate) fn about(database: &Database, tenant: i64, subject: &str) -> Result<V
     })
 }
 
+/// The subjects of open ones that begin so.
+pub(crate) fn below(database: &Database, tenant: i64, beginning: &str) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT DISTINCT subject FROM report INDEXED BY report_by_subject
+        WHERE tenant = :tenant AND subject >= :beginning AND NOT settled ORDER BY subject";
+    let mut statement = database.prepare(sql)?;
+    bind(&mut statement, &[(":tenant", &tenant), (":beginning", &beginning)])?;
+    let mut rows = statement.raw_query();
+    let mut subjects = Vec::new();
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let subject: String = row.get(0).map_err(store_error)?;
+        if !subject.starts_with(beginning) {
+            break;
+        }
+        subjects.push(subject);
+    }
+    Ok(subjects)
+}
+
 /// The first that go.
 pub(crate) fn to_go(database: &Database, tenant: i64, count: usize) -> Result<Vec<Going>, StoreError> {
     let sql = "SELECT number, settled FROM report WHERE tenant = ?1 ORDER BY settled DESC, number LIMIT ?2";

@@ -28,6 +28,10 @@ pub struct Changeset {
     pub operations: Vec<Operation>,
     /// Subjects whose unsettled reports are settled by it, before its own reports are stored.
     pub settles: Vec<String>,
+    /// Beginnings of subjects: every unsettled report about a subject that begins so is settled as well.
+    pub settles_below: Vec<String>,
+    /// The report whose request this carries out again.
+    pub retries: Option<Retry>,
     /// What the tenant's rules said of the request.
     pub reports: Vec<Report>,
     /// What is recorded of it, once. `None` only where an operator asked for no record.
@@ -38,8 +42,30 @@ impl Changeset {
     /// One that does nothing, under the first rules and without a record. What it does is set on it:
     /// `Changeset { operations, ..Changeset::new(at) }`.
     pub fn new(at: Timestamp) -> Self {
-        Self { at, epoch: 0, operations: Vec::new(), settles: Vec::new(), reports: Vec::new(), audit: None }
+        Self {
+            at,
+            epoch: 0,
+            operations: Vec::new(),
+            settles: Vec::new(),
+            settles_below: Vec::new(),
+            retries: None,
+            reports: Vec::new(),
+            audit: None,
+        }
     }
+}
+
+/// A report whose request is carried out again. It has to be there and not settled, so that nothing that came about the
+/// same subject since is undone, and the changeset settles no report that is newer. A report that the changeset brings
+/// while it is unsettled takes its place, number and sequence included: that a request was retried makes it no newer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Whom it is about.
+    pub subject: String,
+    /// Its number.
+    pub number: u64,
+    /// Its sequence.
+    pub sequence: u64,
 }
 
 /// One step of a changeset.
@@ -327,6 +353,8 @@ pub enum Conflict {
         /// The number of the rules in force.
         current: u64,
     },
+    /// The report that is retried is settled or gone. This is looked at next.
+    Settled,
 }
 
 impl Conflict {

@@ -35,7 +35,7 @@ pub mod window;
 
 pub use changeset::{
     Applied, AuditEntry, Changeset, Committed, Conflict, Content, Guard, Hidden, IndexEntry, MemberDelta,
-    Operation, UniqueKey, UnknownMembers,
+    Operation, Retry, UniqueKey, UnknownMembers,
 };
 pub use memory::MemoryStore;
 pub use query::{

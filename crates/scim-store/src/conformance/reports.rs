@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Case;
 use super::fixture::Fixture;
-use crate::{Changeset, Conflict, Operation, Report, ReportQuery, Reported};
+use crate::{Changeset, Conflict, Operation, Report, ReportQuery, Reported, Retry};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("reports are kept with their commit", kept),
@@ -12,6 +12,9 @@ pub(super) const CASES: &[Case] = &[
     Case::new("a conflict leaves and settles no report", conflict),
     Case::new("what is settled stays settled, and a repetition is new", settled),
     Case::new("a subject is settled before its own reports are stored", settled_first),
+    Case::new("subjects are settled by how they begin", settled_below),
+    Case::new("a retry settles nothing newer, and needs its report unsettled", retried),
+    Case::new("a retry that is refused keeps its place", refused_again),
     Case::new("reports come in pages, by subject and by state", paged),
     Case::new("a subject has so many reports", many_of_subject),
     Case::new("a tenant has so many reports, and settled ones go first", many),
@@ -122,6 +125,71 @@ fn settled_first(f: &Fixture) {
     assert_eq!(shown(&f.all_reports()), ["1 a1 x1 settled", "2 a1 x1"]);
     offer(f, Vec::new(), &["a"], vec![report("a", 3)]);
     assert_eq!(shown(&f.all_reports()), ["1 a1 x1 settled", "2 a1 x1 settled", "3 a3 x1"]);
+}
+
+fn settled_below(f: &Fixture) {
+    for (subject, digest) in [("g/a", 1), ("g/b", 2), ("g/b", 3), ("g", 4), ("h/a", 5), ("G/a", 6), ("g0", 7)] {
+        say(f, subject, digest);
+    }
+    say(f, "g/\u{10FFFF}", 8);
+    offer(f, Vec::new(), &["g/a"], Vec::new());
+    say(f, "g/a", 9);
+    let below = vec!["g/".to_owned(), "nobody/".to_owned()];
+    let changeset =
+        Changeset { settles_below: below, reports: vec![report("g/c", 1)], ..Changeset::new(f.now()) };
+    f.offer(changeset).expect("no conflict");
+    let open = ReportQuery { after: 0, count: 99, settled: Some(false), subject: None };
+    assert_eq!(shown(&f.reports(&open)), ["4 g4 x1", "5 h/a5 x1", "6 G/a6 x1", "7 g07 x1", "10 g/c1 x1"]);
+}
+
+fn retry(f: &Fixture, number: u64, settles: &[&str], reports: Vec<Report>) -> Result<(), Conflict> {
+    let all = f.all_reports();
+    let found = all.iter().find(|reported| reported.number == number);
+    let (subject, sequence) = found.map_or(("a".to_owned(), 0), |r| (r.report.subject.clone(), r.sequence));
+    let settles = settles.iter().map(|&subject| subject.to_owned()).collect();
+    let retries = Some(Retry { subject, number, sequence });
+    let changeset = Changeset { settles, reports, retries, ..Changeset::new(f.now()) };
+    f.offer(changeset).map(drop)
+}
+
+fn retried(f: &Fixture) {
+    for (subject, digest) in [("a", 1), ("b", 2), ("a", 3), ("a", 4)] {
+        say(f, subject, digest);
+    }
+    retry(f, 3, &["a"], vec![report("a", 9)]).expect("it is not settled");
+    assert_eq!(
+        shown(&f.all_reports()),
+        ["1 a1 x1 settled", "2 b2 x1", "3 a3 x1 settled", "4 a4 x1", "5 a9 x1"]
+    );
+    for number in [1, 3, 17] {
+        let before = f.everything();
+        assert_eq!(retry(f, number, &["a", "b"], vec![report("a", 7)]), Err(Conflict::Settled), "{number}");
+        assert!(f.everything() == before);
+    }
+}
+
+fn refused_again(f: &Fixture) {
+    f.must(vec![f.user("u", "u")]);
+    say(f, "a", 1);
+    let first = f.now();
+    say(f, "a", 2);
+    f.must(vec![f.user("v", "v")]);
+    retry(f, 1, &[], vec![report("a", 9)]).expect("it is not settled");
+    let found = f.all_reports().remove(0);
+    let expected = Reported {
+        number: 1,
+        sequence: 1,
+        at: f.now(),
+        first,
+        count: 2,
+        settled: false,
+        report: report("a", 9),
+    };
+    assert_eq!(found, expected);
+    retry(f, 1, &[], vec![report("b", 1)]).expect("it is not settled");
+    assert_eq!(shown(&f.all_reports()), ["1 b1 x3", "2 a2 x1"]);
+    retry(f, 2, &["a", "b"], Vec::new()).expect("it is not settled");
+    assert_eq!(shown(&f.all_reports()), ["1 b1 x3 settled", "2 a2 x1 settled"]);
 }
 
 fn paged(f: &Fixture) {

@@ -15,7 +15,8 @@
 //! 3. Set or remove [`Draft::hidden`] values and [`Draft::persons`], then add or remove [`Draft::links`]. One to add
 //!    may be there, with another number.
 //! 4. Append [`Draft::changes`], which are numbered already.
-//! 5. Of [`Draft::reports`], mark those to settle, remove those to remove, then add the others, numbered already.
+//! 5. Of [`Draft::reports`], mark those to settle, remove those to remove, then add the others, numbered already. One to
+//!    add can have the number of one to remove.
 //! 6. Remember [`Draft::counts`].
 //! 7. Append [`Draft::audit`], if there is one, as an [`Audited`](crate::Audited) with the next number of its
 //!    own log.
@@ -36,7 +37,7 @@ use self::reports::Shelf;
 use self::work::Drafting;
 use crate::{
     Applied, AuditEntry, Change, Changeset, CommitError, Conflict, IndexEntry, Record, Reported, Side,
-    StoreError, UniqueKey,
+    Retry, StoreError, UniqueKey,
 };
 
 /// What is stored of one tenant before a changeset.
@@ -69,6 +70,9 @@ pub trait Existing {
 
     /// The reports about a subject, by number: at most [`Report::MOST_OF_SUBJECT`](crate::Report::MOST_OF_SUBJECT).
     fn reports_about(&self, subject: &str) -> Result<Vec<Kept>, StoreError>;
+
+    /// The subjects of unsettled reports that begin with a text, each once. Texts are compared as bytes.
+    fn subjects_below(&self, beginning: &str) -> Result<Vec<String>, StoreError>;
 
     /// The first of all reports in the order in which they go: settled ones before others, and then by number.
     fn reports_to_go(&self, count: usize) -> Result<Vec<Going>, StoreError>;
@@ -196,9 +200,15 @@ impl Draft {
     /// # Errors
     /// The conflict, or what kept `existing` from answering.
     pub fn new(existing: &dyn Existing, counts: Counts, changeset: Changeset) -> Result<Self, CommitError> {
-        let Changeset { at, epoch, operations, settles, reports, audit } = changeset;
+        let Changeset { at, epoch, operations, settles, settles_below, retries, reports, audit } = changeset;
         if epoch < counts.epoch {
             return Err(Conflict::Epoch { current: counts.epoch }.into());
+        }
+        if let Some(Retry { subject, number, .. }) = &retries {
+            let about = existing.reports_about(subject)?;
+            if !about.iter().any(|kept| kept.number == *number && !kept.settled) {
+                return Err(Conflict::Settled.into());
+            }
         }
         let draft = Self {
             at,
@@ -213,9 +223,12 @@ impl Draft {
             audit,
         };
         let mut draft = Drafting::new(existing, draft, &operations).run(operations)?;
-        let mut shelf = Shelf::new(existing, &mut draft);
+        let mut shelf = Shelf::new(existing, &mut draft, retries);
         for subject in settles {
             shelf.settle(subject)?;
+        }
+        for beginning in settles_below {
+            shelf.settle_below(&beginning)?;
         }
         for report in reports {
             shelf.add(report)?;

@@ -4,9 +4,10 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use scim_core::time::Timestamp;
 
 use super::{Draft, Existing, Going, Kept};
-use crate::{Report, Reported, StoreError};
+use crate::{Report, Reported, Retry, StoreError};
 
 /// The reports of a tenant, as far as a changeset looks at them.
 pub(super) struct Shelf<'a> {
@@ -14,14 +15,15 @@ pub(super) struct Shelf<'a> {
     draft: &'a mut Draft,
     /// Whether nothing was stored before, so that there is nothing to ask for.
     was_empty: bool,
+    retries: Option<Retry>,
     /// By subject, each by number.
     about: BTreeMap<String, Vec<Kept>>,
 }
 
 impl<'a> Shelf<'a> {
-    pub(super) fn new(existing: &'a dyn Existing, draft: &'a mut Draft) -> Self {
+    pub(super) fn new(existing: &'a dyn Existing, draft: &'a mut Draft, retries: Option<Retry>) -> Self {
         let was_empty = draft.counts.reports == 0;
-        Self { existing, draft, was_empty, about: BTreeMap::new() }
+        Self { existing, draft, was_empty, retries, about: BTreeMap::new() }
     }
 
     /// Settles what is stored about a subject.
@@ -31,7 +33,8 @@ impl<'a> Shelf<'a> {
             return Ok(());
         }
         let mut about = self.take(&subject)?;
-        for kept in about.iter_mut().filter(|kept| !kept.settled) {
+        let last = self.retries.as_ref().map_or(u64::MAX, |retry| retry.number);
+        for kept in about.iter_mut().filter(|kept| !kept.settled && kept.number <= last) {
             kept.settled = true;
             self.draft.reports.settled.insert(kept.number);
             self.draft.counts.open -= 1;
@@ -40,10 +43,23 @@ impl<'a> Shelf<'a> {
         Ok(())
     }
 
-    /// Stores a report, in the place of the one that it repeats.
+    /// Settles what is stored about every subject that begins so.
+    pub(super) fn settle_below(&mut self, beginning: &str) -> Result<(), StoreError> {
+        if self.draft.counts.open == 0 {
+            return Ok(());
+        }
+        self.existing.subjects_below(beginning)?.into_iter().try_for_each(|subject| self.settle(subject))
+    }
+
+    /// Stores a report: in the place of the one that is retried, or else of the one that it repeats.
     pub(super) fn add(&mut self, mut report: Report) -> Result<(), StoreError> {
         if report.body.len() > Report::MOST_BODY {
             report.body = Bytes::new();
+        }
+        if let Some(retry) = self.retries.take()
+            && let Some(kept) = self.take_open(&retry)?
+        {
+            return self.put(report, retry.number, retry.sequence, kept.first, kept.count + 1);
         }
         let mut about = self.take(&report.subject)?;
         let repeated = about.iter().position(|kept| !kept.settled && kept.digest == report.digest);
@@ -54,14 +70,27 @@ impl<'a> Shelf<'a> {
             }
             None => (self.draft.at, 1),
         };
+        self.about.insert(report.subject.clone(), about);
         let counts = &mut self.draft.counts;
         counts.reported += 1;
-        counts.reports += 1;
-        counts.open += 1;
-        let number = counts.reported;
+        let (number, sequence) = (counts.reported, counts.sequence);
+        self.put(report, number, sequence, first, count)
+    }
+
+    fn put(
+        &mut self,
+        report: Report,
+        number: u64,
+        sequence: u64,
+        first: Timestamp,
+        count: u64,
+    ) -> Result<(), StoreError> {
+        self.draft.counts.reports += 1;
+        self.draft.counts.open += 1;
+        let mut about = self.take(&report.subject)?;
         about.push(Kept { number, digest: report.digest, first, count, settled: false });
-        let subject = report.subject.clone();
-        let (sequence, at) = (counts.sequence, self.draft.at);
+        about.sort_unstable_by_key(|kept| kept.number);
+        let (subject, at) = (report.subject.clone(), self.draft.at);
         let reported = Reported { number, sequence, at, first, count, settled: false, report };
         self.draft.reports.added.insert(number, reported);
         if about.len() > Report::MOST_OF_SUBJECT {
@@ -70,6 +99,18 @@ impl<'a> Shelf<'a> {
         }
         self.about.insert(subject, about);
         Ok(())
+    }
+
+    /// Takes the report that is retried off the shelf, unless it is settled by now.
+    fn take_open(&mut self, retry: &Retry) -> Result<Option<Kept>, StoreError> {
+        let mut about = self.take(&retry.subject)?;
+        let open = about.iter().position(|kept| kept.number == retry.number && !kept.settled);
+        let kept = open.map(|index| about.remove(index));
+        self.about.insert(retry.subject.clone(), about);
+        if let Some(kept) = &kept {
+            self.remove(kept.number, false);
+        }
+        Ok(kept)
     }
 
     /// Removes what is too many, once all are stored.

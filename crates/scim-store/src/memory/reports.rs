@@ -45,6 +45,14 @@ impl Reports {
         numbers.filter_map(|(_, number)| self.by_number.get(number))
     }
 
+    /// The subjects of open ones that begin so.
+    pub(super) fn below(&self, beginning: &str) -> BTreeSet<String> {
+        let all = self.by_subject.range((beginning.to_owned(), 0)..);
+        let below = all.take_while(|(subject, _)| subject.starts_with(beginning));
+        let open = below.filter(|(_, number)| self.open.contains(number));
+        open.map(|(subject, _)| subject.clone()).collect()
+    }
+
     pub(super) fn to_go(&self, count: usize) -> Vec<Going> {
         let settled = self.settled.iter().map(|number| Going { number: *number, settled: true });
         let open = self.open.iter().map(|number| Going { number: *number, settled: false });
