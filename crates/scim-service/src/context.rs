@@ -8,7 +8,7 @@ use scim_core::text::excerpt;
 use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::{
-    CommitError, Conflict, Edge, EdgeQuery, Record, Side, Store, StoreError, Tenant, UnknownMembers,
+    CommitError, Conflict, Edge, EdgeQuery, Record, Retry, Side, Store, StoreError, Tenant, UnknownMembers,
 };
 
 use crate::environment::Environment;
@@ -37,6 +37,8 @@ pub(crate) struct Context<'a> {
     pub(crate) request: &'a str,
     /// The request that is carried out, or the one inside it.
     pub(crate) origin: Origin<'a>,
+    /// The report whose request is carried out again.
+    pub(crate) retries: Option<&'a Retry>,
     /// Set when other rules came into force before the request was carried out.
     pub(crate) stale: &'a AtomicBool,
     pub(crate) now: Timestamp,
@@ -214,6 +216,7 @@ pub(crate) fn commit_error(error: CommitError, resource_type: &Arc<ResourceType>
         .at("members")
         .remedy("take the person out of one of the two groups"),
         Conflict::Epoch { .. } => outdated(),
+        Conflict::Settled => overtaken(),
     }
 }
 
@@ -221,4 +224,10 @@ pub(crate) fn commit_error(error: CommitError, resource_type: &Arc<ResourceType>
 pub(crate) fn outdated() -> Error {
     let words = "the rules of this tenant have just been replaced; nothing was changed";
     Error::new(ErrorKind::Unavailable, words).remedy("try again")
+}
+
+/// The complaint about carrying out again what something newer has overtaken.
+pub(crate) fn overtaken() -> Error {
+    let words = "what was accepted since has overtaken the request; nothing was changed";
+    Error::new(ErrorKind::Conflict, words).remedy("let the identity provider send it again")
 }

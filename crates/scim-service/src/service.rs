@@ -257,6 +257,7 @@ impl Service {
             actor,
             request,
             origin,
+            retries: None,
             stale,
             now: self.environment.now(),
         }

@@ -146,7 +146,7 @@ pub struct Content {
 }
 
 /// A claim on a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UniqueKey {
     /// The attribute path, canonical.
     pub path: Arc<str>,

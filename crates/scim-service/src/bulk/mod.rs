@@ -25,7 +25,7 @@ use crate::etag::Precondition;
 use crate::reply::Reply;
 use crate::resource::{Modified, Planned};
 use crate::route::Endpoint;
-use crate::rules::{Origin, Remarks, Sent};
+use crate::rules::{Origin, Refusal, Remarks, Sent};
 
 /// Runs a bulk request.
 pub(crate) async fn bulk(context: &Context<'_>, request: BulkRequest) -> Result<Reply> {
@@ -238,7 +238,7 @@ impl<'a> Run<'a> {
         let action = format!("POST {} (bulk)", paths.join(" "));
         let committed = match context.commit(operations, action, 201, remarks).await {
             Ok(committed) => committed,
-            Err(refusal) => return self.share(&planned, 0, refusal),
+            Err(Refusal { operation, error }) => return self.share(&planned, operation, error),
         };
         match committed {
             Ok(committed) => planned
@@ -268,7 +268,7 @@ impl<'a> Run<'a> {
                 | Conflict::NestedGroup { operation, .. }
                 | Conflict::Membership { operation, .. },
             ) => *operation,
-            CommitError::Conflict(Conflict::Epoch { .. }) | CommitError::Store(_) => 0,
+            CommitError::Conflict(Conflict::Epoch { .. } | Conflict::Settled) | CommitError::Store(_) => 0,
         };
         let Some((_, plan)) = planned.get(position) else { return Vec::new() };
         self.share(planned, position, commit_error(error, &plan.resource_type))

@@ -123,6 +123,11 @@ impl MemberChange {
         }
     }
 
+    /// Whether it is about one member and no other.
+    pub(crate) fn is_about(&self, id: &str) -> bool {
+        !self.clear && self.named.iter().all(|named| named == id)
+    }
+
     /// The members that it adds.
     pub(crate) fn added(&self) -> Vec<&str> {
         let added = self.named.iter().filter(|id| self.fate.get(*id) == Some(&true));

@@ -50,16 +50,7 @@ impl Context<'_> {
         mut body: Value,
         precondition: &Precondition,
     ) -> Result<Modified> {
-        let nothing_before = is_empty(&body);
-        let origins = rewrite_patch(&mut body, id, resource_type, self.quirks)?;
-        let patch = match origins {
-            // Quirks have shown that the request asks for nothing.
-            Some(_) if is_empty(&body) && !nothing_before => Patch { operations: Vec::new() },
-            Some(origins) => Patch::decode_numbered(&body, resource_type, |position| {
-                origins.get(position).copied().unwrap_or(position)
-            })?,
-            None => Patch::decode(&body, resource_type)?,
-        };
+        let patch = self.decode_patch(resource_type, id, &mut body)?;
         let mut attempts = Attempts::new();
         loop {
             let outcome = match self.members_only(&patch, resource_type, precondition)? {
@@ -73,6 +64,33 @@ impl Context<'_> {
                 outcome => return outcome.map_err(|error| commit_error(error, resource_type)),
             }
         }
+    }
+
+    /// Whether a PATCH asks for nothing but to make somebody a member, or to end that.
+    pub(crate) fn is_about_member(
+        &self,
+        resource_type: &ResourceType,
+        group: &str,
+        mut body: Value,
+        member: &str,
+    ) -> Result<bool> {
+        let patch = self.decode_patch(resource_type, group, &mut body)?;
+        let change = self.members_only(&patch, resource_type, &Precondition::NONE)?;
+        Ok(change.is_some_and(|change| change.is_about(member)))
+    }
+
+    /// Reads a PATCH as the connection writes them.
+    fn decode_patch(&self, resource_type: &ResourceType, id: &str, body: &mut Value) -> Result<Patch> {
+        let nothing_before = is_empty(body);
+        let origins = rewrite_patch(body, id, resource_type, self.quirks)?;
+        Ok(match origins {
+            // Quirks have shown that the request asks for nothing.
+            Some(_) if is_empty(body) && !nothing_before => Patch { operations: Vec::new() },
+            Some(origins) => Patch::decode_numbered(body, resource_type, |position| {
+                origins.get(position).copied().unwrap_or(position)
+            })?,
+            None => Patch::decode(body, resource_type)?,
+        })
     }
 
     /// The change to the members, if that is all that the patch asks for and it can be known without reading.
@@ -165,7 +183,7 @@ impl Context<'_> {
         content.hidden = hidden;
         let mut remarks = match resource_type.membership() {
             Some(Membership::Group) => self.remarks_on(&current.id, &members),
-            Some(Membership::Member) | None => Remarks::about(&current.id),
+            Some(Membership::Member) | None => Remarks::about_known(&current.id, &new, resource_type),
         };
         self.admit(&new, resource_type, &mut content, &mut remarks).await?;
         let kind = change_kind(&old, &new);

@@ -14,14 +14,14 @@ use scim_core::{Error, ErrorKind, Result};
 use scim_policy::{Finding, Mode, Severity};
 use scim_store::{
     AuditEntry, Changeset, CommitError, Committed, Conflict, Content, Edge, EdgeQuery, MemberDelta,
-    Operation, Report, ReportQuery, Side,
+    Operation, Report, Side,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::redact::redacted;
 use super::{EMAIL, Judged, USER};
-use crate::context::{Context, outdated, store_error};
+use crate::context::{Context, outdated, overtaken, store_error};
 
 /// The body of a request, as it was sent.
 #[derive(Debug, Clone, Copy)]
@@ -54,40 +54,98 @@ impl Origin<'_> {
 /// What is recorded beside the operations of a write.
 #[derive(Debug, Default)]
 pub(crate) struct Remarks {
-    /// Whom the findings are about.
-    pub(crate) subject: String,
-    /// What the rules said, none of it a refusal.
-    pub(crate) findings: Vec<Finding>,
+    /// What there is to say of each operation.
+    pub(crate) about: Vec<Remark>,
     /// About whom everything said before is settled.
     pub(crate) settles: Vec<String>,
+}
+
+/// What is recorded beside one operation.
+#[derive(Debug, Default)]
+pub(crate) struct Remark {
+    /// Whom the findings are about.
+    subject: String,
+    /// What the rules said, none of it a refusal.
+    findings: Vec<Finding>,
     /// Where the e-mail address of the person came from.
     email_path: String,
 }
 
+/// A write that is refused by the rules. The refusal is recorded.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// Index of the operation at fault.
+    pub(crate) operation: usize,
+    pub(crate) error: Error,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        refusal.error
+    }
+}
+
 impl Remarks {
-    /// About a resource by its identifier.
-    pub(crate) fn about(id: &str) -> Self {
-        Self { subject: id.to_owned(), settles: vec![id.to_owned()], ..Self::default() }
+    /// About a resource by its identifier, or by what stands for it.
+    pub(crate) fn about(subject: &str) -> Self {
+        Self { settles: vec![subject.to_owned()], ..Self::only(subject) }
+    }
+
+    /// About a resource of which this settles nothing.
+    fn only(subject: &str) -> Self {
+        let about = vec![Remark { subject: subject.to_owned(), ..Remark::default() }];
+        Self { about, settles: Vec::new() }
     }
 
     /// About a resource that has no identifier yet: by what its client knows it by.
     pub(crate) fn about_new(document: &Document, resource_type: &ResourceType) -> Self {
-        let name = match resource_type.membership() {
-            Some(Membership::Member) => "userName",
-            Some(Membership::Group) => "displayName",
-            None => return Self::default(),
-        };
-        let value = document.as_map().get(name).and_then(Value::as_str).unwrap_or_default();
-        Self::about(&format!("{name}:{}", fold(value)))
+        match name_of(document, resource_type) {
+            Some(name) => Self::about(&name),
+            None => Self { about: vec![Remark::default()], settles: Vec::new() },
+        }
     }
 
-    /// This and another, about the first.
+    /// About a resource that is there. Of a User, whose name nobody else can have, this settles as well what was said of
+    /// creating one of that name.
+    pub(crate) fn about_known(id: &str, document: &Document, resource_type: &ResourceType) -> Self {
+        let mut remarks = Self::about(id);
+        if resource_type.membership() == Some(Membership::Member) {
+            remarks.settles.extend(name_of(document, resource_type));
+        }
+        remarks
+    }
+
+    /// This and another, whose operations come after those of this.
     #[must_use]
     pub(crate) fn with(mut self, other: Self) -> Self {
-        self.findings.extend(other.findings);
+        self.about.extend(other.about);
         self.settles.extend(other.settles);
         self
     }
+
+    fn of(&self, operation: usize) -> Option<&Remark> {
+        self.about.get(operation)
+    }
+
+    fn subject(&self, operation: usize) -> &str {
+        self.of(operation).map_or("", |remark| &remark.subject)
+    }
+
+    fn say(&mut self, operation: usize, findings: impl IntoIterator<Item = Finding>) {
+        if let Some(remark) = self.about.get_mut(operation) {
+            remark.findings.extend(findings);
+        }
+    }
+}
+
+/// What stands for a resource that has no identifier yet.
+fn name_of(document: &Document, resource_type: &ResourceType) -> Option<String> {
+    let name = match resource_type.membership()? {
+        Membership::Member => "userName",
+        Membership::Group => "displayName",
+    };
+    let value = document.as_map().get(name).and_then(Value::as_str).unwrap_or_default();
+    Some(format!("{name}:{}", fold(value)))
 }
 
 /// A member in a group, as a subject.
@@ -107,18 +165,20 @@ impl Context<'_> {
         content: &mut Content,
         remarks: &mut Remarks,
     ) -> Result<()> {
-        let Judged { mut findings, email_path } = self.rules.derive(document, resource_type, content);
-        remarks.email_path = email_path;
+        let Judged { findings, email_path } = self.rules.derive(document, resource_type, content);
         if findings.iter().any(|finding| finding.severity == Severity::Error) {
-            return Err(self.refuse(&remarks.subject, &findings).await);
+            return Err(self.refuse(remarks.subject(0), &findings).await);
         }
-        remarks.findings.append(&mut findings);
+        if let Some(remark) = remarks.about.first_mut() {
+            remark.email_path = email_path;
+        }
+        remarks.say(0, findings);
         Ok(())
     }
 
     /// What is to be recorded about members of a group: of each of them in it.
     pub(crate) fn remarks_on(&self, group: &str, members: &MemberDelta) -> Remarks {
-        let mut remarks = Remarks { subject: group.to_owned(), ..Remarks::default() };
+        let mut remarks = Remarks::only(group);
         if self.rules.epoch > 0 {
             let named = members.add.iter().chain(&members.remove);
             remarks.settles = named.map(|member| in_group(group, member)).collect();
@@ -159,7 +219,7 @@ impl Context<'_> {
         for (edge, person) in others.into_iter().zip(people) {
             let label = person.map(|person| person.label).filter(|label| !label.is_empty());
             let person = label.as_deref().unwrap_or(&edge.of);
-            remarks.findings.extend(self.rules.policy.second_group(person, &name, &edge.label));
+            remarks.say(0, self.rules.policy.second_group(person, &name, &edge.label));
         }
         Ok(())
     }
@@ -175,19 +235,23 @@ impl Context<'_> {
         action: String,
         status: u16,
         mut remarks: Remarks,
-    ) -> Result<std::result::Result<Committed, CommitError>> {
-        self.settle_cleared(&operations, &mut remarks).await?;
+    ) -> std::result::Result<std::result::Result<Committed, CommitError>, Refusal> {
+        let settles_below = cleared(&operations);
         let is_bound = operations.iter().any(is_bound);
         loop {
             // Only a conflict over the rules has to be looked at beside the operations again.
             let again = if is_bound { operations.clone() } else { Vec::new() };
-            let reports = self.reports(&remarks.subject, &remarks.findings, status);
+            let said = remarks.about.iter();
             let changeset = Changeset {
                 at: self.now,
                 epoch: self.rules.epoch,
                 operations,
                 settles: remarks.settles.clone(),
-                reports,
+                settles_below: settles_below.clone(),
+                retries: self.retries.cloned(),
+                reports: said
+                    .filter_map(|remark| self.report(&remark.subject, &remark.findings, status))
+                    .collect(),
                 audit: Some(self.audit(action.clone(), status, String::new())),
             };
             let conflict = match self.store.commit(self.tenant, changeset).await {
@@ -195,38 +259,36 @@ impl Context<'_> {
                 outcome => return Ok(outcome),
             };
             operations = again;
-            match conflict {
+            let (operation, subject, finding) = match conflict {
                 Conflict::Unique { operation, ref path, .. } if **path == *EMAIL => {
                     let Some(email) = operations.get_mut(operation).and_then(take_claim) else {
                         return Ok(Err(CommitError::Conflict(conflict)));
                     };
-                    match self.rules.policy.email_taken(&email, &remarks.email_path) {
+                    let email_path = remarks.of(operation).map_or("", |remark| &remark.email_path);
+                    match self.rules.policy.email_taken(&email, email_path) {
                         Some(finding) if finding.severity == Severity::Error => {
-                            return Err(self.refuse(&remarks.subject, &[finding]).await);
+                            (operation, remarks.subject(operation).to_owned(), Some(finding))
                         }
-                        finding => remarks.findings.extend(finding),
+                        finding => {
+                            remarks.say(operation, finding);
+                            continue;
+                        }
                     }
                 }
                 Conflict::Membership { ref member, ref group, operation } => {
                     let into = operations.get(operation);
-                    let (person, other) = (self.label(member).await?, self.label(group).await?);
-                    let name = self.group_name(into).await?;
-                    return match self.rules.policy.second_group(&person, &name, &other) {
-                        Some(finding) => {
-                            Err(self.refuse(&subject_in(into, member, &remarks.subject), &[finding]).await)
-                        }
-                        None => Ok(Err(CommitError::Conflict(conflict))),
-                    };
+                    let names = self.names(into, member, group).await;
+                    let names = names.map_err(|error| Refusal { operation, error })?;
+                    let [name, person, other] = names;
+                    let subject = subject_in(into, member, remarks.subject(operation));
+                    (operation, subject, self.rules.policy.second_group(&person, &name, &other))
                 }
                 Conflict::NestedGroup { ref member, operation } => {
                     let into = operations.get(operation);
-                    let (name, member_name) = (self.group_name(into).await?, self.label(member).await?);
-                    return match self.rules.policy.nested_group(&name, &member_name) {
-                        Some(finding) => {
-                            Err(self.refuse(&subject_in(into, member, &remarks.subject), &[finding]).await)
-                        }
-                        None => Ok(Err(CommitError::Conflict(conflict))),
-                    };
+                    let names = self.names(into, member, member).await;
+                    let [name, member_name, _] = names.map_err(|error| Refusal { operation, error })?;
+                    let subject = subject_in(into, member, remarks.subject(operation));
+                    (operation, subject, self.rules.policy.nested_group(&name, &member_name))
                 }
                 Conflict::Epoch { .. } => {
                     self.stale.store(true, Ordering::Relaxed);
@@ -236,8 +298,11 @@ impl Context<'_> {
                 | Conflict::Exists { .. }
                 | Conflict::Version { .. }
                 | Conflict::Unique { .. }
-                | Conflict::UnknownMembers { .. } => return Ok(Err(CommitError::Conflict(conflict))),
-            }
+                | Conflict::UnknownMembers { .. }
+                | Conflict::Settled => return Ok(Err(CommitError::Conflict(conflict))),
+            };
+            let Some(finding) = finding else { return Ok(Err(CommitError::Conflict(conflict))) };
+            return Err(Refusal { operation, error: self.refuse(&subject, &[finding]).await });
         }
     }
 
@@ -251,12 +316,14 @@ impl Context<'_> {
         let action = format!("{} {}", self.origin.method, self.origin.path);
         let changeset = Changeset {
             epoch: self.rules.epoch,
-            reports: self.reports(subject, findings, status),
+            retries: self.retries.cloned(),
+            reports: self.report(subject, findings, status).into_iter().collect(),
             audit: Some(self.audit(action, status, codes.join(" "))),
             ..Changeset::new(self.now)
         };
         match self.store.commit(self.tenant, changeset).await {
             Ok(_) => error,
+            Err(CommitError::Conflict(Conflict::Settled)) => overtaken(),
             // Without operations nothing else can be in the way.
             Err(CommitError::Conflict(_)) => {
                 self.stale.store(true, Ordering::Relaxed);
@@ -266,57 +333,33 @@ impl Context<'_> {
         }
     }
 
-    fn reports(&self, subject: &str, findings: &[Finding], status: u16) -> Vec<Report> {
+    fn report(&self, subject: &str, findings: &[Finding], status: u16) -> Option<Report> {
         if findings.is_empty() {
-            return Vec::new();
+            return None;
         }
-        let Ok(said) = serde_json::to_vec(findings) else { return Vec::new() };
-        let body = self.origin.body();
+        let said = serde_json::to_vec(findings).ok()?;
+        // A digest of what is taken out would let somebody who reads the reports guess it.
+        let body = redacted(&self.origin.body(), &self.rules.registry);
         let mut digest = Sha256::new();
         for part in [self.origin.method.as_bytes(), self.origin.path.as_bytes(), &body] {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
-        vec![Report {
+        Some(Report {
             subject: subject.to_owned(),
             digest: digest.finalize().into(),
             request: self.request.to_owned(),
             method: self.origin.method.to_owned(),
             path: self.origin.path.to_owned(),
-            body: redacted(&body, &self.rules.registry),
+            body,
             status,
             findings: said.into(),
-        }]
+        })
     }
 
-    /// A group that gets other members altogether, or goes, settles what was said of any of its members. Of a tenant that
-    /// never had rules nothing was ever said.
-    async fn settle_cleared(&self, operations: &[Operation], remarks: &mut Remarks) -> Result<()> {
-        if self.rules.epoch == 0 {
-            return Ok(());
-        }
-        let cleared = operations.iter().filter_map(|operation| match operation {
-            Operation::Replace { id, members, .. } if members.clear => Some(id),
-            Operation::Delete { id, resource_type, .. } if **resource_type != *USER => Some(id),
-            Operation::Create { .. }
-            | Operation::Replace { .. }
-            | Operation::Delete { .. }
-            | Operation::Rederive { .. } => None,
-        });
-        for group in cleared {
-            let prefix = in_group(group, "");
-            let mut query = ReportQuery { after: 0, count: 1000, settled: Some(false), subject: None };
-            loop {
-                let page = self.store.reports(self.tenant, &query).await.map_err(store_error)?;
-                let subjects = page.iter().map(|reported| &reported.report.subject);
-                remarks.settles.extend(subjects.filter(|subject| subject.starts_with(&prefix)).cloned());
-                match page.last() {
-                    Some(last) if page.len() == query.count => query.after = last.number,
-                    _ => break,
-                }
-            }
-        }
-        Ok(())
+    /// What the group is called that an operation is about, and two others.
+    async fn names(&self, into: Option<&Operation>, one: &str, other: &str) -> Result<[String; 3]> {
+        Ok([self.group_name(into).await?, self.label(one).await?, self.label(other).await?])
     }
 
     /// What a resource is called: by its label, else by its identifier.
@@ -339,6 +382,19 @@ impl Context<'_> {
         let (actor, request) = (self.actor.to_owned(), self.request.to_owned());
         AuditEntry { actor, request, action, status, detail }
     }
+}
+
+/// A group that gets other members altogether, or goes, settles what was said of any of its members.
+fn cleared(operations: &[Operation]) -> Vec<String> {
+    let groups = operations.iter().filter_map(|operation| match operation {
+        Operation::Replace { id, members, .. } if members.clear => Some(id),
+        Operation::Delete { id, resource_type, .. } if **resource_type != *USER => Some(id),
+        Operation::Create { .. }
+        | Operation::Replace { .. }
+        | Operation::Delete { .. }
+        | Operation::Rederive { .. } => None,
+    });
+    groups.map(|group| in_group(group, "")).collect()
 }
 
 /// Whom it is about that a member may not be in a group.

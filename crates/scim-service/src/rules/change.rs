@@ -4,17 +4,20 @@
 //! the new rules would not let in is reported, keeps the person that it is, and is refused when it next changes, unless it
 //! leaves.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use scim_core::document::Document;
 use scim_core::person::Derived;
 use scim_core::{Result, decode};
 use scim_policy::{Explanation, Finding, Severity};
-use scim_store::{Query, Record, Reported, Start};
+use scim_store::{Query, Record, Reported, Start, UniqueKey};
 use serde_json::Value;
 
-use super::{Judged, Rules, USER, replay, user};
+use super::rehearsal::Rehearsal;
+use super::replay::{Open, Outcome, Replay, without_body};
+use super::{Judged, Rules, USER, user};
 use crate::context::store_error;
 use crate::directory::TenantEntry;
 use crate::quirk::Quirks;
@@ -33,7 +36,7 @@ pub struct Comparison {
     pub refused: Vec<Concerned>,
     /// Those whose person would become another.
     pub changed: Vec<Concerned>,
-    /// Requests that were refused and would be accepted.
+    /// Requests that were refused and would be accepted, without their bodies.
     pub accepted: Vec<Reported>,
     /// Requests that were refused and would be refused again.
     pub still_refused: usize,
@@ -84,16 +87,20 @@ impl Service {
         let next = with(&entry, rules);
         let (old, new) = (self.rules_of(&entry)?, self.rules_of(&next)?);
         let mut comparison = Comparison::default();
-        let mut claims: HashSet<String> = HashSet::new();
+        let mut holders: HashMap<UniqueKey, String> = HashMap::new();
         self.each_user(&entry, &old, |record, document| {
             comparison.users += 1;
-            compare(&entry, &old, &new, record, document, &mut claims, &mut comparison)
+            compare(&entry, &old, &new, record, document, &mut holders, &mut comparison)
         })
         .await?;
-        for reported in replay::open(self.store(), &entry.tenant).await? {
-            match replay::would_pass(self, &next, &new, &reported).await? {
-                true => comparison.accepted.push(reported),
-                false => comparison.still_refused += 1,
+        let rehearsal = Rehearsal::new(self.shared_store(), holders, Arc::clone(&new), quirks(&entry));
+        let mut replay = Replay::rehearsed(self, &rehearsal, &next, &new);
+        let mut open = Open::of(self.store(), &entry.tenant);
+        while let Some(reported) = open.next().await? {
+            match replay.again(&reported).await {
+                Outcome::Done => comparison.accepted.push(without_body(reported)),
+                Outcome::Refused(_) | Outcome::Overtaken => comparison.still_refused += 1,
+                Outcome::Failed(error) => return Err(error),
             }
         }
         Ok(comparison)
@@ -134,8 +141,7 @@ impl Service {
         let entry = self.entry(tenant).await?;
         let rules = self.rules_of(&entry)?;
         let resource_type = super::user(&rules.registry)?;
-        let quirks = entry.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks());
-        crate::quirk::rewrite_resource(&mut user, resource_type, quirks);
+        crate::quirk::rewrite_resource(&mut user, resource_type, quirks(&entry));
         let mut document = decode::resource(&user, resource_type)?.document;
         document.fill("active", true);
         Ok(rules.policy.explain(document.as_map()))
@@ -174,6 +180,10 @@ impl Service {
     }
 }
 
+fn quirks(entry: &TenantEntry) -> Quirks {
+    entry.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks())
+}
+
 /// The entry with other rules.
 fn with(entry: &TenantEntry, rules: &NewRules) -> TenantEntry {
     let mut next = entry.clone();
@@ -193,23 +203,26 @@ fn compare(
     new: &Rules,
     record: &Record,
     document: &Document,
-    claims: &mut HashSet<String>,
+    holders: &mut HashMap<UniqueKey, String>,
     comparison: &mut Comparison,
 ) -> Result<()> {
-    let quirks = entry.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks());
+    let quirks = quirks(entry);
     let under = |rules: &Rules| -> Result<_> {
         let resource_type = user(&rules.registry)?;
         let mut content = content(document, resource_type, quirks, record.modified);
         let Judged { findings, email_path } = rules.derive(document, resource_type, &mut content);
-        let claim = content.unique.into_iter().find(|key| *key.path == *super::EMAIL);
-        Ok((content.person, findings, claim.map(|claim| (claim.value, email_path))))
+        Ok((content.person, findings, content.unique, email_path))
     };
-    let (before, old_findings, _) = under(old)?;
-    let (after, mut findings, claim) = under(new)?;
-    if let Some((email, path)) = claim
-        && !claims.insert(email.clone())
-    {
-        findings.extend(new.policy.email_taken(&email, &path));
+    let (before, old_findings, ..) = under(old)?;
+    let (after, mut findings, unique, email_path) = under(new)?;
+    for key in unique {
+        match holders.entry(key) {
+            Entry::Vacant(free) => drop(free.insert(record.id.clone())),
+            Entry::Occupied(taken) if *taken.key().path == *super::EMAIL => {
+                findings.extend(new.policy.email_taken(&taken.key().value, &email_path));
+            }
+            Entry::Occupied(_) => {}
+        }
     }
     let is_refused =
         |findings: &[Finding]| findings.iter().any(|finding| finding.severity == Severity::Error);

@@ -18,7 +18,7 @@ use scim_core::{Error, ErrorKind, Result};
 use scim_policy::{Finding, Policy, PolicyErrors, PolicyFile};
 use scim_store::{Content, UniqueKey};
 
-pub(crate) use self::admission::{Origin, Remarks, Sent, take_claim};
+pub(crate) use self::admission::{Origin, Refusal, Remarks, Sent, take_claim};
 pub use self::change::{Changed, Comparison, Concerned, NewRules};
 pub use self::replay::Replayed;
 use crate::directory::TenantEntry;

@@ -6,5 +6,6 @@ mod anything;
 mod policy;
 mod protocol;
 mod quirks;
+mod replay;
 mod schemas;
 mod world;

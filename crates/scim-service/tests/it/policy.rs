@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 [email]
 [domain]
 allow = ["example.com"]
@@ -16,7 +16,7 @@ allow = ["example.com"]
 on_conflict = "refuse"
 "#;
 
-fn user(address: &str) -> Value {
+pub(crate) fn user(address: &str) -> Value {
     json!({
         "schemas": [USER], "userName": address, "active": true, "password": "a canary",
         "name": {"givenName": "Ada", "familyName": "Lovelace"},
@@ -24,7 +24,7 @@ fn user(address: &str) -> Value {
     })
 }
 
-fn created(world: &World, address: &str) -> String {
+pub(crate) fn created(world: &World, address: &str) -> String {
     let answer = world.request("POST", "/Users", &user(address));
     assert_eq!(answer.status.as_u16(), 201, "{}", answer.body);
     answer.id()

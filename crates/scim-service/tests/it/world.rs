@@ -1,8 +1,8 @@
 //! A service with one tenant, and requests to it in one line.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -12,18 +12,34 @@ use scim_core::schema::Registry;
 use scim_core::time::Timestamp;
 use scim_service::directory::{Connection, Idp};
 use scim_service::environment::Environment;
-use scim_service::{NewRules, Service, Settings};
+use scim_service::{Changed, Comparison, NewRules, Replayed, Service, Settings};
 use scim_store::{MemoryStore, PersonQuery, PersonRecord, ReportQuery, Store, Tenant};
 use serde_json::Value;
 
 /// A clock that goes on by a millisecond a look, and numbers that only look random.
+#[derive(Default)]
 struct Clockwork {
     clock: AtomicI64,
     random: AtomicU64,
+    /// What happens at a look at the clock, and how many looks come before it.
+    interruption: Mutex<Option<(usize, Interruption)>>,
 }
+
+type Interruption = Box<dyn FnOnce() + Send>;
 
 impl Environment for Clockwork {
     fn now(&self) -> Timestamp {
+        let due =
+            self.interruption.lock().expect("no panic").take_if(|(looks, _)| match looks.checked_sub(1) {
+                Some(left) => {
+                    *looks = left;
+                    false
+                }
+                None => true,
+            });
+        if let Some((_, interruption)) = due {
+            interruption();
+        }
         Timestamp(self.clock.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -37,7 +53,7 @@ impl Environment for Clockwork {
 
 /// A service, a tenant with a connection, and a token.
 pub(crate) struct World {
-    service: Service,
+    service: Arc<Service>,
     token: String,
     store: Arc<MemoryStore>,
     environment: Arc<Clockwork>,
@@ -79,11 +95,11 @@ impl World {
         let mut settings = Settings::new("https://scim.example");
         adjust(&mut settings);
         let environment =
-            Arc::new(Clockwork { clock: AtomicI64::new(1_700_000_000_000), random: AtomicU64::new(1) });
+            Arc::new(Clockwork { clock: AtomicI64::new(1_700_000_000_000), ..Clockwork::default() });
         let registry = Arc::new(Registry::builtin().expect("built in"));
         let store = Arc::new(MemoryStore::new());
         let parts = (Arc::clone(&store), Arc::clone(&environment));
-        let service = Service::new(parts.0, registry, parts.1, settings);
+        let service = Arc::new(Service::new(parts.0, registry, parts.1, settings));
         now(service.prepare()).expect("an empty store fits every schema");
         let token = now(async {
             let directory = service.directory();
@@ -113,7 +129,7 @@ impl World {
         let Self { token, store, environment, .. } = self;
         let parts = (Arc::clone(&store), Arc::clone(&environment));
         let settings = Settings::new("https://scim.example");
-        let service = Service::new(parts.0, Arc::new(registry), parts.1, settings);
+        let service = Arc::new(Service::new(parts.0, Arc::new(registry), parts.1, settings));
         let prepared = now(service.prepare());
         (Self { service, token, store, environment }, prepared)
     }
@@ -140,6 +156,16 @@ impl World {
         body: &Value,
         headers: &[(&str, &str)],
     ) -> Answer {
+        self.send(self.written(method, path, body, headers))
+    }
+
+    fn written(
+        &self,
+        method: &str,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> Request<Full<Bytes>> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("/t/acme/scim/v2{path}"))
@@ -149,7 +175,22 @@ impl World {
             request = request.header(*name, *value);
         }
         let bytes = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        self.send(request.body(Full::new(bytes)).expect("a request"))
+        request.body(Full::new(bytes)).expect("a request")
+    }
+
+    /// Sends a request once the service looks at the clock again, after so many looks.
+    pub(crate) fn interrupt(&self, looks: usize, method: &str, path: &str, body: &Value) {
+        let (service, request) = (Arc::clone(&self.service), self.written(method, path, body, &[]));
+        let interruption = move || {
+            let answer = now(service.handle(request));
+            assert!(answer.status().is_success(), "{}", answer.status());
+        };
+        *self.environment.interruption.lock().expect("no panic") = Some((looks, Box::new(interruption)));
+    }
+
+    /// Whether everything that was to interrupt has done so.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.environment.interruption.lock().expect("no panic").is_none()
     }
 
     /// Sends an authenticated request.
@@ -182,15 +223,34 @@ impl World {
 
     /// Puts a policy in force, and gives the stored Users that are against it.
     pub(crate) fn govern(&self, policy: &str) -> Vec<String> {
-        let rules = NewRules { policy: Some(Some(policy.to_owned())), schemas: None };
-        let changed = now(self.service.change_rules("acme", &rules, "test")).expect("a policy");
-        changed.against.into_iter().map(|(id, _)| id).collect()
+        self.change(policy).against.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Puts a policy in force.
+    pub(crate) fn change(&self, policy: &str) -> Changed {
+        now(self.service.change_rules("acme", &rules(policy), "test")).expect("a policy")
+    }
+
+    /// What a policy would mean.
+    pub(crate) fn compare(&self, policy: &str) -> Comparison {
+        now(self.service.compare_rules("acme", &rules(policy))).expect("a policy")
     }
 
     /// Carries out again what was refused, and says how often that succeeded.
     pub(crate) fn replay(&self) -> usize {
-        let replayed = now(self.service.replay("acme", "test")).expect("the store answers");
-        replayed.iter().filter(|replayed| replayed.refusal.is_none()).count()
+        self.replayed().iter().filter(|replayed| replayed.refusal.is_none()).count()
+    }
+
+    /// Carries out again what was refused.
+    pub(crate) fn replayed(&self) -> Vec<Replayed> {
+        now(self.service.replay("acme", "test")).expect("the store answers")
+    }
+
+    /// Has the requests of the tenant refused from now on.
+    pub(crate) fn pause(&self) -> scim_core::Error {
+        let tenant = Tenant::new("acme").expect("a name");
+        now(self.service.directory().pause_connection(&tenant, true, "test")).expect("a connection");
+        now(self.service.replay("acme", "test")).expect_err("the connection is paused")
     }
 
     /// The persons, by identifier.
@@ -214,6 +274,22 @@ impl World {
         codes.collect()
     }
 
+    /// Whom reports are about.
+    pub(crate) fn subjects(&self) -> Vec<String> {
+        let tenant = Tenant::new("acme").expect("a name");
+        let query = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
+        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
+        reports.into_iter().map(|reported| reported.report.subject).collect()
+    }
+
+    /// The digests of requests.
+    pub(crate) fn digests(&self) -> Vec<[u8; 32]> {
+        let tenant = Tenant::new("acme").expect("a name");
+        let query = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
+        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
+        reports.iter().map(|reported| reported.report.digest).collect()
+    }
+
     /// Everything that the store keeps of requests and what was said of them, as text.
     pub(crate) fn reports(&self) -> String {
         let tenant = Tenant::new("acme").expect("a name");
@@ -229,4 +305,8 @@ impl World {
         let body = serde_json::json!({"schemas": [scim_core::patch::MESSAGE], "Operations": operations});
         self.request("PATCH", path, &body)
     }
+}
+
+fn rules(policy: &str) -> NewRules {
+    NewRules { policy: Some(Some(policy.to_owned())), schemas: None }
 }

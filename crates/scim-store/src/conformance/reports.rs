@@ -128,7 +128,8 @@ fn settled_first(f: &Fixture) {
 }
 
 fn settled_below(f: &Fixture) {
-    for (subject, digest) in [("g/a", 1), ("g/b", 2), ("g/b", 3), ("g", 4), ("h/a", 5), ("G/a", 6), ("g0", 7)] {
+    for (subject, digest) in [("g/a", 1), ("g/b", 2), ("g/b", 3), ("g", 4), ("h/a", 5), ("G/a", 6), ("g0", 7)]
+    {
         say(f, subject, digest);
     }
     say(f, "g/\u{10FFFF}", 8);

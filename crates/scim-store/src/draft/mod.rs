@@ -36,8 +36,8 @@ use scim_core::time::Timestamp;
 use self::reports::Shelf;
 use self::work::Drafting;
 use crate::{
-    Applied, AuditEntry, Change, Changeset, CommitError, Conflict, IndexEntry, Record, Reported, Side,
-    Retry, StoreError, UniqueKey,
+    Applied, AuditEntry, Change, Changeset, CommitError, Conflict, IndexEntry, Record, Reported, Retry, Side,
+    StoreError, UniqueKey,
 };
 
 /// What is stored of one tenant before a changeset.
