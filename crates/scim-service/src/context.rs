@@ -13,6 +13,7 @@ use scim_store::{
 
 use crate::environment::Environment;
 use crate::quirk::Quirks;
+use crate::resource::Spent;
 use crate::rules::{Origin, Rules};
 use crate::settings::Settings;
 
@@ -39,9 +40,16 @@ pub(crate) struct Context<'a> {
     pub(crate) origin: Origin<'a>,
     /// The report whose request is carried out again.
     pub(crate) retries: Option<&'a Retry>,
-    /// Set when other rules came into force before the request was carried out.
-    pub(crate) stale: &'a AtomicBool,
+    pub(crate) course: &'a Course,
     pub(crate) now: Timestamp,
+}
+
+/// What has become of a request so far.
+#[derive(Debug, Default)]
+pub(crate) struct Course {
+    /// Set when other rules came into force before the request was carried out.
+    pub(crate) stale: AtomicBool,
+    pub(crate) spent: Spent,
 }
 
 /// How often a write that lost a race is planned again before the client is asked to come back.

@@ -6,7 +6,6 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -23,7 +22,7 @@ use scim_core::{Error, ErrorKind, Result, json};
 use scim_store::{Store, Tenant};
 
 use crate::bulk::bulk;
-use crate::context::Context;
+use crate::context::{Context, Course};
 use crate::cursor::Seal;
 use crate::directory::{Connection, Directory, TenantEntry, TokenEntry};
 use crate::environment::Environment;
@@ -202,16 +201,16 @@ impl Service {
     /// Carries out a request that was let in, under the rules of the tenant as they are known. Says besides whether they
     /// had been replaced when it came to writing, so that nothing was written.
     async fn carry_out(&self, entry: &TenantEntry, request: &Incoming<'_>) -> (Result<Reply>, bool) {
-        let stale = AtomicBool::new(false);
-        let reply = self.under_rules(entry, request, &stale).await;
-        (reply, stale.into_inner())
+        let course = Course::default();
+        let reply = self.under_rules(entry, request, &course).await;
+        (reply, course.stale.into_inner())
     }
 
     async fn under_rules(
         &self,
         entry: &TenantEntry,
         request: &Incoming<'_>,
-        stale: &AtomicBool,
+        course: &Course,
     ) -> Result<Reply> {
         let rules = self.rules_in_force(entry)?;
         let Incoming { parts, path, sent, token, id, now } = request;
@@ -221,7 +220,7 @@ impl Service {
         let origin = Origin { method: parts.method.as_str(), path, body: Sent::Bytes(sent) };
         let context = Context {
             now: *now,
-            ..self.context(&*self.store, entry, rules, &base, token, id, origin, stale)
+            ..self.context(&*self.store, entry, rules, &base, token, id, origin, course)
         };
         self.dispatch(&context, endpoint, parts, sent).await
     }
@@ -242,7 +241,7 @@ impl Service {
         actor: &'a str,
         request: &'a str,
         origin: Origin<'a>,
-        stale: &'a AtomicBool,
+        course: &'a Course,
     ) -> Context<'a> {
         Context {
             store,
@@ -258,7 +257,7 @@ impl Service {
             request,
             origin,
             retries: None,
-            stale,
+            course,
             now: self.environment.now(),
         }
     }

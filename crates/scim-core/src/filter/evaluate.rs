@@ -23,6 +23,16 @@ enum Scope<'v> {
 }
 
 impl Filter {
+    /// How many comparisons it takes at most to know whether something matches, which is what its length costs.
+    pub fn comparisons(&self) -> usize {
+        match self {
+            Self::And(parts) | Self::Or(parts) => parts.iter().map(Self::comparisons).sum(),
+            Self::Not(inner) => inner.comparisons(),
+            Self::Element { filter, .. } => filter.comparisons(),
+            Self::Compare(_) | Self::Present(_) | Self::Never => 1,
+        }
+    }
+
     /// Whether a canonical document matches. Inside value paths the document is an element.
     pub fn matches(&self, document: &Map<String, Value>) -> bool {
         matches(self, Scope::Document(document))

@@ -17,3 +17,4 @@ pub(crate) use list::{Scope, search};
 pub(crate) use members::MemberChange;
 pub(crate) use modify::Modified;
 pub(crate) use render::Answer;
+pub(crate) use work::Spent;

@@ -154,7 +154,7 @@ impl Context<'_> {
         let mut new = old.clone();
         let mut members = MemberChange::default();
         let mut hidden: Vec<(AttributePath, Option<Value>)> = Vec::new();
-        let mut work = Work::beginning_with(&current);
+        let mut work = Work::beginning_with(&current, &self.course.spent);
         for step in &patch.operations {
             if MemberChange::concerns(step, resource_type) {
                 if let Some(filter) = members.apply(step).map_err(in_step(step))? {
@@ -198,14 +198,14 @@ impl Context<'_> {
         group: &str,
         filter: &Filter,
         change: &MemberChange,
-        work: &mut Work,
+        work: &mut Work<'_>,
     ) -> Result<Vec<String>> {
         let mut query =
             EdgeQuery { side: Side::Members, of: vec![group.to_owned()], after: None, count: 10_000 };
         let mut matching = Vec::new();
         loop {
             let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
-            work.members(page.edges.len())?;
+            work.members(page.edges.len(), filter)?;
             for edge in &page.edges {
                 if !change.drops(&edge.id) && filter.matches(&element(self.registry, self.base, edge)) {
                     matching.push(edge.id.clone());
@@ -217,7 +217,7 @@ impl Context<'_> {
             }
         }
         let added = change.added();
-        work.members(added.len())?;
+        work.members(added.len(), filter)?;
         let records = self.store.get(self.tenant, &added).await.map_err(store_error)?;
         for record in records.into_iter().flatten() {
             let edge = scim_store::Edge {

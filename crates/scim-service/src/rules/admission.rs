@@ -291,7 +291,7 @@ impl Context<'_> {
                     (operation, subject, self.rules.policy.nested_group(&name, &member_name))
                 }
                 Conflict::Epoch { .. } => {
-                    self.stale.store(true, Ordering::Relaxed);
+                    self.course.stale.store(true, Ordering::Relaxed);
                     return Ok(Err(CommitError::Conflict(conflict)));
                 }
                 Conflict::Missing { .. }
@@ -326,7 +326,7 @@ impl Context<'_> {
             Err(CommitError::Conflict(Conflict::Settled)) => overtaken(),
             // Without operations nothing else can be in the way.
             Err(CommitError::Conflict(_)) => {
-                self.stale.store(true, Ordering::Relaxed);
+                self.course.stale.store(true, Ordering::Relaxed);
                 outdated()
             }
             Err(CommitError::Store(error)) => store_error(error),

@@ -11,7 +11,6 @@
 //! What leads to nothing any more (somebody who is deleted, a name that somebody else has by now) is settled besides.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use scim_core::schema::{Membership, ResourceType};
@@ -22,7 +21,7 @@ use serde_json::Value;
 use super::rehearsal::Rehearsal;
 use super::{Origin, Rules, Sent};
 use crate::Service;
-use crate::context::{Context, outdated, store_error};
+use crate::context::{Context, Course, outdated, store_error};
 use crate::directory::TenantEntry;
 use crate::etag::Precondition;
 use crate::route::Endpoint;
@@ -186,13 +185,13 @@ impl<'a> Replay<'a> {
         }
         let body = json::parse(&report.body)?;
         let origin = Origin { method: &report.method, path: &report.path, body: Sent::Bytes(&report.body) };
-        let stale = AtomicBool::new(false);
+        let course = Course::default();
         let base = self.service.base_of(&self.entry.tenant);
         let retry = Retry { subject: report.subject.clone(), number: *number, sequence: *sequence };
         let Self { service, store, entry, rules, actor, .. } = self;
         let context = Context {
             retries: Some(&retry),
-            ..service.context(*store, entry, rules, &base, actor, &report.request, origin, &stale)
+            ..service.context(*store, entry, rules, &base, actor, &report.request, origin, &course)
         };
         self.carry_out(&context, &retry, body).await
     }

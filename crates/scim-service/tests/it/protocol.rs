@@ -513,3 +513,32 @@ fn entra_and_okta_are_understood() {
         (Some("is"), Some(1))
     );
 }
+
+#[test]
+fn the_work_of_a_patch_is_bounded_whatever_makes_it_long() {
+    let world = World::new(Idp::Generic);
+    let body = json!({"schemas": [USER], "userName": "ada", "displayName": "x".repeat(2_000_000), "roles": [{"value": "r"}]});
+    let path = format!("/Users/{}", world.request("POST", "/Users", &body).id());
+    let wide = vec!["value eq \"x\""; 4_000].join(" or ");
+    let operation = |filter: &str| json!({"op": "remove", "path": format!("roles[{filter}]")});
+    let too_many = |answer: &Value, what: &str| {
+        assert_eq!((&answer["status"], &answer["scimType"]), (&json!("400"), &json!("tooMany")), "{what}");
+    };
+    assert_eq!(world.patch(&path, &json!([operation("value eq \"x\"")])).status.as_u16(), 200);
+    too_many(&world.patch(&path, &json!([operation(&wide)])).body, "comparisons");
+    let many = vec![json!({"op": "replace", "path": "title", "value": "x"}); 40];
+    too_many(&world.patch(&path, &Value::from(many.clone())).body, "operations");
+    // So with the members of a group, and all operations of a Bulk request share what one has.
+    let ids: Vec<String> = (0..40).map(|n| world.user(&format!("u{n}"))).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let group = format!("/Groups/{}", world.group("G", &ids));
+    let wide = vec!["display pr"; 4_000].join(" and ");
+    let member = json!({"op": "remove", "path": format!("members[{wide}]")});
+    too_many(&world.patch(&group, &json!([member])).body, "members");
+    let message = json!({"schemas": [scim_core::patch::MESSAGE], "Operations": &many[..10]});
+    let bulk: Vec<Value> = vec![json!({"method": "PATCH", "path": path, "data": message}); 3];
+    let bulk = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": bulk});
+    let operations = world.request("POST", "/Bulk", &bulk).body["Operations"].clone();
+    let statuses: Vec<&Value> = (0..3).map(|at| &operations[at]["status"]).collect();
+    assert_eq!(statuses, ["200", "400", "400"]);
+}
