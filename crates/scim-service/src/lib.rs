@@ -4,11 +4,14 @@
 //! ([`quirk`]) and answers it from a [`scim_store::Store`]. It opens no socket and starts no thread, so that it can
 //! be mounted in any HTTP server; `scimd` is one.
 
+mod body;
 mod bulk;
+mod caller;
 mod context;
 mod cursor;
 pub mod directory;
 mod discovery;
+mod dispatch;
 pub mod environment;
 mod etag;
 mod media;

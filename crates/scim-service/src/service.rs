@@ -5,36 +5,30 @@
 //! service opens no socket, starts no thread and reads no clock of its own.
 
 use std::error::Error as StdError;
-use std::io;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body::Body;
-use http_body_util::{BodyExt, Full, Limited};
-use scim_core::message::{BulkRequest, SearchRequest};
-use scim_core::project::Projection;
-use scim_core::schema::{Membership, Registry, ResourceType};
+use http_body_util::Full;
+use scim_core::schema::{Registry, ResourceType};
 use scim_core::text::excerpt;
 use scim_core::time::Timestamp;
-use scim_core::{Error, ErrorKind, Result, json};
+use scim_core::{Error, ErrorKind, Result};
 use scim_store::{Store, Tenant};
 
-use crate::bulk::bulk;
+use crate::caller::{in_use, unauthenticated};
 use crate::context::{Context, Course};
 use crate::cursor::Seal;
-use crate::directory::{Connection, Directory, TenantEntry, TokenEntry};
+use crate::directory::{Connection, Directory, TenantEntry};
 use crate::environment::Environment;
-use crate::etag::Precondition;
-use crate::quirk::{Quirk, Quirks};
+use crate::quirk::Quirks;
 use crate::rate::Rates;
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
-use crate::resource::{Modified, Scope, search};
 use crate::route::{Endpoint, split_tenant};
 use crate::rules::{Origin, Rules, Sent, unfit};
 use crate::settings::Settings;
-use crate::{discovery, media, query, reindex};
+use crate::{body, media, reindex};
 
 /// The identifier of a request, for the log and the audit. A server puts it into the request's extensions; without
 /// it the service makes one.
@@ -52,13 +46,13 @@ pub struct Served {
 
 /// The SCIM protocol over a store.
 pub struct Service {
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     registry: Arc<Registry>,
     environment: Arc<dyn Environment>,
-    settings: Settings,
-    directory: Directory,
-    rates: Rates,
-    seal: OnceLock<Seal>,
+    pub(crate) settings: Settings,
+    pub(crate) directory: Directory,
+    pub(crate) rates: Rates,
+    pub(crate) seal: OnceLock<Seal>,
 }
 
 impl Service {
@@ -140,24 +134,9 @@ impl Service {
         })?;
         let (mut entry, token) = self.authenticate(name, &parts.headers).await?;
         served.tenant = Some(name.to_owned());
-        let Some(connection) = &entry.connection else {
-            return Err(Error::new(
-                ErrorKind::Forbidden,
-                format!("tenant `{name}` has no connection to an identity provider"),
-            )
-            .remedy("its operator creates one with `scimd connection create`"));
-        };
-        if connection.paused {
-            let words = format!("the connection of tenant `{name}` is paused");
-            let remedy = "its operator resumes it with `scimd connection resume`";
-            return Err(Error::new(ErrorKind::Forbidden, words).remedy(remedy));
-        }
+        let connection = in_use(&entry)?;
         if let Err(seconds) = self.rates.take(&entry.tenant, now) {
-            let error = Error::new(ErrorKind::TooManyRequests, "too many requests").remedy(format!(
-                "wait {seconds} s, then send at most {} a second",
-                self.settings.requests_per_second
-            ));
-            return Ok(Reply::from(&error).retry_after(seconds));
+            return Ok(self.too_many(seconds));
         }
         let rules = self.rules_in_force(&entry)?;
         let registry = &rules.registry;
@@ -182,7 +161,7 @@ impl Service {
             return Ok(Reply::from(error));
         }
         let sent = match endpoint.takes_body(&parts.method) {
-            true => self.collect(parts, body).await?,
+            true => body::collect(parts, body, self.settings.max_body).await?,
             false => Bytes::new(),
         };
         let request = Incoming { parts, path, sent, token: &token.id, id: self.request_id(parts), now };
@@ -285,151 +264,6 @@ impl Service {
         &*self.environment
     }
 
-    async fn dispatch(
-        &self,
-        context: &Context<'_>,
-        endpoint: Endpoint,
-        parts: &http::request::Parts,
-        sent: &Bytes,
-    ) -> Result<Reply> {
-        if endpoint.is_discovery() {
-            discovery::check_query(parts.uri.query())?;
-        }
-        let query = || query::parse(parts.uri.query());
-        match (endpoint, &parts.method) {
-            (Endpoint::Me, _) => Err(Error::new(
-                ErrorKind::NotImplemented,
-                "/Me is not served: a provisioning client acts for an organisation, not for a person",
-            )
-            .remedy("use /Users")),
-            (Endpoint::ServiceProviderConfig, _) => discovery::service_provider_config(context),
-            (Endpoint::Schemas, _) => discovery::schemas(context),
-            (Endpoint::Schema(urn), _) => discovery::schema(context, &urn),
-            (Endpoint::ResourceTypes, _) => discovery::resource_types(context),
-            (Endpoint::ResourceType(name), _) => discovery::resource_type(context, &name),
-            (Endpoint::Root, _) => self.search(context, &Scope::Root, &query()?).await,
-            (Endpoint::RootSearch, _) => {
-                let request = SearchRequest::decode(&json::parse(sent)?)?;
-                self.search(context, &Scope::Root, &request).await
-            }
-            (Endpoint::Search(resource_type), _) => {
-                let request = SearchRequest::decode(&json::parse(sent)?)?;
-                self.search(context, &Scope::Type(resource_type), &request).await
-            }
-            (Endpoint::Bulk, _) => {
-                let request = BulkRequest::decode(&json::parse(sent)?)?;
-                self.rates.charge(context.tenant, request.operations.len().min(self.settings.max_operations));
-                bulk(context, request).await
-            }
-            (Endpoint::Collection(resource_type), &Method::POST) => {
-                let projection = projection(&query()?, &resource_type)?;
-                let body = json::parse(sent)?;
-                let record = context.create(&resource_type, body).await?;
-                context.show_written(StatusCode::CREATED, &resource_type, &record, &projection).await
-            }
-            (Endpoint::Collection(resource_type), _) => {
-                self.search(context, &Scope::Type(resource_type), &query()?).await
-            }
-            (Endpoint::Resource(resource_type, id), method) => {
-                let projection = projection(&query()?, &resource_type)?;
-                let precondition = Precondition::of(&parts.headers)?;
-                match *method {
-                    Method::PUT => {
-                        let body = json::parse(sent)?;
-                        let record = context.replace(&resource_type, &id, body, &precondition).await?;
-                        context.show_written(StatusCode::OK, &resource_type, &record, &projection).await
-                    }
-                    Method::PATCH => {
-                        let body = json::parse(sent)?;
-                        let modified = context.modify(&resource_type, &id, body, &precondition).await?;
-                        self.show_modified(context, &resource_type, &id, modified, &projection).await
-                    }
-                    Method::DELETE => {
-                        context.delete(&resource_type, &id, &precondition).await?;
-                        Ok(Reply::empty(StatusCode::NO_CONTENT))
-                    }
-                    _ => context.read(&resource_type, &id, &projection, &parts.headers).await,
-                }
-            }
-        }
-    }
-
-    /// RFC 7644 §3.5.2: 200 with the resource, or 204. A group is shown only if the request selects attributes, since
-    /// writing out its members could cost far more than changing one.
-    async fn show_modified(
-        &self,
-        context: &Context<'_>,
-        resource_type: &Arc<ResourceType>,
-        id: &str,
-        modified: Modified,
-        projection: &Projection,
-    ) -> Result<Reply> {
-        if resource_type.membership() == Some(Membership::Group) && projection.is_default() {
-            return Ok(Reply::empty(StatusCode::NO_CONTENT).etag(&format!("W/\"{}\"", modified.version())));
-        }
-        let record = match modified {
-            Modified::Record(record) => record,
-            Modified::Version(_) => context.record(resource_type, id).await?,
-        };
-        context.show_written(StatusCode::OK, resource_type, &record, projection).await
-    }
-
-    async fn search(&self, context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Result<Reply> {
-        search(context, self.seal().await?, scope, request).await
-    }
-
-    async fn seal(&self) -> Result<&Seal> {
-        if let Some(seal) = self.seal.get() {
-            return Ok(seal);
-        }
-        let key = self.directory.secret("cursor").await?;
-        Ok(self.seal.get_or_init(|| Seal::new(&key, self.settings.cursor_seconds)))
-    }
-
-    /// Finds the tenant and checks the credential. Whatever is wrong, the answer is the same.
-    async fn authenticate(
-        &self,
-        tenant: &str,
-        headers: &HeaderMap,
-    ) -> Result<(Arc<TenantEntry>, Arc<TokenEntry>)> {
-        let credential = Credential::of(headers)?;
-        let entry = self.directory.tenant(tenant).await?.ok_or_else(unauthenticated)?;
-        let bare_allowed =
-            entry.connection.as_ref().is_some_and(|connection| connection.quirks().has(Quirk::BareToken));
-        if credential.bare && !bare_allowed {
-            return Err(unauthenticated());
-        }
-        let token =
-            self.directory.authenticate(&entry, credential.token).await?.ok_or_else(unauthenticated)?;
-        Ok((entry, token))
-    }
-
-    /// Reads the body within its limit.
-    async fn collect<B>(&self, parts: &http::request::Parts, body: B) -> Result<Bytes>
-    where
-        B: Body<Data = Bytes>,
-        B::Error: Into<Box<dyn StdError + Send + Sync>>,
-    {
-        media::check_content_type(&parts.headers)?;
-        let limit = self.settings.max_body;
-        let announced =
-            parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > limit) {
-            return Err(too_large(limit));
-        }
-        let collected = Limited::new(body, limit).collect().await;
-        match collected {
-            Ok(collected) => Ok(collected.to_bytes()),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(too_large(limit)),
-            Err(error) if is_late(&*error) => {
-                Err(Error::new(ErrorKind::Timeout, "the body did not arrive in time").caused_by(error))
-            }
-            Err(error) => {
-                Err(Error::new(ErrorKind::BadRequest, "the body did not arrive whole").caused_by(error))
-            }
-        }
-    }
-
     fn request_id(&self, parts: &http::request::Parts) -> String {
         if let Some(RequestId(id)) = parts.extensions.get::<RequestId>() {
             return id.clone();
@@ -457,31 +291,6 @@ struct Incoming<'a> {
     now: Timestamp,
 }
 
-/// What stands in the Authorization header.
-struct Credential<'a> {
-    token: &'a str,
-    /// Whether it stands there without a scheme.
-    bare: bool,
-}
-
-impl<'a> Credential<'a> {
-    fn of(headers: &'a HeaderMap) -> Result<Self> {
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let value = values.next().and_then(|value| value.to_str().ok()).ok_or_else(unauthenticated)?;
-        if values.next().is_some() {
-            return Err(unauthenticated());
-        }
-        let (token, bare) = match value.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-                (token.trim_matches(' '), false)
-            }
-            Some(_) => return Err(unauthenticated()),
-            None => (value, true),
-        };
-        if token.is_empty() { Err(unauthenticated()) } else { Ok(Self { token, bare }) }
-    }
-}
-
 /// The complaint about a path that leads nowhere. Most are typing errors in the tenant URL.
 fn nowhere(path: &str, registry: &Registry, connection: &Connection) -> Error {
     if !connection.groups && path.starts_with("/Groups") {
@@ -504,25 +313,4 @@ fn nowhere(path: &str, registry: &Registry, connection: &Connection) -> Error {
         }
         None => error.remedy("`/ResourceTypes` lists them"),
     }
-}
-
-fn unauthenticated() -> Error {
-    Error::new(ErrorKind::Unauthenticated, "the request carries no token that is valid for this tenant")
-        .remedy("send `Authorization: Bearer TOKEN` with a token of this tenant that has neither expired nor been revoked")
-}
-
-/// Whether the server stopped waiting for a body: it says so by an I/O error of that kind.
-fn is_late(error: &(dyn StdError + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
-}
-
-fn too_large(limit: usize) -> Error {
-    Error::new(ErrorKind::TooLarge, format!("the body is larger than {limit} bytes"))
-        .remedy("send less at once")
-}
-
-fn projection(query: &SearchRequest, resource_type: &ResourceType) -> Result<Projection> {
-    let attributes: Vec<&str> = query.attributes.iter().map(String::as_str).collect();
-    let excluded: Vec<&str> = query.excluded_attributes.iter().map(String::as_str).collect();
-    Projection::parse(&attributes, &excluded, resource_type)
 }

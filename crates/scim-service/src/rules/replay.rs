@@ -21,6 +21,7 @@ use serde_json::Value;
 use super::rehearsal::Rehearsal;
 use super::{Origin, Rules, Sent};
 use crate::Service;
+use crate::caller::in_use;
 use crate::context::{Context, Course, outdated, store_error};
 use crate::directory::TenantEntry;
 use crate::etag::Precondition;
@@ -47,12 +48,7 @@ impl Service {
     /// the store cannot be read or written. What was carried out until then stays.
     pub async fn replay(&self, tenant: &str, actor: &str) -> Result<Vec<Replayed>> {
         let entry = self.entry(tenant).await?;
-        if entry.connection.as_ref().is_none_or(|connection| connection.paused) {
-            let words = format!("tenant `{tenant}` has no connection that is in use");
-            let remedy =
-                "create or resume it first: its requests are carried out as that connection sends them";
-            return Err(Error::new(ErrorKind::Forbidden, words).remedy(remedy));
-        }
+        in_use(&entry)?;
         let rules = self.rules_of(&entry)?;
         let mut replay = Replay::new(self, &entry, &rules, actor);
         let (mut replayed, mut open) = (Vec::new(), Open::of(self.store(), &entry.tenant));

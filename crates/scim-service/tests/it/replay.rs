@@ -145,6 +145,24 @@ fn what_can_never_be_carried_out_is_settled() {
 }
 
 #[test]
+fn people_who_have_one_address_already_are_no_obstacle_to_a_dry_run() {
+    let world = World::new(Idp::Generic);
+    let paths = ["ada", "bob"].map(|name| {
+        let mut body = user("office@example.com");
+        body["userName"] = json!(name);
+        format!("/Users/{}", world.request("POST", "/Users", &body).id())
+    });
+    world.govern("[domain]\nallow = [\"example.com\"]\n");
+    for (path, address) in paths.iter().zip(["ada@example.org", "bob@example.org"]) {
+        let emails = json!([{"value": address, "type": "work"}]);
+        assert_eq!(world.patch(path, &replace("emails", &emails)).status.as_u16(), 400);
+    }
+    let said: Vec<u64> = world.compare(LENIENT).accepted.iter().map(|reported| reported.number).collect();
+    world.govern(LENIENT);
+    assert_eq!((said, world.replay()), (vec![1, 2], 2));
+}
+
+#[test]
 fn a_digest_does_not_depend_on_secrets() {
     let world = World::new(Idp::Generic);
     world.govern(POLICY);

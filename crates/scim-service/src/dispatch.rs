@@ -1,0 +1,130 @@
+//! From an endpoint and a method to the operation that they stand for, and from its outcome to the answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use scim_core::message::{BulkRequest, SearchRequest};
+use scim_core::project::Projection;
+use scim_core::schema::{Membership, ResourceType};
+use scim_core::{Error, ErrorKind, Result, json};
+
+use crate::Service;
+use crate::bulk::bulk;
+use crate::context::Context;
+use crate::cursor::Seal;
+use crate::etag::Precondition;
+use crate::reply::Reply;
+use crate::resource::{Modified, Scope, search};
+use crate::route::Endpoint;
+use crate::{discovery, query};
+
+impl Service {
+    /// Carries out a request.
+    pub(crate) async fn dispatch(
+        &self,
+        context: &Context<'_>,
+        endpoint: Endpoint,
+        parts: &http::request::Parts,
+        sent: &Bytes,
+    ) -> Result<Reply> {
+        if endpoint.is_discovery() {
+            discovery::check_query(parts.uri.query())?;
+        }
+        let query = || query::parse(parts.uri.query());
+        match (endpoint, &parts.method) {
+            (Endpoint::Me, _) => Err(Error::new(
+                ErrorKind::NotImplemented,
+                "/Me is not served: a provisioning client acts for an organisation, not for a person",
+            )
+            .remedy("use /Users")),
+            (Endpoint::ServiceProviderConfig, _) => discovery::service_provider_config(context),
+            (Endpoint::Schemas, _) => discovery::schemas(context),
+            (Endpoint::Schema(urn), _) => discovery::schema(context, &urn),
+            (Endpoint::ResourceTypes, _) => discovery::resource_types(context),
+            (Endpoint::ResourceType(name), _) => discovery::resource_type(context, &name),
+            (Endpoint::Root, _) => self.search(context, &Scope::Root, &query()?).await,
+            (Endpoint::RootSearch, _) => {
+                let request = SearchRequest::decode(&json::parse(sent)?)?;
+                self.search(context, &Scope::Root, &request).await
+            }
+            (Endpoint::Search(resource_type), _) => {
+                let request = SearchRequest::decode(&json::parse(sent)?)?;
+                self.search(context, &Scope::Type(resource_type), &request).await
+            }
+            (Endpoint::Bulk, _) => {
+                let request = BulkRequest::decode(&json::parse(sent)?)?;
+                self.rates.charge(context.tenant, request.operations.len().min(self.settings.max_operations));
+                bulk(context, request).await
+            }
+            (Endpoint::Collection(resource_type), &Method::POST) => {
+                let projection = projection(&query()?, &resource_type)?;
+                let body = json::parse(sent)?;
+                let record = context.create(&resource_type, body).await?;
+                context.show_written(StatusCode::CREATED, &resource_type, &record, &projection).await
+            }
+            (Endpoint::Collection(resource_type), _) => {
+                self.search(context, &Scope::Type(resource_type), &query()?).await
+            }
+            (Endpoint::Resource(resource_type, id), method) => {
+                let projection = projection(&query()?, &resource_type)?;
+                let precondition = Precondition::of(&parts.headers)?;
+                match *method {
+                    Method::PUT => {
+                        let body = json::parse(sent)?;
+                        let record = context.replace(&resource_type, &id, body, &precondition).await?;
+                        context.show_written(StatusCode::OK, &resource_type, &record, &projection).await
+                    }
+                    Method::PATCH => {
+                        let body = json::parse(sent)?;
+                        let modified = context.modify(&resource_type, &id, body, &precondition).await?;
+                        self.show_modified(context, &resource_type, &id, modified, &projection).await
+                    }
+                    Method::DELETE => {
+                        context.delete(&resource_type, &id, &precondition).await?;
+                        Ok(Reply::empty(StatusCode::NO_CONTENT))
+                    }
+                    _ => context.read(&resource_type, &id, &projection, &parts.headers).await,
+                }
+            }
+        }
+    }
+
+    /// RFC 7644 §3.5.2: 200 with the resource, or 204. A group is shown only if the request selects attributes, since
+    /// writing out its members could cost far more than changing one.
+    async fn show_modified(
+        &self,
+        context: &Context<'_>,
+        resource_type: &Arc<ResourceType>,
+        id: &str,
+        modified: Modified,
+        projection: &Projection,
+    ) -> Result<Reply> {
+        if resource_type.membership() == Some(Membership::Group) && projection.is_default() {
+            return Ok(Reply::empty(StatusCode::NO_CONTENT).etag(&format!("W/\"{}\"", modified.version())));
+        }
+        let record = match modified {
+            Modified::Record(record) => record,
+            Modified::Version(_) => context.record(resource_type, id).await?,
+        };
+        context.show_written(StatusCode::OK, resource_type, &record, projection).await
+    }
+
+    async fn search(&self, context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Result<Reply> {
+        search(context, self.seal().await?, scope, request).await
+    }
+
+    async fn seal(&self) -> Result<&Seal> {
+        if let Some(seal) = self.seal.get() {
+            return Ok(seal);
+        }
+        let key = self.directory.secret("cursor").await?;
+        Ok(self.seal.get_or_init(|| Seal::new(&key, self.settings.cursor_seconds)))
+    }
+}
+
+fn projection(query: &SearchRequest, resource_type: &ResourceType) -> Result<Projection> {
+    let attributes: Vec<&str> = query.attributes.iter().map(String::as_str).collect();
+    let excluded: Vec<&str> = query.excluded_attributes.iter().map(String::as_str).collect();
+    Projection::parse(&attributes, &excluded, resource_type)
+}
