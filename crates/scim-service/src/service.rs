@@ -132,7 +132,7 @@ impl Service {
             Error::new(ErrorKind::NotFound, "there is nothing here")
                 .remedy("a tenant's base URL ends in `/t/{tenant}/scim/v2`")
         })?;
-        let (mut entry, token) = self.authenticate(name, &parts.headers).await?;
+        let (mut entry, mut token) = self.authenticate(name, &parts.headers).await?;
         served.tenant = Some(name.to_owned());
         let connection = in_use(&entry)?;
         if let Err(seconds) = self.rates.take(&entry.tenant, now) {
@@ -140,7 +140,7 @@ impl Service {
         }
         let rules = self.rules_in_force(&entry)?;
         let registry = &rules.registry;
-        let endpoint = Endpoint::of(path, registry).ok_or_else(|| nowhere(path, registry, connection))?;
+        let mut endpoint = Endpoint::of(path, registry).ok_or_else(|| nowhere(path, registry, connection))?;
         served.route = endpoint.name();
         if !endpoint.allows(&parts.method) {
             let error = Error::new(
@@ -161,40 +161,54 @@ impl Service {
             return Ok(Reply::from(error));
         }
         let sent = match endpoint.takes_body(&parts.method) {
-            true => body::collect(parts, body, self.settings.max_body).await?,
+            true => {
+                let sent = body::collect(parts, body, self.settings.max_body).await?;
+                // A body can take its time, and the credential may have been revoked meanwhile.
+                (entry, token) = self.authenticate(name, &parts.headers).await?;
+                in_use(&entry)?;
+                sent
+            }
             false => Bytes::new(),
         };
         let request = Incoming { parts, path, sent, token: &token.id, id: self.request_id(parts), now };
+        let is_bulk = matches!(endpoint, Endpoint::Bulk);
         for _ in 1..REPLANS {
-            let (reply, is_stale) = self.carry_out(&entry, &request).await;
+            let (reply, is_stale) = self.carry_out(&entry, endpoint, &request).await;
             // What was done of a Bulk request must not be done again.
-            if !is_stale || matches!(endpoint, Endpoint::Bulk) {
+            if !is_stale || is_bulk {
                 return reply;
             }
             self.directory.refresh().await?;
             entry = self.directory.tenant(name).await?.ok_or_else(unauthenticated)?;
+            let (rules, connection) = (self.rules_in_force(&entry)?, in_use(&entry)?);
+            endpoint = Endpoint::of(path, &rules.registry)
+                .ok_or_else(|| nowhere(path, &rules.registry, connection))?;
         }
-        self.carry_out(&entry, &request).await.0
+        self.carry_out(&entry, endpoint, &request).await.0
     }
 
     /// Carries out a request that was let in, under the rules of the tenant as they are known. Says besides whether they
     /// had been replaced when it came to writing, so that nothing was written.
-    async fn carry_out(&self, entry: &TenantEntry, request: &Incoming<'_>) -> (Result<Reply>, bool) {
+    async fn carry_out(
+        &self,
+        entry: &TenantEntry,
+        endpoint: Endpoint,
+        request: &Incoming<'_>,
+    ) -> (Result<Reply>, bool) {
         let course = Course::default();
-        let reply = self.under_rules(entry, request, &course).await;
+        let reply = self.under_rules(entry, endpoint, request, &course).await;
         (reply, course.stale.into_inner())
     }
 
     async fn under_rules(
         &self,
         entry: &TenantEntry,
+        endpoint: Endpoint,
         request: &Incoming<'_>,
         course: &Course,
     ) -> Result<Reply> {
         let rules = self.rules_in_force(entry)?;
         let Incoming { parts, path, sent, token, id, now } = request;
-        let endpoint = Endpoint::of(path, &rules.registry)
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such endpoint any more"))?;
         let base = self.base_of(&entry.tenant);
         let origin = Origin { method: parts.method.as_str(), path, body: Sent::Bytes(sent) };
         let context = Context {

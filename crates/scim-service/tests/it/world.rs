@@ -148,6 +148,20 @@ impl World {
         Answer { status: head.status, head, body }
     }
 
+    /// Sends an authenticated request whose body is not done before the tenant's tokens are revoked.
+    pub(crate) fn revoked_meanwhile(&self, method: &str, path: &str, body: &Value) -> StatusCode {
+        let (head, body) = self.written(method, path, body, &[]).into_parts();
+        let (service, tenant) = (Arc::clone(&self.service), Tenant::new("acme").expect("a name"));
+        let body = body.map_frame(move |frame| {
+            let directory = service.directory();
+            for token in now(directory.tokens(&tenant)).expect("the store answers") {
+                now(directory.revoke_token(&token.id, "test")).expect("it is there");
+            }
+            frame
+        });
+        now(self.service.handle(Request::from_parts(head, body))).status()
+    }
+
     /// Sends an authenticated request with more headers.
     pub(crate) fn with_headers(
         &self,
