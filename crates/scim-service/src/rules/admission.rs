@@ -148,6 +148,10 @@ fn name_of(document: &Document, resource_type: &ResourceType) -> Option<String> 
     Some(format!("{name}:{}", fold(value)))
 }
 
+/// Most memberships that one write is remarked on for, so that who sends cannot make reports as long as they like. All of
+/// them can be listed: [`scim_store::Store::crowded`].
+const MOST_REMARKS: usize = 100;
+
 /// A member in a group, as a subject.
 fn in_group(group: &str, member: &str) -> String {
     format!("{group}/{member}")
@@ -207,16 +211,24 @@ impl Context<'_> {
         if members.add.is_empty() || self.rules.policy.group().mode != Mode::Warn {
             return Ok(());
         }
-        let of = members.add.clone();
-        let query = EdgeQuery { side: Side::Groups, count: of.len().saturating_mul(2), of, after: None };
-        let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
-        let others: Vec<&Edge> = page.edges.iter().filter(|edge| edge.id != group).collect();
+        let mut query = EdgeQuery { side: Side::Groups, count: 1000, of: members.add.clone(), after: None };
+        let mut others: Vec<Edge> = Vec::new();
+        loop {
+            let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
+            let last = page.edges.last().map(|edge| (edge.of.clone(), edge.id.clone()));
+            others.extend(page.edges.into_iter().filter(|edge| edge.id != group));
+            match last {
+                Some(last) if page.more && others.len() < MOST_REMARKS => query.after = Some(last),
+                _ => break,
+            }
+        }
+        others.truncate(MOST_REMARKS);
         if others.is_empty() {
             return Ok(());
         }
         let (name, ids) = (self.label(group).await?, others.iter().map(|edge| &*edge.of).collect::<Vec<_>>());
         let people = self.store.get(self.tenant, &ids).await.map_err(store_error)?;
-        for (edge, person) in others.into_iter().zip(people) {
+        for (edge, person) in others.iter().zip(people) {
             let label = person.map(|person| person.label).filter(|label| !label.is_empty());
             let person = label.as_deref().unwrap_or(&edge.of);
             remarks.say(0, self.rules.policy.second_group(person, &name, &edge.label));

@@ -171,3 +171,23 @@ fn other_rules_make_other_persons_and_leave_resources_alone() {
     let group = json!({"schemas": [GROUP], "displayName": "x"});
     assert_eq!(world.request("POST", "/Groups", &group).status.as_u16(), 201);
 }
+
+#[test]
+fn memberships_are_remarked_on_whoever_comes_first_and_not_without_end() {
+    let world = World::new(Idp::Entra);
+    world.govern("[group]\nmode = \"warn\"\n");
+    let (ada, bob) = (world.user("ada"), world.user("bob"));
+    for name in ["a", "b", "c", "d"] {
+        world.group(name, &[&ada]);
+    }
+    world.group("e", &[&bob]);
+    let before = world.said().len();
+    world.group("both", &[&ada, &bob]);
+    assert_eq!(world.said().len() - before, 5);
+    let many: Vec<String> = (0..120).map(|n| world.user(&format!("u{n}"))).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    world.group("many", &many);
+    let before = world.said().len();
+    world.group("again", &many);
+    assert_eq!(world.said().len() - before, 100);
+}
