@@ -163,6 +163,24 @@ fn people_who_have_one_address_already_are_no_obstacle_to_a_dry_run() {
 }
 
 #[test]
+fn a_dry_run_sees_what_the_requests_before_leave() {
+    let world = World::new(Idp::Entra);
+    world.govern(POLICY);
+    let (ada, cyd) = (created(&world, "ada@example.com"), created(&world, "cyd@example.com"));
+    let (red, blue) = (world.group("Red", &[&ada]), world.group("Blue", &[&cyd]));
+    let green = format!("/Groups/{}", world.group("Green", &[]));
+    let body = json!({"schemas": [GROUP], "displayName": "Red", "members": [{"value": cyd}]});
+    assert_eq!(world.request("PUT", &format!("/Groups/{red}"), &body).status.as_u16(), 400);
+    assert_eq!(world.patch(&green, &add(&[&ada])).status.as_u16(), 400);
+    let numbers = || world.compare(POLICY).accepted.iter().map(|one| one.number).collect::<Vec<_>>();
+    assert!(numbers().is_empty());
+    // Once cyd may come, ada goes, and may go elsewhere.
+    assert_eq!(world.patch(&format!("/Groups/{blue}"), &remove(&cyd)).status.as_u16(), 204);
+    assert_eq!((numbers(), world.replay()), (vec![1, 2], 2));
+    assert_eq!(members(&world, &red), [cyd.as_str()]);
+}
+
+#[test]
 fn a_digest_does_not_depend_on_secrets() {
     let world = World::new(Idp::Generic);
     world.govern(POLICY);
