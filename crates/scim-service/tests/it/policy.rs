@@ -191,3 +191,70 @@ fn memberships_are_remarked_on_whoever_comes_first_and_not_without_end() {
     world.group("again", &many);
     assert_eq!(world.said().len() - before, 100);
 }
+
+#[test]
+fn a_request_that_meets_other_rules_is_planned_anew() {
+    const LENIENT: &str = "[domain]\nallow = [\"example.com\", \"example.org\"]\n";
+    for (before, after, expected) in [(POLICY, LENIENT, 201), (LENIENT, POLICY, 400)] {
+        let mut anew = 0;
+        for looks in 0..20 {
+            let world = World::new(Idp::Generic);
+            world.govern(before);
+            world.interrupt_by(looks, after);
+            let answer = world.request("POST", "/Users", &user("ada@example.org"));
+            if !world.is_interrupted() {
+                break;
+            }
+            let status = answer.status.as_u16();
+            assert!([201, 400].contains(&status), "{looks}: {}", answer.body);
+            anew += usize::from(status == expected);
+        }
+        assert!(anew > 1, "{anew}");
+    }
+}
+
+#[test]
+fn what_was_done_of_a_bulk_request_is_not_done_again_under_other_rules() {
+    let mut cut_short = 0;
+    for looks in 0..20 {
+        let world = World::new(Idp::Generic);
+        world.govern(POLICY);
+        world.interrupt_by(looks, "[domain]\nallow = [\"example.com\"]\n");
+        let posts = ["ada", "bob", "cyd"].map(|name| {
+            json!({"method": "POST", "path": "/Users", "bulkId": name, "data": user(&format!("{name}@example.com"))})
+        });
+        let schema = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+        let answer = world.request("POST", "/Bulk", &json!({"schemas": [schema], "Operations": posts}));
+        if !world.is_interrupted() {
+            break;
+        }
+        let operations = answer.body["Operations"].as_array().cloned().unwrap_or_default();
+        let done = operations.iter().filter(|operation| operation["status"] == "201").count();
+        let later = operations.iter().filter(|operation| operation["status"] == "503").count();
+        assert_eq!((done + later, world.persons().len()), (3, done), "{looks}: {}", answer.body);
+        cut_short += usize::from(later > 0);
+    }
+    assert!(cut_short > 0, "{cut_short}");
+}
+
+#[test]
+fn every_write_and_every_refusal_is_recorded_once() {
+    let world = World::new(Idp::Generic);
+    world.govern(POLICY);
+    let id = created(&world, "ada@example.com");
+    world.request("POST", "/Users", &user("info@example.org"));
+    let mut second = user("ada@example.com");
+    second["userName"] = json!("second");
+    world.request("POST", "/Users", &second);
+    world.request("DELETE", &format!("/Users/{id}"), &Value::Null);
+    let (refused, deleted) = ("domain-not-listed collective-address", format!("DELETE /Users/{id} 204"));
+    assert_eq!(
+        world.audit(),
+        [
+            "POST /Users 201".to_owned(),
+            format!("POST /Users 400 {refused}"),
+            "POST /Users 400 email-taken".to_owned(),
+            deleted
+        ]
+    );
+}

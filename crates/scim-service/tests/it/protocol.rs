@@ -550,3 +550,15 @@ fn a_token_that_is_revoked_while_the_body_arrives_does_not_write() {
     assert_eq!(world.revoked_meanwhile("POST", "/Users", &body).as_u16(), 401);
     assert!(world.persons().is_empty());
 }
+
+#[test]
+fn a_bulk_request_counts_as_its_operations() {
+    let world = World::with(Idp::Generic, |settings| settings.requests_per_second = 1);
+    let get = || world.get("/Users").status.as_u16();
+    assert_eq!(get(), 200);
+    let missing = json!({"method": "DELETE", "path": "/Users/nobody"});
+    let schema = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+    let bulk = json!({"schemas": [schema], "Operations": vec![missing; 20]});
+    assert_eq!(world.request("POST", "/Bulk", &bulk).status.as_u16(), 200);
+    assert_eq!(get(), 429);
+}

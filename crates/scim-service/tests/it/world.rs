@@ -202,6 +202,13 @@ impl World {
         *self.environment.interruption.lock().expect("no panic") = Some((looks, Box::new(interruption)));
     }
 
+    /// Puts a policy in force once the service looks at the clock again, after so many looks.
+    pub(crate) fn interrupt_by(&self, looks: usize, policy: &str) {
+        let (service, rules) = (Arc::clone(&self.service), rules(policy));
+        let interruption = move || drop(now(service.change_rules("acme", &rules, "test")).expect("a policy"));
+        *self.environment.interruption.lock().expect("no panic") = Some((looks, Box::new(interruption)));
+    }
+
     /// Whether everything that was to interrupt has done so.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.environment.interruption.lock().expect("no panic").is_none()
@@ -286,6 +293,17 @@ impl World {
             findings.iter().map(code).collect::<Vec<_>>()
         });
         codes.collect()
+    }
+
+    /// What is recorded of the tenant's requests: action, status and detail.
+    pub(crate) fn audit(&self) -> Vec<String> {
+        let tenant = Tenant::new("acme").expect("a name");
+        let audited = now(self.store.audit(&tenant, 0, 1000)).expect("in memory");
+        let line = |audited: scim_store::Audited| {
+            let scim_store::AuditEntry { action, status, detail, .. } = audited.entry;
+            format!("{action} {status} {detail}").trim_end().to_owned()
+        };
+        audited.into_iter().map(line).collect()
     }
 
     /// Whom reports are about.
