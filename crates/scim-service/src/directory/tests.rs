@@ -318,6 +318,34 @@ fn what_changed_while_it_was_read_is_not_remembered() {
     world.server.cache.keep_tenant(stale, generation);
     let entry = now(world.server.tenant("acme")).expect("reads").expect("there");
     assert_eq!(entry.connection, Some(generic()));
+    // So with a token that is revoked while somebody reads it.
+    let NewToken { entry: token, token: presented } =
+        now(world.command.create_token(&world.acme, None, "test")).expect("created");
+    let generation = world.server.cache.generation();
+    now(world.command.revoke_token(&token.id, "test")).expect("revoked");
+    now(world.server.refresh()).expect("looks");
+    world.server.cache.keep_token(Arc::new(token), generation);
+    assert!(now(world.server.authenticate(&entry, &presented)).expect("reads").is_none());
+}
+
+#[test]
+fn new_rules_reach_a_server_that_knows_the_tenant() {
+    let world = world();
+    now(world.command.create_connection(&world.acme, generic(), "test")).expect("created");
+    now(world.server.refresh()).expect("looks");
+    let policy = || now(world.server.tenant("acme")).expect("reads").expect("there").policy.clone();
+    assert_eq!(policy(), None);
+    let entry = now(world.command.tenant("acme")).expect("reads").expect("there");
+    let text = Some("[email]\n".to_owned());
+    now(world.command.put_rules(&entry, text.clone(), Vec::new(), "test")).expect("nobody was faster");
+    assert_eq!(policy(), None, "it is remembered until the log is looked at");
+    now(world.server.refresh()).expect("looks");
+    assert_eq!(policy(), text);
+    assert!(now(world.command.put_rules(&entry, None, Vec::new(), "test")).is_err(), "somebody was faster");
+    // A look at the log that took longer than another one does not lead back.
+    let position = world.server.cache.position().expect("it follows");
+    world.server.cache.advance(position - 1, world.server.now());
+    assert_eq!(world.server.cache.position(), Some(position));
 }
 
 #[test]

@@ -190,6 +190,7 @@ fn memberships_are_remarked_on_whoever_comes_first_and_not_without_end() {
     let before = world.said().len();
     world.group("again", &many);
     assert_eq!(world.said().len() - before, 100);
+    assert!(world.replayed().is_empty(), "nothing was refused");
 }
 
 #[test]

@@ -100,6 +100,30 @@ fn a_request_about_a_whole_group_does_not_undo_what_is_newer() {
 }
 
 #[test]
+fn whoever_is_taken_out_of_a_group_stays_out_whenever_that_comes() {
+    let mut interrupted = 0;
+    for looks in 0..30 {
+        let world = World::new(Idp::Entra);
+        world.govern(POLICY);
+        let (ada, bob) = (created(&world, "ada@example.com"), created(&world, "bob@example.com"));
+        let (red, blue) = (world.group("Red", &[&ada]), world.group("Blue", &[&bob]));
+        let path = format!("/Groups/{blue}");
+        let members_sent = json!([{"value": ada}, {"value": bob}]);
+        let body = json!({"schemas": [GROUP], "displayName": "Blue", "members": members_sent});
+        assert_eq!(world.request("PUT", &path, &body).status.as_u16(), 400);
+        world.request("DELETE", &format!("/Groups/{red}"), &Value::Null);
+        world.interrupt(looks, "PATCH", &path, &message(&remove(&bob)));
+        world.replay();
+        if !world.is_interrupted() {
+            break;
+        }
+        interrupted += 1;
+        assert!(!members(&world, &blue).contains(&bob), "{looks}");
+    }
+    assert!(interrupted > 2, "{interrupted}");
+}
+
+#[test]
 fn newer_refusals_about_the_same_are_carried_out_as_well_and_in_order() {
     let world = World::new(Idp::Entra);
     world.govern(POLICY);
