@@ -562,3 +562,21 @@ fn a_bulk_request_counts_as_its_operations() {
     assert_eq!(world.request("POST", "/Bulk", &bulk).status.as_u16(), 200);
     assert_eq!(get(), 429);
 }
+
+#[test]
+fn what_refers_to_a_failed_operation_fails_too() {
+    let world = World::new(Idp::Generic);
+    world.user("ada");
+    let enterprise = scim_core::schema::ENTERPRISE_USER;
+    let first = json!({"schemas": [USER], "userName": "ada"});
+    let second = json!({"schemas": [USER, enterprise], "userName": "bob",
+        enterprise: {"manager": {"value": "bulkId:a"}}});
+    let schema = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+    let bulk = json!({"schemas": [schema], "Operations": [
+        {"method": "POST", "path": "/Users", "bulkId": "a", "data": first},
+        {"method": "POST", "path": "/Users", "bulkId": "b", "data": second},
+    ]});
+    let operations = world.request("POST", "/Bulk", &bulk).body["Operations"].clone();
+    assert_eq!((&operations[0]["status"], &operations[1]["status"]), (&json!("409"), &json!("400")));
+    assert_eq!(world.persons().len(), 1);
+}
