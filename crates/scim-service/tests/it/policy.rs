@@ -259,3 +259,16 @@ fn every_write_and_every_refusal_is_recorded_once() {
         ]
     );
 }
+
+#[test]
+fn only_whom_other_rules_newly_refuse_is_compared_as_refused() {
+    let world = World::new(Idp::Generic);
+    let (ada, _) = (created(&world, "ada@example.org"), created(&world, "bob@example.com"));
+    let refused = |policy: &str| {
+        let comparison = world.compare(policy);
+        comparison.refused.into_iter().map(|concerned| concerned.id).collect::<Vec<_>>()
+    };
+    assert_eq!(refused(POLICY), [ada.as_str()]);
+    assert_eq!(world.govern(POLICY), [ada]);
+    assert!(refused(POLICY).is_empty());
+}

@@ -580,3 +580,17 @@ fn what_refers_to_a_failed_operation_fails_too() {
     assert_eq!((&operations[0]["status"], &operations[1]["status"]), (&json!("409"), &json!("400")));
     assert_eq!(world.persons().len(), 1);
 }
+
+#[test]
+fn schemas_follow_what_a_patch_leaves() {
+    let world = World::new(Idp::Generic);
+    let enterprise = scim_core::schema::ENTERPRISE_USER;
+    let body =
+        json!({"schemas": [USER, enterprise], "userName": "ada", enterprise: {"department": "Engines"}});
+    let path = format!("/Users/{}", world.request("POST", "/Users", &body).id());
+    let department = format!("{enterprise}:department");
+    world.patch(&path, &json!([{"op": "remove", "path": department}]));
+    assert_eq!(world.get(&path).body["schemas"], json!([USER]));
+    world.patch(&path, &json!([{"op": "add", "path": department, "value": "Looms"}]));
+    assert_eq!(world.get(&path).body["schemas"], json!([USER, enterprise]));
+}

@@ -139,7 +139,7 @@ fn newer_refusals_about_the_same_are_carried_out_as_well_and_in_order() {
     // Refused again, the second one does not pass for newer than the third.
     assert_eq!(world.replay(), 0);
     world.govern(LENIENT);
-    assert_eq!(world.replay(), 2);
+    assert_eq!((world.replay(), world.latest_actor().as_str()), (2, "replayer"));
     assert_eq!(world.persons()[0].person.email.as_deref(), Some("last@example.org"));
     assert_eq!((world.said(), world.get(&path).body["title"].clone()), (vec![], json!("Countess")));
 }

@@ -264,7 +264,7 @@ impl World {
 
     /// Carries out again what was refused.
     pub(crate) fn replayed(&self) -> Vec<Replayed> {
-        now(self.service.replay("acme", "test")).expect("the store answers")
+        now(self.service.replay("acme", "replayer")).expect("the store answers")
     }
 
     /// Has the requests of the tenant refused from now on.
@@ -304,6 +304,13 @@ impl World {
             format!("{action} {status} {detail}").trim_end().to_owned()
         };
         audited.into_iter().map(line).collect()
+    }
+
+    /// Who is recorded for the latest request.
+    pub(crate) fn latest_actor(&self) -> String {
+        let tenant = Tenant::new("acme").expect("a name");
+        let audited = now(self.store.audit(&tenant, 0, 1000)).expect("in memory");
+        audited.last().expect("something is recorded").entry.actor.clone()
     }
 
     /// Whom reports are about.
