@@ -45,7 +45,7 @@ impl Settings {
             max_operations: 1000,
             max_results: 1000,
             default_results: 100,
-            max_members: 1_000_000,
+            max_members: 100_000,
             cursor_seconds: 3600,
             unknown_members: UnknownMembers::Refuse,
             passwords: None,

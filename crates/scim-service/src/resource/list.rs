@@ -28,6 +28,9 @@ pub(crate) enum Scope {
 /// Deepest page of a sorted query over several types, which has to be merged in memory.
 const MERGE_LIMIT: usize = 10_000;
 
+/// Most comparisons in a filter. Clients that look up many resources at once name some hundred.
+const MOST_COMPARISONS: usize = 500;
+
 /// One type's share of a query.
 struct Part {
     resource_type: Arc<ResourceType>,
@@ -112,6 +115,7 @@ fn parts(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Resul
             Some(text) => {
                 let filter = parse_filter(text, resource_type, among, context.quirks)?;
                 check_filter(&filter, resource_type)?;
+                check_size(&filter)?;
                 Some(filter)
             }
             None => None,
@@ -133,6 +137,16 @@ fn parts(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Resul
         parts.push(Part { resource_type: Arc::clone(resource_type), filter, sort, projection });
     }
     Ok(parts)
+}
+
+/// Refuses filters that would be long work for every resource that they are held against.
+fn check_size(filter: &Filter) -> Result<()> {
+    let comparisons = filter.comparisons();
+    if comparisons <= MOST_COMPARISONS {
+        return Ok(());
+    }
+    let words = format!("the filter makes {comparisons} comparisons, and {MOST_COMPARISONS} are the most");
+    Err(Error::new(ErrorKind::InvalidFilter, words).remedy("ask in several requests"))
 }
 
 /// Refuses filters on what is put together when a resource is read, and is therefore in no index and no document.

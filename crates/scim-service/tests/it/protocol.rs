@@ -377,6 +377,19 @@ fn lists_are_filtered_sorted_and_paged() {
     assert_eq!(names("filter=userName+sw+%22D%22"), ["Dora"]);
     assert_eq!(names("filter=userName%20eq%20%22nobody%22"), Vec::<String>::new());
     assert_eq!(names("count=0"), Vec::<String>::new());
+    let of = |count: usize| {
+        let filter: Vec<String> = (0..count).map(|n| format!("userName eq \"u{n}\"")).collect();
+        let search = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
+        let body = json!({"schemas": [search], "filter": filter.join(" or ")});
+        world.request("POST", "/Users/.search", &body)
+    };
+    assert_eq!(of(500).status.as_u16(), 200);
+    let long = of(501);
+    assert_eq!((long.status.as_u16(), long.body["scimType"].as_str()), (400, Some("invalidFilter")));
+    assert_eq!(
+        long.body["detail"],
+        "the filter makes 501 comparisons, and 500 are the most; ask in several requests"
+    );
     let none = world.get("/Users?filter=usrName+pr");
     assert_eq!((none.status.as_u16(), none.body["scimType"].as_str()), (400, Some("invalidFilter")));
 
