@@ -114,7 +114,7 @@ impl Service {
         search(context, self.seal().await?, scope, request).await
     }
 
-    async fn seal(&self) -> Result<&Seal> {
+    pub(crate) async fn seal(&self) -> Result<&Seal> {
         if let Some(seal) = self.seal.get() {
             return Ok(seal);
         }

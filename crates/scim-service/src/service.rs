@@ -81,13 +81,15 @@ impl Service {
 
     /// Brings what is stored in line with the registry: where an attribute has become indexed or unique, what is there
     /// already gets its entries. To be called once, before the first request. Where nothing has changed it costs a read
-    /// for each resource type.
+    /// for each resource type, and one for the key of cursors, so that no read has to write it later, when the store may
+    /// be full.
     ///
     /// # Errors
     /// `Conflict` when two resources have the same value of an attribute that has become unique; otherwise when the
     /// store cannot be read or written.
     pub async fn prepare(&self) -> Result<()> {
-        reindex::follow_schemas(&*self.store, &self.registry, &self.directory, &*self.environment).await
+        reindex::follow_schemas(&*self.store, &self.registry, &self.directory, &*self.environment).await?;
+        self.seal().await.map(|_| ())
     }
 
     /// Answers a request. Every outcome is an answer, errors included. A body that fails with an [`io::Error`] of kind

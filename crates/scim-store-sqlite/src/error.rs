@@ -69,6 +69,8 @@ pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
         }
         // The shared-memory file is extended before the disk is found to be full.
         Some((ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE)) => StoreError::Full(error.into()),
+        // A sync that failed leaves open what is on the disk; a quota that is used up is reported like this too.
+        Some((ErrorCode::SystemIoFailure, _)) => StoreError::Unavailable(error.into()),
         _ => StoreError::Fault(error.into()),
     }
 }
@@ -76,4 +78,33 @@ pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
 /// What is stored is not what was written.
 pub(crate) fn corrupt(what: &'static str) -> StoreError {
     StoreError::Fault(what.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_sorted_by_what_a_caller_can_do() {
+        let sorted = |code| {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            match store_error(error) {
+                StoreError::Unavailable(_) => "unavailable",
+                StoreError::Full(_) => "full",
+                StoreError::Fault(_) => "fault",
+            }
+        };
+        for (code, expected) in [
+            (ffi::SQLITE_BUSY, "unavailable"),
+            (ffi::SQLITE_BUSY_RECOVERY, "unavailable"),
+            (ffi::SQLITE_IOERR_FSYNC, "unavailable"),
+            (ffi::SQLITE_IOERR_WRITE, "unavailable"),
+            (ffi::SQLITE_FULL, "full"),
+            (ffi::SQLITE_IOERR_SHMSIZE, "full"),
+            (ffi::SQLITE_CORRUPT, "fault"),
+            (ffi::SQLITE_CONSTRAINT, "fault"),
+        ] {
+            assert_eq!(sorted(code), expected, "code {code}");
+        }
+    }
 }

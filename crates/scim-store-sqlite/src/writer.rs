@@ -49,10 +49,13 @@ impl Writer {
             while let Some(batch) = queue.batch() {
                 let start = Instant::now();
                 queue.answered = batch.len();
-                let outcome = commit(&database, batch);
+                let mut outcome = commit(&database, batch);
                 readers.committed();
                 queue.took = start.elapsed();
                 queue.note_who_waited();
+                if outcome.is_held_up() {
+                    outcome.askers.extend(queue.turned_away());
+                }
                 outcome.tell();
                 checkpoints.follow(&database, &readers);
             }
@@ -114,6 +117,13 @@ impl Queue {
         self.waited = Some(batch);
     }
 
+    /// Everybody who waits. Where another process holds the file, they have waited for it as long as those who were first,
+    /// and would otherwise wait as long again for each batch before theirs.
+    fn turned_away(&mut self) -> impl Iterator<Item = oneshot::Sender<Answer>> {
+        let waited = self.waited.take().unwrap_or_default().jobs;
+        waited.into_iter().chain(self.waiting.try_iter()).map(|job| job.answer)
+    }
+
     /// The first changeset to come, and what comes with it. `None` when nobody can send any more.
     fn batch(&mut self) -> Option<Vec<Job>> {
         let mut batch = self.waited.take().unwrap_or_default();
@@ -170,6 +180,11 @@ struct Outcome {
 }
 
 impl Outcome {
+    /// Whether the file cannot be written now, mostly because another process does.
+    fn is_held_up(&self) -> bool {
+        matches!(self.answers, Some(Err(StoreError::Unavailable(_))))
+    }
+
     /// Tells them.
     fn tell(self) {
         match self.answers {
@@ -192,13 +207,14 @@ impl Outcome {
 
 /// Commits all or nothing.
 fn commit(database: &Database, batch: Vec<Job>) -> Outcome {
-    let mut askers = Vec::with_capacity(batch.len());
+    // Apart from the work, so that all are told why, wherever it ended.
+    let (askers, work): (Vec<_>, Vec<_>) =
+        batch.into_iter().map(|job| (job.answer, (job.tenant, job.changeset))).unzip();
     let write = || {
-        let mut answers = Vec::with_capacity(batch.len());
+        let mut answers = Vec::with_capacity(work.len());
         database.run("BEGIN IMMEDIATE", &[])?;
         let mut counters = Counters::default();
-        for Job { tenant, changeset, answer } in batch {
-            askers.push(answer);
+        for (tenant, changeset) in work {
             answers.push(match counters.draft(database, &tenant, changeset) {
                 Ok(draft) => Ok(counters.apply(database, &tenant, draft)?),
                 Err(error) => Err(error),

@@ -2,8 +2,9 @@
 //!
 //! `cargo xtask tidy` holds the tree to its own rules. `load`, `peers` and `plot` build the server and the load generator
 //! and start the latter. No chore changes what git tracks, except `load --curves` and `plot`, which draw pictures for the
-//! documentation.
+//! documentation. `faults` does to a running server what may happen to one.
 
+mod faults;
 mod load;
 mod tidy;
 
@@ -13,7 +14,8 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask tidy
        cargo xtask load [--help] [OPTION]...
        cargo xtask peers [--help] [OPTION]...
-       cargo xtask plot [--help] [FOLDER]";
+       cargo xtask plot [--help] [FOLDER]
+       cargo xtask faults [--help] [OPTION]... [ROW]...";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy(),
         ["load", options @ ..] => load::run(&root(), options),
         ["peers" | "plot", ..] => load::run(&root(), &arguments),
+        ["faults", options @ ..] => faults::run(&root(), options),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS

@@ -75,6 +75,28 @@ fn another_writer_is_waited_for_so_long_and_readers_go_on() {
     assert_eq!(town.store.check().expect("a check"), [""; 0]);
 }
 
+/// Batches do not wait one after the other for the same other process, and everybody is told why.
+#[test]
+fn whoever_waited_for_another_process_is_told_with_the_first() {
+    let town = Town::new(Options { wait: Duration::from_millis(200), batch: 1, ..Options::default() });
+    let other = stranger(&town.file());
+    other.execute_batch("BEGIN IMMEDIATE").expect("begins");
+    town.statements();
+    let mut waiting: Vec<_> =
+        (0..20).map(|n| town.store.commit(town_tenant(), town.user(&format!("u{n}")))).collect();
+    for commit in &mut waiting {
+        assert!(Pin::new(commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    for commit in waiting {
+        let refused = wait(commit).expect_err("the file is held").to_string();
+        assert!(refused.contains("database is locked"), "{refused}");
+    }
+    let attempts = town.statements().iter().filter(|sql| *sql == "BEGIN IMMEDIATE").count();
+    assert!((1..=2).contains(&attempts), "{attempts} attempts for 20 changesets");
+    other.execute_batch("ROLLBACK").expect("ends");
+    town.commit(town.user("u1")).expect("created at last");
+}
+
 /// More waiting writers than the queue holds are told so at once; the others are served.
 #[test]
 fn the_queue_is_bounded() {

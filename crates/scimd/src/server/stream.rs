@@ -1,15 +1,22 @@
-//! A connection's bytes before HTTP: which version is spoken, and for HTTP/1.1 whether the framing is beyond doubt.
+//! A connection's bytes before HTTP: which version is spoken, whether the framing of HTTP/1.1 is beyond doubt, and whether
+//! the client takes what it is sent.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
 
 use super::framing::Framing;
 
 /// What an HTTP/2 client sends first (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How long a client may take nothing of what it is sent, not even a part. Nothing else ends a connection whose client asks
+/// and never reads.
+const STALL: Duration = Duration::from_secs(10);
 
 /// A byte stream of which the beginning has been looked at.
 pub(super) struct Stream<S> {
@@ -20,6 +27,23 @@ pub(super) struct Stream<S> {
     /// For HTTP/1.1.
     framing: Option<Framing>,
     refused: bool,
+    stall: Stall,
+}
+
+/// Since when nothing more could be written, as the moment when that has lasted too long.
+#[derive(Default)]
+struct Stall(Option<Pin<Box<Sleep>>>);
+
+impl Stall {
+    /// What came of writing, unless it has been waited for too long.
+    fn bound<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.0 = None;
+            return outcome;
+        }
+        let end = self.0.get_or_insert_with(|| Box::pin(sleep(STALL)));
+        end.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
@@ -42,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
             }
         };
         let framing = (!is_http2).then(Framing::new);
-        Ok((Self { inner, begun, passed: 0, framing, refused: false }, is_http2))
+        Ok((Self { inner, begun, passed: 0, framing, refused: false, stall: Stall::default() }, is_http2))
     }
 
     /// Reads on, without a judgement.
@@ -90,27 +114,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { inner, stall, .. } = self.get_mut();
+        let outcome = Pin::new(inner).poll_write(cx, bytes);
+        stall.bound(cx, outcome)
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+        let Self { inner, stall, .. } = self.get_mut();
+        let outcome = Pin::new(inner).poll_write_vectored(cx, slices);
+        stall.bound(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.inner.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { inner, stall, .. } = self.get_mut();
+        let outcome = Pin::new(inner).poll_flush(cx);
+        stall.bound(cx, outcome)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { inner, stall, .. } = self.get_mut();
+        let outcome = Pin::new(inner).poll_shutdown(cx);
+        stall.bound(cx, outcome)
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::http::{Client, Connection};
+use crate::http::Client;
 use crate::messages::{group, id, members, user};
 use crate::server::{Directory, Place, Process, Server, base, run_in, scimd};
 
@@ -231,60 +231,6 @@ fn health_and_metrics_are_served_apart() {
             "{path} is not on the public side"
         );
     }
-}
-
-#[test]
-fn termination_finishes_what_was_begun() {
-    let server = Server::start("[limits]\nrequests_per_second = 1000000");
-    let client = server.tenant("acme", "generic");
-    let Server { process, place } = server;
-    let begun = Instant::now();
-    let acknowledged: usize = std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..8)
-            .map(|writer| {
-                let mut client = client.clone();
-                scope.spawn(move || {
-                    let mut acknowledged = 0;
-                    for number in 0.. {
-                        let body = user(&format!("w{writer}n{number}")).to_string();
-                        let message = client.message("POST", "/Users", &[], Some(body.as_bytes()));
-                        // A new connection may be refused once the server ends; a request that was begun may not be cut.
-                        let Ok(mut connection) = Connection::open(client.address) else {
-                            return acknowledged;
-                        };
-                        if connection.send(&message).is_err() {
-                            return acknowledged;
-                        }
-                        match connection.receive("POST") {
-                            Ok(answer) => assert_eq!(answer.status, 201, "{}", answer.text()),
-                            Err(error) => {
-                                let refused = Connection::open(client.address).is_err();
-                                assert!(refused, "a request was cut before the server ended: {error}");
-                                return acknowledged;
-                            }
-                        }
-                        acknowledged += 1;
-                        if writer == 0 && number == 20 {
-                            return acknowledged;
-                        }
-                        client = client.clone();
-                    }
-                    acknowledged
-                })
-            })
-            .collect();
-        let mut writers = writers.into_iter();
-        let first = writers.next().expect("a writer").join().expect("the first writer is content");
-        process.signal("TERM");
-        first + writers.map(|writer| writer.join().expect("content")).sum::<usize>()
-    });
-    let (code, _, err) = process.ended();
-    assert_eq!(code, Some(0), "{err}");
-    assert!(begun.elapsed() < Duration::from_secs(20), "it took {:?}", begun.elapsed());
-    let server = Server { process: place.serve(), place };
-    let token = server.place.token("acme");
-    let stored = server.client("acme", &token).get("/Users?count=0").expect(200)["totalResults"].clone();
-    assert!(stored.as_u64().expect("a number") >= acknowledged as u64, "{stored} of {acknowledged}");
 }
 
 #[test]

@@ -210,17 +210,35 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Result<Answer> {
-        let message = self.message(method, path, headers, body);
-        if let Some(mut connection) = self.connection.take()
-            && let Ok(answer) = exchange(&mut connection, &message, method)
+        if self.is_connected()
+            && let Ok(answer) = self.attempt(method, path, headers, body)
         {
-            self.keep(connection, &answer);
             return Ok(answer);
         }
-        let mut connection = Connection::open(self.address)?;
+        self.attempt(method, path, headers, body)
+    }
+
+    /// Sends a request once, on the kept connection if there is one, and reads the answer.
+    pub(crate) fn attempt(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Result<Answer> {
+        let message = self.message(method, path, headers, body);
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(self.address)?,
+        };
         let answer = exchange(&mut connection, &message, method)?;
         self.keep(connection, &answer);
         Ok(answer)
+    }
+
+    /// Whether the next request goes over a connection that is open already.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connection.is_some()
     }
 
     /// Sends a request once, on a connection of its own, and reads the answer.

@@ -3,21 +3,18 @@
 //! Read through the store's own interface, as an application beside the server would.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use scim_store::{Audited, Change, Store, Tenant};
+use scim_store::{Audited, Change, PersonQuery, PersonRecord, Store, Tenant};
 use scim_store_sqlite::{Options, SqliteStore};
+use scimd::config::StoreUrl;
 
-/// A look into a database, whether or not a server has it open.
-pub(crate) struct Ledger(SqliteStore);
+/// A look into a store, whether or not a server has it open.
+pub(crate) struct Ledger(Arc<dyn Store>);
 
 impl Ledger {
-    pub(crate) fn open(database: &Path) -> Self {
-        Self(SqliteStore::open(database, Options::default()).expect("the database opens"))
-    }
-
-    /// What is wrong with the file.
-    pub(crate) fn faults(&self) -> Vec<String> {
-        self.0.check().expect("the database can be read")
+    pub(crate) fn open(store: &StoreUrl) -> Self {
+        Self(scimd::store::open(store).expect("the store opens"))
     }
 
     /// Every audit entry of a tenant.
@@ -34,6 +31,21 @@ impl Ledger {
         }
     }
 
+    /// Every person of a tenant.
+    pub(crate) fn persons(&self, tenant: &str) -> Vec<PersonRecord> {
+        let tenant = Tenant::new(tenant).expect("a tenant");
+        let mut all: Vec<PersonRecord> = Vec::new();
+        loop {
+            let after = all.last().map(|person| person.id.clone());
+            let query = PersonQuery::Page { after, count: 1000 };
+            let page = wait(self.0.persons(&tenant, &query)).expect("the persons");
+            all.extend(page.persons);
+            if !page.more {
+                return all;
+            }
+        }
+    }
+
     /// Every change of a tenant.
     pub(crate) fn changes(&self, tenant: &str) -> Vec<Change> {
         let tenant = Tenant::new(tenant).expect("a tenant");
@@ -47,6 +59,12 @@ impl Ledger {
             all.extend(page);
         }
     }
+}
+
+/// What is wrong with an SQLite file: its own integrity check, and what only we know.
+pub(crate) fn faults(database: &Path) -> Vec<String> {
+    let store = SqliteStore::open(database, Options::default()).expect("the database opens");
+    store.check().expect("the database can be read")
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {

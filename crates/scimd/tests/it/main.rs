@@ -10,8 +10,8 @@
 mod commands;
 mod differential;
 mod entra_validator;
+mod faults;
 mod http;
-mod kill;
 mod ledger;
 mod messages;
 mod policies;

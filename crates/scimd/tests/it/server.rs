@@ -13,6 +13,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use scimd::config::StoreUrl;
+
 use crate::http::Client;
 
 /// How long a server may take for what it announces. Only a broken one needs it.
@@ -71,6 +73,7 @@ impl Drop for Directory {
 /// A place with a configuration, where commands can be run and servers started.
 pub(crate) struct Place {
     pub(crate) directory: Directory,
+    pub(crate) store: StoreUrl,
     config: PathBuf,
 }
 
@@ -78,21 +81,16 @@ impl Place {
     /// A place with this configuration besides: keys first, then tables.
     pub(crate) fn new(config: &str) -> Self {
         let directory = Directory::new();
-        let store = directory.path().join("scimd.db");
-        let metrics = if config.contains("[metrics]") { "" } else { "[metrics]\nlisten = \"\"\n" };
-        let store = if config.contains("store =") {
-            String::new()
-        } else {
-            format!("store = \"sqlite:{}\"\n", store.display())
-        };
-        let text = format!("listen = \"127.0.0.1:0\"\n{store}{config}\n{metrics}");
-        let config = directory.write("scimd.toml", &text);
-        Self { directory, config }
+        let store = StoreUrl::Sqlite(directory.path().join("scimd.db"));
+        Self::on(directory, store, config)
     }
 
-    /// The database.
-    pub(crate) fn database(&self) -> PathBuf {
-        self.directory.path().join("scimd.db")
+    /// A place whose data are in this store.
+    pub(crate) fn on(directory: Directory, store: StoreUrl, config: &str) -> Self {
+        let metrics = if config.contains("[metrics]") { "" } else { "[metrics]\nlisten = \"\"\n" };
+        let text = format!("listen = \"127.0.0.1:0\"\nstore = \"{store}\"\n{config}\n{metrics}");
+        let config = directory.write("scimd.toml", &text);
+        Self { directory, store, config }
     }
 
     /// Runs a command against the configuration.

@@ -152,7 +152,7 @@ fn row_32_every_change_is_audited_once() {
     client.get("/Users").expect(200);
     assert_eq!(client.delete(&path).status, 204);
 
-    let ledger = Ledger::open(&server.place.database());
+    let ledger = Ledger::open(&server.place.store);
     let entries = ledger.audit("acme");
     let seen: Vec<String> =
         entries.iter().map(|entry| format!("{} {}", entry.entry.status, entry.entry.action)).collect();

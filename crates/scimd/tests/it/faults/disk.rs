@@ -1,0 +1,131 @@
+//! A full disk: writes are refused, reads live, and when there is room again nobody has to do anything.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use scimd::config::StoreUrl;
+
+use super::journal::Journal;
+use super::state::verify;
+use super::traffic::{Ending, Watch, Writer, groups};
+use super::{FAST, TENANT, millis, not_run, only_sqlite, seen, sized};
+use crate::server::{Directory, Place, Server};
+
+const ROW: &str = "disk";
+const WRITERS: usize = 4;
+
+/// A small file system of its own, in memory, which is gone when it is dropped.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(path: PathBuf) -> Result<Self, String> {
+        fs::create_dir(&path).expect("a directory");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=40m,mode=0700", "scimd-faults"]).arg(&path);
+        match mount.output() {
+            Err(error) => Err(format!("`mount` does not start: {error}")),
+            Ok(output) if output.status.success() => Ok(Self(path)),
+            Ok(output) => {
+                let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                Err(format!("mounting a small file system needs root: {words}"))
+            }
+        }
+    }
+
+    /// Writes a file until there is no room left.
+    fn fill(&self) {
+        let mut file = File::create(self.filler()).expect("a file");
+        let mut size = 1 << 20;
+        while size > 0 {
+            if file.write_all(&vec![0; size]).is_err() {
+                size /= 2;
+            }
+        }
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.filler()).expect("the file is removed");
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+
+    fn database(&self) -> PathBuf {
+        Path::join(&self.0, "scimd.db")
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_survived() {
+    let cycles = sized(3, 20);
+    if !only_sqlite(ROW) {
+        return;
+    }
+    let directory = Directory::new();
+    let disk = match Disk::mount(directory.path().join("disk")) {
+        Ok(disk) => disk,
+        Err(why) => return not_run(ROW, why),
+    };
+    let place = Place::on(directory, StoreUrl::Sqlite(disk.database()), FAST);
+    let token = place.tenant(TENANT, "generic");
+    let journal = Journal::create(place.directory.path());
+    let watch = Watch::default();
+    let server = Server { process: place.serve(), place };
+    let mut client = server.client(TENANT, &token);
+    let groups = groups(&mut client, 2);
+    let ended = AtomicBool::new(false);
+    let mut slowest = Duration::ZERO;
+    std::thread::scope(|scope| {
+        for number in 0..WRITERS {
+            let (client, groups, journal, watch) = (client.clone(), &groups, &journal, &watch);
+            let ended = &ended;
+            scope.spawn(move || {
+                let writer = Writer { client, groups, journal, watch };
+                writer.run(&format!("w{number}"), || ended.load(Ordering::Relaxed))
+            });
+        }
+        let _ending = Ending(&ended);
+        for _ in 0..cycles {
+            let before = journal.count();
+            journal.wait("for writes", |count| count.done > before.done + 20);
+            disk.fill();
+            let full = |status| watch.seen().statuses.get(&status).copied().unwrap_or_default();
+            let refused = full(507) + full(503);
+            journal.wait("for refusals", |_| full(507) + full(503) > refused + 20);
+            client.get("/Users?count=0").expect(200);
+            client.get(&format!("/Groups/{}", groups[0])).expect(200);
+            let before = journal.count();
+            let begun = std::time::Instant::now();
+            disk.free();
+            journal.wait("for writes after there is room again", |count| count.done > before.done + 20);
+            slowest = slowest.max(begun.elapsed());
+        }
+    });
+    let statuses = watch.only(&[200, 201, 204, 409, 503, 507]).statuses;
+    verify(&server.place.store, &mut client, &groups, &journal);
+    // The same file, opened anew.
+    let Server { process, place } = server;
+    process.kill();
+    let server = Server { process: place.serve(), place };
+    verify(&server.place.store, &mut server.client(TENANT, &token), &groups, &journal);
+    let done = journal.count().done;
+    seen(
+        ROW,
+        format_args!(
+            "{cycles} times full, {done} acknowledged, 0 lost; answers {statuses:?}; twenty writes after {} at most when \
+             there was room again",
+            millis(slowest)
+        ),
+    );
+}

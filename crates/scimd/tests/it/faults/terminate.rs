@@ -1,0 +1,64 @@
+//! SIGTERM under load: what was begun is answered, then connections are refused.
+
+use std::time::Instant;
+
+use super::journal::Journal;
+use super::state::verify;
+use super::traffic::{End, Watch, Writer, groups};
+use super::{FAST, TENANT, millis, place, seen, sized};
+use crate::server::Server;
+
+const WRITERS: usize = 16;
+
+#[test]
+fn terminated_under_load() {
+    let rounds = sized(5, 50);
+    let place = place(FAST);
+    let token = place.tenant(TENANT, "generic");
+    let journal = Journal::create(place.directory.path());
+    let watch = Watch::default();
+    let mut server = Server { process: place.serve(), place };
+    let groups = groups(&mut server.client(TENANT, &token), 4);
+    let mut slowest = std::time::Duration::ZERO;
+    for round in 0..rounds {
+        let client = server.client(TENANT, &token);
+        let before = journal.count();
+        let Server { process, place } = server;
+        let (ends, begun) = std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..WRITERS)
+                .map(|number| {
+                    let writer =
+                        Writer { client: client.clone(), groups: &groups, journal: &journal, watch: &watch };
+                    scope.spawn(move || writer.run(&format!("r{round}w{number}"), || false))
+                })
+                .collect();
+            journal.wait("for acknowledgements", |count| count.done >= before.done + 100);
+            process.signal("TERM");
+            let begun = Instant::now();
+            let ends: Vec<End> = writers.into_iter().map(|writer| writer.join().expect("a writer")).collect();
+            (ends, begun)
+        });
+        let (code, _, err) = process.ended();
+        slowest = slowest.max(begun.elapsed());
+        assert_eq!(code, Some(0), "{err}");
+        let cut: Vec<&String> = ends
+            .iter()
+            .filter_map(|end| match end {
+                End::Cut(how) => Some(how),
+                End::Told | End::Refused => None,
+            })
+            .collect();
+        assert!(cut.is_empty(), "requests that were begun were cut: {cut:?}");
+        server = Server { process: place.serve(), place };
+        verify(&server.place.store, &mut server.client(TENANT, &token), &groups, &journal);
+    }
+    watch.only(&[200, 201, 204, 409]);
+    let done = journal.count().done;
+    seen(
+        "terminate",
+        format_args!(
+            "{rounds} times under {WRITERS} writers, {done} acknowledged, 0 requests cut; ended after {} at most",
+            millis(slowest)
+        ),
+    );
+}

@@ -1,0 +1,135 @@
+//! `cargo xtask faults`: runs the rows of docs/faults.md, which are tests of `scimd`, and sums up what they saw.
+//!
+//! A row that cannot be carried out here is no success: the exit code says so. What the rows do is in
+//! `crates/scimd/tests/it/faults/`.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+const HELP: &str = "\
+usage: cargo xtask faults [--long] [--store URL] [--debug] [ROW]...
+
+Does to a running scimd what may happen to it, and checks what became of everything that it acknowledged.
+
+  ROW           a part of the name of a test, such as `kill`, `disk` or `terminate` [default: all]
+  --long        the numbers of docs/faults.md instead of the quick ones of the test command
+  --store URL   a Postgres of its own, `postgres://…`, instead of SQLite files
+  --debug       a build without optimisation
+
+Examples:
+  cargo xtask faults
+  cargo xtask faults --long kill
+  cargo xtask faults --long --store postgres://scim@localhost:5499/scim servers
+
+Exit codes:
+  0  every row was carried out, and held
+  1  a row did not hold
+  2  the command line is wrong, or nothing could be built
+  3  every row that was carried out held, and some could not be carried out here";
+
+/// What is asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options<'a> {
+    long: bool,
+    debug: bool,
+    store: Option<&'a str>,
+    rows: Vec<&'a str>,
+}
+
+/// Runs the rows that the options name.
+pub(crate) fn run(root: &Path, options: &[&str]) -> ExitCode {
+    if options.iter().any(|option| matches!(*option, "--help" | "-h")) {
+        println!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    match parse(options).and_then(|options| start(root, &options)) {
+        Ok(code) => ExitCode::from(code),
+        Err(problem) => {
+            eprintln!("faults: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn parse<'a>(options: &[&'a str]) -> Result<Options<'a>, String> {
+    let mut parsed = Options::default();
+    let mut options = options.iter();
+    while let Some(option) = options.next() {
+        match *option {
+            "--long" => parsed.long = true,
+            "--debug" => parsed.debug = true,
+            "--store" => match options.next() {
+                Some(url) if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
+                    parsed.store = Some(url);
+                }
+                _ => return Err("`--store` needs the URL of a Postgres, `postgres://…`".to_owned()),
+            },
+            flag if flag.starts_with('-') => {
+                return Err(format!("there is no option `{flag}`; see `cargo xtask faults --help`"));
+            }
+            row => parsed.rows.push(row),
+        }
+    }
+    Ok(parsed)
+}
+
+fn start(root: &Path, options: &Options<'_>) -> Result<u8, String> {
+    let mut cargo = crate::tidy::cargo();
+    cargo.args(["test", "--quiet", "-p", "scimd", "--test", "it"]).current_dir(root);
+    if !options.debug {
+        cargo.arg("--release");
+    }
+    cargo.arg("--");
+    match options.rows.as_slice() {
+        [] => drop(cargo.arg("faults::")),
+        rows => drop(cargo.args(rows.iter().map(|row| format!("faults::{row}")))),
+    }
+    // One row at a time, since each wants the whole machine.
+    cargo.arg("--test-threads=1").stdout(Stdio::null()).stderr(Stdio::piped());
+    cargo.env("FAULTS", if options.long { "long" } else { "short" });
+    if let Some(store) = options.store {
+        cargo.env("FAULTS_STORE", store);
+    }
+    follow(cargo)
+}
+
+/// Passes on what the rows say, and sums it up.
+fn follow(mut cargo: Command) -> Result<u8, String> {
+    let mut child = cargo.spawn().map_err(|error| format!("cargo does not start: {error}"))?;
+    let (mut seen, mut not_run) = (0, 0);
+    if let Some(stderr) = child.stderr.take() {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if let Some(row) = line.strip_prefix("fault: ") {
+                println!("{row}");
+                *(if row.contains(": NOT RUN") { &mut not_run } else { &mut seen }) += 1;
+            } else {
+                eprintln!("{line}");
+            }
+        }
+    }
+    let held = child.wait().map_err(|error| format!("cargo: {error}"))?.success();
+    println!("faults: {seen} rows held, {not_run} not run{}", if held { "" } else { ", some did not hold" });
+    Ok(match (held, seen, not_run) {
+        (false, ..) => 1,
+        (true, 0, 0) => 2,
+        (true, _, 0) => 0,
+        (true, ..) => 3,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_understood_or_refused() {
+        let expected =
+            Options { long: true, store: Some("postgres://x"), rows: vec!["kill", "disk"], debug: false };
+        assert_eq!(parse(&["--long", "kill", "--store", "postgres://x", "disk"]), Ok(expected));
+        assert_eq!(parse(&[]), Ok(Options::default()));
+        for wrong in [&["--lnog"][..], &["--store"], &["--store", "sqlite:x"]] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
