@@ -15,13 +15,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use scim_core::schema::Registry;
 use scim_service::Service;
 use scim_service::directory::Directory;
 use scim_service::environment::Environment;
 use scim_store::Store;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
@@ -35,6 +34,10 @@ use crate::Failure;
 use crate::config::{Config, DEFAULT_METRICS, Passwords};
 use crate::environment::System;
 use crate::password::Argon2id;
+
+/// How many connections may wait to be accepted, as far as the operating system allows. Where there are more, clients try
+/// again after a second, which a burst of them should not have to.
+const BACKLOG: u32 = 4096;
 
 /// A server that listens and does not serve yet.
 pub struct Server {
@@ -60,11 +63,11 @@ impl Server {
     ) -> Result<Self, Failure> {
         config.check_exposure()?;
         let identity = config.tls.as_ref().map(Identity::load).transpose()?.map(Arc::new);
-        let listener = listen(config.listen, "listen").await?;
+        let listener = listen(config.listen, "listen")?;
         let address = listener.local_addr().map_err(|error| Failure::io("cannot listen", &error))?;
         let observer = match config.metrics {
             None => None,
-            Some(address) => match listen(address, "metrics.listen").await {
+            Some(address) => match listen(address, "metrics.listen") {
                 Ok(listener) => Some(listener),
                 // A second server on one machine must not fail over a port that nobody asked for.
                 Err(failure) if address == DEFAULT_METRICS => {
@@ -150,13 +153,17 @@ impl Server {
             () = accepting => {}
         }
         exchange.draining.store(true, Ordering::Relaxed);
-        // Clients that are connected already, as they see it, are served.
-        while let Ok(slot) = Arc::clone(&slots).try_acquire_owned()
-            && let Some(Ok((socket, _))) = listener.accept().now_or_never()
-        {
-            open(socket, slot);
+        // Clients that are connected already, as they see it, are served. The runtime may not have noticed all of them, so
+        // the system is asked; what it says is there is taken until there is nothing, and then nobody else can come.
+        if let Ok(listener) = listener.into_std() {
+            while let Ok(slot) = Arc::clone(&slots).try_acquire_owned()
+                && let Ok((socket, _)) = listener.accept()
+                && socket.set_nonblocking(true).is_ok()
+                && let Ok(socket) = TcpStream::from_std(socket)
+            {
+                open(socket, slot);
+            }
         }
-        drop(listener);
         let _ = stopping.send(true);
         drop(stopped);
         tracing::info!("ending: no new connections; finishing what was begun");
@@ -185,8 +192,14 @@ impl Drop for Tasks {
     }
 }
 
-async fn listen(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn listen(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+    let open = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    open().map_err(|error: io::Error| {
         let remedy = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 format!("; something else listens there, so choose another port for `{key}`")

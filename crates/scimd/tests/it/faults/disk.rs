@@ -91,7 +91,7 @@ fn a_full_disk_is_survived() {
             let (client, groups, journal, watch) = (client.clone(), &groups, &journal, &watch);
             let ended = &ended;
             scope.spawn(move || {
-                let writer = Writer { client, groups, journal, watch };
+                let writer = Writer { client, groups, journal, watch, reconnects: false };
                 writer.run(&format!("w{number}"), || ended.load(Ordering::Relaxed))
             });
         }

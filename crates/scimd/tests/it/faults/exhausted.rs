@@ -41,7 +41,7 @@ fn the_queue_of_writes_is_full() {
             let (client, journal, watch, sent) = (client.clone(), &journal, &watch, &sent);
             let thread = std::thread::Builder::new().stack_size(256 << 10);
             let write = move || {
-                let mut writer = Writer { client, groups: &[], journal, watch };
+                let mut writer = Writer { client, groups: &[], journal, watch, reconnects: true };
                 sent.fetch_add(1, Ordering::Relaxed);
                 let name = format!("u{number}");
                 writer.send(&Intent::Create { given: format!("G {name}"), name }).expect("an answer");
@@ -65,6 +65,8 @@ fn the_queue_of_writes_is_full() {
         probes.push(("a read", begun.elapsed()));
         held.release();
     });
+    let (_, err) = server.process.printed();
+    assert!(err.contains("too many changes wait already"), "the queue was never full");
     let seen_by_clients = watch.only(&[201, 503]);
     verify(&server.place.store, &mut client, &[], &journal);
     let probes: Vec<String> =

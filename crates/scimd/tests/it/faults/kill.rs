@@ -27,8 +27,8 @@ fn killed_under_writers() {
         let Server { process, place } = server;
         std::thread::scope(|scope| {
             for number in 0..WRITERS {
-                let writer =
-                    Writer { client: client.clone(), groups: &groups, journal: &journal, watch: &watch };
+                let (client, groups, journal, watch) = (client.clone(), &groups, &journal, &watch);
+                let writer = Writer { client, groups, journal, watch, reconnects: false };
                 scope.spawn(move || {
                     let end = writer.run(&format!("r{round}w{number}"), || false);
                     assert!(!matches!(end, End::Told));

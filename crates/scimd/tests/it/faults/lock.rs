@@ -62,7 +62,7 @@ fn another_writer_holds_the_file() {
             let (client, groups, journal, watch) = (client.clone(), &groups, &journal, &watch);
             let ended = &ended;
             scope.spawn(move || {
-                let writer = Writer { client, groups, journal, watch };
+                let writer = Writer { client, groups, journal, watch, reconnects: false };
                 writer.run(&format!("w{number}"), || ended.load(Ordering::Relaxed))
             });
         }

@@ -36,7 +36,7 @@ impl Crowd<'_> {
             let mut client = self.client.clone();
             client.address = addresses[(number + life) % addresses.len()];
             let Self { groups, journal, watch, ended, .. } = *self;
-            let writer = Writer { client, groups, journal, watch };
+            let writer = Writer { client, groups, journal, watch, reconnects: false };
             match writer.run(&format!("c{number}l{life}"), || ended.load(Ordering::Relaxed)) {
                 End::Told => return,
                 End::Refused | End::Cut(_) if ended.load(Ordering::Relaxed) => return,
@@ -132,7 +132,7 @@ fn postgres_restarts_and_loses_backends() {
             let (client, groups, journal, watch) = (client.clone(), &groups, &journal, &watch);
             let ended = &ended;
             scope.spawn(move || {
-                let writer = Writer { client, groups, journal, watch };
+                let writer = Writer { client, groups, journal, watch, reconnects: false };
                 writer.run(&format!("w{number}"), || ended.load(Ordering::Relaxed))
             });
         }

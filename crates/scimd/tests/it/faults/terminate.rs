@@ -27,8 +27,9 @@ fn terminated_under_load() {
         let (ends, begun) = std::thread::scope(|scope| {
             let writers: Vec<_> = (0..WRITERS)
                 .map(|number| {
-                    let writer =
-                        Writer { client: client.clone(), groups: &groups, journal: &journal, watch: &watch };
+                    let (client, groups, journal, watch) = (client.clone(), &groups, &journal, &watch);
+                    let reconnects = number % 2 == 0;
+                    let writer = Writer { client, groups, journal, watch, reconnects };
                     scope.spawn(move || writer.run(&format!("r{round}w{number}"), || false))
                 })
                 .collect();

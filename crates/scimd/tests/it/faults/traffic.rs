@@ -88,6 +88,8 @@ pub(super) struct Writer<'a> {
     pub(super) groups: &'a [String],
     pub(super) journal: &'a Journal,
     pub(super) watch: &'a Watch,
+    /// Whether each request has a connection of its own.
+    pub(super) reconnects: bool,
 }
 
 impl Writer<'_> {
@@ -142,6 +144,9 @@ impl Writer<'_> {
         let (method, path, body) = request(intent);
         let body = body.map(|body| body.to_string().into_bytes());
         let number = self.journal.intend(intent);
+        if self.reconnects {
+            self.client = self.client.clone();
+        }
         let kept = self.client.is_connected();
         let begun = Instant::now();
         let answer = self.client.attempt(method, &path, &[], body.as_deref());
