@@ -19,6 +19,8 @@ mod traffic;
 
 use std::fmt::Display;
 use std::io::Write;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use scimd::config::StoreUrl;
@@ -49,15 +51,26 @@ fn not_run(row: &str, why: impl Display) {
     seen(row, format_args!("NOT RUN, {why}"));
 }
 
-/// A place whose data are in the store that is asked for: an SQLite file of its own, or what `FAULTS_STORE` names.
+/// A place whose data are in the store that is asked for: an SQLite file of its own, or a database of its own in the
+/// Postgres that `FAULTS_STORE` names.
 fn place(config: &str) -> Place {
-    match std::env::var("FAULTS_STORE") {
-        Err(_) => Place::new(config),
-        Ok(url) => match url.parse::<StoreUrl>() {
-            Ok(store) => Place::on(Directory::new(), store, config),
-            Err(problem) => panic!("FAULTS_STORE: {problem}"),
-        },
+    match postgres() {
+        Err(_) if std::env::var("FAULTS_STORE").is_err() => Place::new(config),
+        Err(problem) => panic!("FAULTS_STORE: {problem}"),
+        Ok(_) => Place::on(Directory::new(), database_of_its_own(), config),
     }
+}
+
+/// Creates a database beside the one that `FAULTS_STORE` names.
+fn database_of_its_own() -> StoreUrl {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let url = std::env::var("FAULTS_STORE").expect("a URL");
+    let name = format!("faults_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let create = Command::new("psql").arg(&url).args(["-qc", &format!("CREATE DATABASE {name}")]).status();
+    assert!(create.expect("psql runs").success(), "no database can be created");
+    let (server, parameters) = url.split_once('?').unwrap_or((&url, ""));
+    let (server, _) = server.rsplit_once('/').expect("the URL names a database");
+    format!("{server}/{name}?{parameters}").trim_end_matches('?').parse().expect("a store")
 }
 
 /// The URL of the Postgres that is asked for, or why there is none.
