@@ -7,12 +7,16 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
+/// The rows, which are the files of the tests.
+const ROWS: [&str; 10] =
+    ["kill", "terminate", "disk", "lock", "exhausted", "neighbours", "slow", "idle", "servers", "restart"];
+
 const HELP: &str = "\
 usage: cargo xtask faults [--long] [--store URL] [--debug] [ROW]...
 
 Does to a running scimd what may happen to it, and checks what became of everything that it acknowledged.
 
-  ROW           a part of the name of a test, such as `kill`, `disk` or `terminate` [default: all]
+  ROW           kill, terminate, disk, lock, exhausted, neighbours, slow, idle, servers, restart [default: all]
   --long        the numbers of docs/faults.md instead of the quick ones of the test command
   --store URL   a Postgres of its own, `postgres://…`, instead of SQLite files
   --debug       a build without optimisation
@@ -68,7 +72,8 @@ fn parse<'a>(options: &[&'a str]) -> Result<Options<'a>, String> {
             flag if flag.starts_with('-') => {
                 return Err(format!("there is no option `{flag}`; see `cargo xtask faults --help`"));
             }
-            row => parsed.rows.push(row),
+            row if ROWS.contains(&row) => parsed.rows.push(row),
+            other => return Err(format!("there is no row `{other}`; there are {}", ROWS.join(", "))),
         }
     }
     Ok(parsed)
@@ -83,7 +88,7 @@ fn start(root: &Path, options: &Options<'_>) -> Result<u8, String> {
     cargo.arg("--");
     match options.rows.as_slice() {
         [] => drop(cargo.arg("faults::")),
-        rows => drop(cargo.args(rows.iter().map(|row| format!("faults::{row}")))),
+        rows => drop(cargo.args(rows.iter().map(|row| format!("faults::{row}::")))),
     }
     // One row at a time, since each wants the whole machine.
     cargo.arg("--test-threads=1").stdout(Stdio::null()).stderr(Stdio::piped());
@@ -128,7 +133,7 @@ mod tests {
             Options { long: true, store: Some("postgres://x"), rows: vec!["kill", "disk"], debug: false };
         assert_eq!(parse(&["--long", "kill", "--store", "postgres://x", "disk"]), Ok(expected));
         assert_eq!(parse(&[]), Ok(Options::default()));
-        for wrong in [&["--lnog"][..], &["--store"], &["--store", "sqlite:x"]] {
+        for wrong in [&["--lnog"][..], &["--store"], &["--store", "sqlite:x"], &["nosuch"]] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
     }

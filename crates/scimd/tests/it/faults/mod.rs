@@ -1,18 +1,21 @@
 //! What is done to a running server, and what may become of what it acknowledged: it is killed, ended, locked out of its
 //! file or of its disk, crowded and left hanging.
 //!
-//! Each test is a row of `docs/faults.md`, in its short form, or in its long one where `FAULTS=long`. What was seen goes
-//! to standard error as `fault: ROW: …`, also of a test that succeeds, and so does why one cannot be carried out here: it
-//! counts as not run, and whoever starts the tests says how many there were. A figure is printed and never asserted.
+//! Each test is a row of `docs/faults.md`, in a file of the row's name: in its short form, or in its long one where
+//! `FAULTS=long`. What was seen goes to standard error as `fault: ROW: …`, also of a test that succeeds, and so does why one
+//! cannot be carried out here: it counts as not run, and whoever starts the tests says how many there were. A figure is
+//! printed and never asserted.
 
-mod clients;
 mod disk;
 mod exhausted;
+mod idle;
 mod journal;
 mod kill;
 mod lock;
 mod neighbours;
+mod restart;
 mod servers;
+mod slow;
 mod state;
 mod terminate;
 mod traffic;

@@ -1,4 +1,4 @@
-//! Clients that are slow, gone, or idle: none of them keeps a descriptor for long, and none keeps others from being served.
+//! Clients that are slow or gone: none of them keeps a descriptor for long, and none keeps others from being served.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -12,7 +12,7 @@ use crate::messages::user_with;
 use crate::server::{Process, Server};
 
 /// How long a descriptor may stay open that nobody uses. Only a broken server needs it.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many descriptors a server has open.
 fn descriptors(process: &Process) -> usize {
@@ -168,7 +168,7 @@ fn baseline(process: &Process) -> usize {
 }
 
 /// How many connections to the server are established on its side.
-fn connections(process: &Process) -> usize {
+pub(super) fn connections(process: &Process) -> usize {
     let table = fs::read_to_string(format!("/proc/{}/net/tcp", process.id())).expect("the table");
     let port = format!(":{:04X}", process.address.port());
     let is_open = |line: &&str| {
@@ -178,44 +178,4 @@ fn connections(process: &Process) -> usize {
         local && !matches!(fields.nth(1), Some("0A" | "06"))
     };
     table.lines().skip(1).filter(is_open).count()
-}
-
-#[test]
-fn idle_connections_cost_little() {
-    let count = sized(1000, 10_000);
-    scimd::signal::raise_descriptor_limit();
-    let place = place(&format!("[limits]\nrequests_per_second = 1000000\nmax_connections = {}", count + 100));
-    let token = place.tenant(TENANT, "generic");
-    let server = Server { process: place.serve(), place };
-    let mut client = server.client(TENANT, &token);
-    client.get("/Users").expect(200);
-    let before = server.process.memory();
-    let begun = Instant::now();
-    let idle: Vec<TcpStream> =
-        (0..count).map(|_| TcpStream::connect(server.process.address).expect("a connection")).collect();
-    // One that is accepted after them says that they were.
-    let mut last = server.client(TENANT, &token);
-    last.get("/Users").expect(200);
-    let open = connections(&server.process);
-    let after = server.process.memory();
-    let took = begun.elapsed();
-    drop((client, last));
-    for mut socket in idle {
-        socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
-        let mut nothing = [0; 1];
-        match socket.read(&mut nothing) {
-            Ok(0) => {}
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-            other => panic!("an idle connection was not closed: {other:?}"),
-        }
-    }
-    seen(
-        "idle",
-        format_args!(
-            "{open} of {count} connections open after {}; resident {} MiB, {} MiB before; all closed by the server",
-            millis(took),
-            after >> 20,
-            before >> 20
-        ),
-    );
 }
