@@ -2,14 +2,16 @@
 //!
 //! A store keeps them as schemas and rules wanted them when the document was written. When an operator makes an attribute
 //! indexed or unique, what is stored already has no entry for it, and no query would find it; when a tenant gets another
-//! policy, its people are not yet the persons that it makes of them. So the directory remembers what was in force, and what
-//! differs is derived anew. Documents and versions stay as they are; a person that becomes another is in the change log.
+//! policy, its people are not yet the persons that it makes of them; when a version of this program folds case otherwise,
+//! keys are not those that it looks for. So the directory remembers what was in force, and what differs is derived anew.
+//! Documents and versions stay as they are; a person that becomes another is in the change log.
 
 use std::sync::Arc;
 
 use scim_core::document::Document;
 use scim_core::path::AttributePath;
 use scim_core::schema::{Registry, ResourceType};
+use scim_core::text::FOLDING;
 use scim_core::{Error, ErrorKind, Result};
 use scim_policy::{Finding, Severity};
 use scim_store::{Changeset, CommitError, Conflict, Guard, Operation, Query, Record, Start, Store};
@@ -50,7 +52,11 @@ pub(crate) async fn follow_schemas(
         directory.keep_index(resource_type.name(), &wanted).await?;
         if count > 0 {
             let resource_type = resource_type.name();
-            tracing::info!(resource_type, count, "the schemas have changed; index entries were derived anew");
+            tracing::info!(
+                resource_type,
+                count,
+                "what is indexed has changed; index entries were derived anew"
+            );
         }
     }
     Ok(())
@@ -71,6 +77,7 @@ fn wanted(resource_type: &ResourceType) -> IndexBody {
         entries: all(resource_type.indexed()),
         unique: all(resource_type.unique()),
         persons: resource_type.name() == USER,
+        folding: FOLDING,
     }
 }
 
@@ -164,8 +171,9 @@ fn refused(
                  the same",
                 tenant.tenant
             );
-            Error::new(ErrorKind::Conflict, words)
-                .remedy("start with the schemas from before, change one of the two, then change the schemas")
+            Error::new(ErrorKind::Conflict, words).remedy(
+                "start with the schemas and the version from before, change one of the two, then try again",
+            )
         }
         CommitError::Conflict(conflict) => {
             let words = format!("the index entries of {name} could not be derived");

@@ -66,10 +66,7 @@ fn spelling(word: &str) -> Cow<'_, str> {
     if word.is_ascii() {
         return fold(word);
     }
-    // Twice, since a capital `ẞ` becomes `ß` first and only then `ss`.
-    let compose = ComposingNormalizer::new_nfc();
-    let folded = fold(&fold(word)).into_owned();
-    Cow::Owned(compose.normalize(&folded).into_owned())
+    Cow::Owned(ComposingNormalizer::new_nfc().normalize(&fold(word)).into_owned())
 }
 
 impl Rule for GenderRule {

@@ -59,8 +59,7 @@ impl EmailAddress {
     /// for one would lock out the second.
     pub fn key(&self) -> String {
         let compose = ComposingNormalizer::new_nfc();
-        // Twice, since a capital `ẞ` becomes `ß` first and only then `ss`.
-        let folded = fold(&fold(&compose.normalize(&self.local))).into_owned();
+        let folded = fold(&compose.normalize(&self.local)).into_owned();
         format!("{}@{}", compose.normalize(&folded), self.domain.as_str())
     }
 }

@@ -132,6 +132,9 @@ pub(crate) struct IndexBody {
     /// Whether a person is derived from each.
     #[serde(default)]
     pub(crate) persons: bool,
+    /// By which definition texts are folded ([`scim_core::text::FOLDING`]); 0 before it was remembered.
+    #[serde(default)]
+    pub(crate) folding: u32,
 }
 
 /// The resource types, as queries need them. Only tokens are ever looked for by anything but their identifier.

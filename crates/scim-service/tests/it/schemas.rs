@@ -69,3 +69,18 @@ fn values_that_are_not_unique_cannot_become_so() {
     assert_eq!(world.get("/Devices?filter=serial+eq+%22x2%22").body["totalResults"], json!(1));
     assert_ne!(world.get("/Devices").body["Resources"], Value::Null);
 }
+
+#[test]
+fn keys_that_were_folded_otherwise_are_folded_anew() {
+    let world = World::new(Idp::Generic);
+    let user = |name: &str| json!({"schemas": [scim_core::schema::USER], "userName": name});
+    let id = world.request("POST", "/Users", &user("STRAẞE")).id();
+    world.as_of_first_folding(&id, "straße");
+    let found =
+        |world: &World| world.get("/Users?filter=userName%20eq%20%22strasse%22").body["totalResults"].clone();
+    assert_eq!(found(&world), json!(0), "the key is an old one");
+    let (world, prepared) = world.restarted(Registry::builtin().expect("built in"));
+    prepared.expect("nothing is twice");
+    assert_eq!(found(&world), json!(1));
+    assert_eq!(world.request("POST", "/Users", &user("Strasse")).status.as_u16(), 409);
+}

@@ -8,12 +8,16 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use scim_core::key::Key;
 use scim_core::schema::Registry;
 use scim_core::time::Timestamp;
 use scim_service::directory::{Connection, Idp};
 use scim_service::environment::Environment;
 use scim_service::{Changed, Comparison, NewRules, Replayed, Service, Settings};
-use scim_store::{MemoryStore, PersonQuery, PersonRecord, ReportQuery, Store, Tenant};
+use scim_store::{
+    Changeset, Guard, IndexEntry, MemoryStore, Operation, PersonQuery, PersonRecord, ReportQuery, Store,
+    Tenant, UniqueKey,
+};
 use serde_json::Value;
 
 /// A clock that goes on by a millisecond a look, and numbers that only look random.
@@ -132,6 +136,33 @@ impl World {
         let service = Arc::new(Service::new(parts.0, Arc::new(registry), parts.1, settings));
         let prepared = now(service.prepare());
         (Self { service, token, store, environment }, prepared)
+    }
+
+    /// Puts the store in the state that the first version would have left it in: the User's `userName` under this key, and
+    /// no record of how keys are folded.
+    pub(crate) fn as_of_first_folding(&self, id: &str, user_name: &str) {
+        let path: Arc<str> = "userName".into();
+        let user = Operation::Rederive {
+            id: id.to_owned(),
+            resource_type: "User".into(),
+            guard: Guard::Exists,
+            unique: vec![UniqueKey { path: Arc::clone(&path), value: user_name.to_owned() }],
+            index: vec![IndexEntry { path, key: Key::text(user_name), leading: true }],
+            person: None,
+        };
+        let record = Operation::Delete {
+            id: "Index/User".to_owned(),
+            resource_type: "Index".into(),
+            guard: Guard::Exists,
+        };
+        let changeset = |operation| Changeset { operations: vec![operation], ..Changeset::new(Timestamp(0)) };
+        now(async {
+            self.store
+                .commit(&Tenant::new("acme").expect("a name"), changeset(user))
+                .await
+                .expect("the user");
+            self.store.commit(&Tenant::system(), changeset(record)).await.expect("the record");
+        });
     }
 
     /// The tenant's token.
