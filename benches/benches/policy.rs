@@ -28,9 +28,9 @@ fn main() {
     let document = decode::resource(&body, users).expect("a user").document;
     let text = body.to_string();
     let workforce = preset::named("workforce").expect("there").text;
-    let enforcing = PolicyFile::parse(workforce).expect("a policy").compile(users).expect("a policy");
+    let enforcing = PolicyFile::parse(workforce).compile(users).expect("a policy");
     let elsewhere = workforce.replace("example.com", "example.org");
-    let refusing = PolicyFile::parse(&elsewhere).expect("a policy").compile(users).expect("a policy");
+    let refusing = PolicyFile::parse(&elsewhere).compile(users).expect("a policy");
     let bare = Policy::protocol_only(users);
     assert!(!enforcing.judge(document.as_map()).is_refused());
     Contest::new()

@@ -16,7 +16,7 @@ const ACME: &str = "urn:example:params:scim:schemas:extension:acme:2.0:User";
 
 /// The schemas of the RFCs and those that the policy accepts undeclared, and the policy over them.
 fn load(text: &str) -> Result<(Registry, Policy), Box<dyn Error>> {
-    let file = PolicyFile::parse(text).map_err(|errors| errors.in_file("customer.toml"))?;
+    let file = PolicyFile::parse(text);
     let mut builder = Registry::builder()?;
     for schema in file.undeclared(&Registry::builtin()?) {
         let urn = schema.get("id").and_then(Value::as_str).ok_or("a schema without a URN")?.to_owned();

@@ -10,7 +10,7 @@
 //!
 //! let registry = Registry::builtin()?;
 //! let users = registry.endpoint("Users").expect("built in");
-//! let file = PolicyFile::parse("[domain]\nallow = [\"example.com\"]").map_err(|errors| errors.to_string())?;
+//! let file = PolicyFile::parse("[domain]\nallow = [\"example.com\"]");
 //! let policy = file.compile(users).map_err(|errors| errors.to_string())?;
 //!
 //! let user = serde_json::json!({ "userName": "ada@example.org", "name": { "givenName": "Ada" } });

@@ -115,6 +115,21 @@ impl Policy {
         (verdict, draft)
     }
 
+    /// The paths that a field of the person comes from, in the order in which they are tried; the application's own fields
+    /// included. Empty where it comes from none: from memberships, or from nowhere. `None` if there is no such field.
+    pub fn paths(&self, field: &str) -> Option<Vec<String>> {
+        let recipe = match Field::from_name(field) {
+            Some(known) => self.mapping.recipe(known),
+            None => self.mapping.own().find(|(name, _)| *name == field)?.1,
+        };
+        Some(recipe.sources().iter().map(ToString::to_string).collect())
+    }
+
+    /// The names of the application's own fields.
+    pub fn own_fields(&self) -> impl Iterator<Item = &str> {
+        self.mapping.own().map(|(name, _)| name)
+    }
+
     /// What whoever writes memberships needs to know.
     pub fn group(&self) -> GroupPolicy {
         self.rules.group.policy(&self.mapping.recipe(Field::UserGroup).origin)

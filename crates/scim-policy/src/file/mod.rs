@@ -28,28 +28,25 @@ use crate::rule::language::Language;
 use crate::rule::required::Required;
 use crate::rule::{self, Documentation};
 
-/// A policy file that is well-formed, before its paths are resolved.
+/// A policy file that was read, before its paths are resolved. What is wrong with it so far is kept with it.
 #[derive(Debug, Clone)]
 pub struct PolicyFile {
     mapping: Section,
     rules: Rules,
+    problems: Vec<Problem>,
 }
 
 /// Longest file, in bytes.
 const MOST_BYTES: usize = 1 << 20;
 
 impl PolicyFile {
-    /// Reads a policy file.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it. What is wrong with paths shows when it is compiled.
-    pub fn parse(text: &str) -> Result<Self, PolicyErrors> {
+    /// Reads a policy file, as far as it can be read. What is wrong with it is told when it is compiled, together with what
+    /// is wrong with its paths, which only shows then.
+    pub fn parse(text: &str) -> Self {
         let reader = Reader::new(text);
-        let file = read(&reader, text);
-        match (file, PolicyErrors::from_problems(reader.into_problems())) {
-            (_, Some(errors)) => Err(errors),
-            (file, None) => Ok(file),
-        }
+        let mut file = read(&reader, text);
+        file.problems = reader.into_problems();
+        file
     }
 
     /// Schema documents for the extensions that the mapping names and that `registry` does not have, if the file says
@@ -62,16 +59,20 @@ impl PolicyFile {
     /// Resolves the paths against the resource type of the tenant's Users.
     ///
     /// # Errors
-    /// Every path that the schemas do not have, and every field that cannot be what a rule wants of it.
+    /// Everything that is wrong with the file: what cannot be read, every path that the schemas do not have, and every field
+    /// that cannot be what a rule wants of it.
     pub fn compile(&self, resource_type: &ResourceType) -> Result<Policy, PolicyErrors> {
-        let mut problems = Vec::new();
+        let mut problems = self.problems.clone();
         let email = self.rules.email.sources(resource_type);
         if let (true, Some(preference)) = (self.mapping.names(Field::Email), &self.rules.email.preference) {
             let explanation = "`[mapping] email` says already which address is taken";
             problems.push(preference.place.problem(explanation, "leave one of the two out"));
         }
         let mapping = self.mapping.compile(resource_type, email, &mut problems);
-        self.rules.required.verify(&mapping, &mut problems);
+        if self.problems.is_empty() {
+            // Otherwise a field may be missing only because it could not be read.
+            self.rules.required.verify(&mapping, &mut problems);
+        }
         match PolicyErrors::from_problems(problems) {
             Some(errors) => Err(errors),
             None => Ok(Policy::new(mapping, self.rules.clone())),
@@ -125,6 +126,7 @@ fn read(reader: &Reader<'_>, text: &str) -> PolicyFile {
             degree: Degree::read(&degree),
             required: Required::read(&required),
         },
+        problems: Vec::new(),
     }
 }
 

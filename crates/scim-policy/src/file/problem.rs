@@ -25,9 +25,9 @@ pub struct PolicyErrors {
 const MOST: usize = 50;
 
 impl Problem {
-    /// The problem as compilers write it: `policy.toml:12: …`.
+    /// The problem as compilers write it: `policy.toml:12:8: …`.
     pub fn in_file(&self, name: &str) -> String {
-        format!("{name}:{}: {}", self.line, Words(self))
+        format!("{name}:{}:{}: {}", self.line, self.column, Words(self))
     }
 }
 
@@ -64,7 +64,7 @@ impl PolicyErrors {
         &self.problems
     }
 
-    /// One line for each problem, as compilers write them: `policy.toml:12: …`.
+    /// One line for each problem, as compilers write them: `policy.toml:12:8: …`.
     pub fn in_file(&self, name: &str) -> String {
         self.problems.iter().map(|problem| problem.in_file(name)).collect::<Vec<_>>().join("\n")
     }

@@ -45,8 +45,11 @@ const UNDECLARED: [(&str, Undeclared); 2] = [("refuse", Undeclared::Refuse), ("a
 
 impl Section {
     pub(crate) fn read(table: &Table<'_, '_>) -> Self {
-        let mut section =
-            Self { undeclared: table.word("undeclared", &UNDECLARED).unwrap_or_default(), ..Self::default() };
+        let undeclared = table.word("undeclared", &UNDECLARED);
+        // What was meant by something else is not known, and nothing is made of it.
+        let otherwise =
+            if table.entry("undeclared").is_some() { Undeclared::Accept } else { Undeclared::Refuse };
+        let mut section = Self { undeclared: undeclared.unwrap_or(otherwise), ..Self::default() };
         for (key, value) in table.entries() {
             match Field::from_name(&key.value) {
                 Some(field) => {
@@ -85,13 +88,16 @@ impl Section {
     }
 
     /// Schema documents for the extensions that the mapping names and `registry` does not have, if the tenant accepts
-    /// them undeclared. All their attributes are strings.
+    /// them undeclared. All their attributes are strings. A URN that is nearly one that is known is a typing error, and left
+    /// to be complained of.
     pub(crate) fn undeclared(&self, registry: &Registry) -> Vec<Value> {
         let mut schemas: Vec<(&str, Vec<&str>)> = Vec::new();
         if self.undeclared == Undeclared::Refuse {
             return Vec::new();
         }
         let known = |path: &str| registry.schemas().iter().any(|schema| is_below(path, schema.id()));
+        let misspelt =
+            |urn: &str| nearest(urn, registry.schemas().iter().map(|schema| schema.id())).is_some();
         let written =
             self.fields.iter().map(|(_, written)| written).chain(self.own.iter().map(|(_, written)| written));
         for path in written.flat_map(|written| &written.from).map(|path| path.value.trim()) {
@@ -101,7 +107,7 @@ impl Section {
             };
             let plain = attribute.starts_with(|first: char| first.is_ascii_alphabetic())
                 && attribute.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-            if !plain {
+            if !plain || misspelt(urn) {
                 continue;
             }
             let position = schemas.iter().position(|(known, _)| known.eq_ignore_ascii_case(urn));

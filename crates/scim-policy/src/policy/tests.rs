@@ -8,7 +8,7 @@ const ACME: &str = "urn:ietf:params:scim:schemas:extension:acme:2.0:User";
 
 /// The policy of a file, over the built-in schemas and what the file accepts undeclared.
 pub(crate) fn policy(text: &str) -> Policy {
-    let file = PolicyFile::parse(text).expect("a policy file");
+    let file = PolicyFile::parse(text);
     let mut builder = Registry::builder().expect("built in");
     for schema in file.undeclared(&Registry::builtin().expect("built in")) {
         let urn = schema["id"].as_str().expect("a URN").to_owned();

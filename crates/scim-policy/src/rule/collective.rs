@@ -20,41 +20,32 @@ pub(crate) struct Collective {
     exceptions: Exceptions,
 }
 
-/// How many wrong entries are looked for.
-const MOST_PROBLEMS: usize = 20;
-
 impl Collective {
     pub(crate) fn off() -> Self {
         Self { mode: Mode::Off, ..Self::default() }
     }
 
     pub(crate) fn read(table: &Table<'_, '_>) -> Self {
-        let mut allow = table.texts("allow").unwrap_or_default();
-        let mut deny = table.texts("deny").unwrap_or_default();
-        let mut exceptions = Exceptions::default();
-        // Each try finds the first entry that is wrong.
-        for _ in 0..MOST_PROBLEMS {
-            let texts =
-                |list: &[Placed<String>]| list.iter().map(|entry| entry.value.clone()).collect::<Vec<_>>();
-            let (allowed, denied) = (texts(&allow), texts(&deny));
-            match Exceptions::new(allowed.iter().map(String::as_str), denied.iter().map(String::as_str)) {
-                Ok(usable) => {
-                    exceptions = usable;
-                    break;
-                }
-                Err(BadEntry { list, index, entry, reason }) => {
-                    let entries = match list {
-                        List::Allow => &mut allow,
-                        List::Deny => &mut deny,
-                    };
-                    let place = entries.get(index).map_or(table.place(), |entry| entry.place);
-                    table.reader.problem(place, format!("`{}` {reason}", quoted(&entry)), "");
-                    entries.drain(index..(index + 1).min(entries.len()));
-                }
+        let allow = table.texts("allow").unwrap_or_default();
+        let deny = table.texts("deny").unwrap_or_default();
+
+        let exceptions = Exceptions::new(texts(&allow), texts(&deny)).unwrap_or_else(|bad| {
+            for BadEntry { list, index, entry, reason } in bad {
+                let entries = match list {
+                    List::Allow => &allow,
+                    List::Deny => &deny,
+                };
+                let place = entries.get(index).map_or(table.place(), |entry| entry.place);
+                table.reader.problem(place, format!("`{}` {reason}", quoted(&entry)), "");
             }
-        }
+            Exceptions::default()
+        });
         Self { mode: table.mode(Mode::Enforce), exceptions }
     }
+}
+
+fn texts(list: &[Placed<String>]) -> impl Iterator<Item = &str> {
+    list.iter().map(|entry| entry.value.as_str())
 }
 
 impl Rule for Collective {

@@ -32,7 +32,6 @@ pub use words::{Category, Class, Word};
 use exceptions::Ruling;
 use parts::{Meaning, Reading, Weight};
 use person::Person;
-use scim_core::text;
 
 /// What is known of a User.
 #[derive(Debug, Clone, Copy, Default)]
@@ -84,66 +83,6 @@ pub enum Signal {
         /// The value.
         value: String,
     },
-}
-
-impl Evidence {
-    /// What it is called in a finding's code.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Role { .. } => "role",
-            Self::SharedMailbox { .. } => "shared-mailbox",
-            Self::Denied { .. } => "denied",
-        }
-    }
-
-    /// The reason, for the administrator of the identity provider: lower-case, without a full stop.
-    pub fn explanation(&self) -> String {
-        match self {
-            Self::Role { word } => {
-                let about = word.category.meaning();
-                format!(
-                    "several people read this address: `{}` stands for {about}, not for a person",
-                    word.text
-                )
-            }
-            Self::SharedMailbox { signal: Signal::DisplayName { name, word } } => format!(
-                "this is a shared mailbox and not a person: in the display name `{}`, `{}` stands for {}, and a given or a \
-                 family name is missing",
-                text::excerpt(name),
-                word.text,
-                word.category.meaning(),
-            ),
-            Self::SharedMailbox { signal: Signal::UserType { value } } => {
-                format!(
-                    "this is a mailbox or an account and not a person: `userType` is `{}`",
-                    text::excerpt(value)
-                )
-            }
-            Self::Denied { entry } => {
-                format!(
-                    "`{}` is among the collective addresses that the tenant refuses",
-                    text::excerpt(entry)
-                )
-            }
-        }
-    }
-
-    /// What to do about it: lower-case, without a full stop.
-    pub fn remedy(&self) -> &'static str {
-        match self {
-            Self::Role { .. } => {
-                "give the person an address of her own, take the account out of the provisioning, or, if one person alone \
-                 reads this address, have it allowed as an exception"
-            }
-            Self::SharedMailbox { .. } => {
-                "take the account out of the provisioning, or, if it is a person, correct `name`, `displayName` and \
-                 `userType`, or have the address allowed as an exception"
-            }
-            Self::Denied { .. } => {
-                "give the person an address of her own, take the account out of the provisioning, or have the entry removed"
-            }
-        }
-    }
 }
 
 /// Judges the address `signals.local` at `domain`; `None` where nothing clear speaks against a person.

@@ -190,7 +190,7 @@ fn wrapped(words: &str) -> String {
 }
 
 fn policy(text: &str) -> Policy {
-    let file = PolicyFile::parse(text).expect("a policy file");
+    let file = PolicyFile::parse(text);
     let mut builder = Registry::builder().expect("built in");
     for schema in file.undeclared(&Registry::builtin().expect("built in")) {
         let urn = schema.get("id").and_then(Value::as_str).expect("a URN").to_owned();

@@ -47,7 +47,7 @@ impl Rules {
     /// `InvalidValue` with every problem, when schemas and policy do not fit each other.
     pub(crate) fn of(entry: &TenantEntry, registry: &Arc<Registry>) -> Result<Self> {
         let TenantEntry { policy, schemas, epoch, connection, .. } = entry;
-        let file = policy.as_deref().map(PolicyFile::parse).transpose().map_err(wrong)?;
+        let file = policy.as_deref().map(PolicyFile::parse);
         let groups = connection.as_ref().is_none_or(|connection| connection.groups);
         let is_plain = schemas.is_empty() && groups;
         let mut known = match is_plain {
@@ -79,7 +79,15 @@ impl Rules {
         if resource_type.name() != USER {
             return Judged::default();
         }
-        let verdict = self.policy.judge(document.as_map());
+        let verdict = match document.as_map().contains_key("active") {
+            true => self.policy.judge(document.as_map()),
+            // Only an explicit `true` is active, and whoever created this User has said so: a PATCH took it away.
+            false => {
+                let mut left = document.clone();
+                left.fill("active", false);
+                self.policy.judge(left.as_map())
+            }
+        };
         // Whoever left no longer stands in the way of somebody with the same address.
         if let Some(value) = verdict.email_key.filter(|_| verdict.derived.person.active) {
             content.unique.push(UniqueKey { path: EMAIL.into(), value });
@@ -144,7 +152,7 @@ pub(crate) fn extended(registry: &Registry, schemas: &[serde_json::Value], group
 }
 
 fn wrong(problems: PolicyErrors) -> Error {
-    Error::new(ErrorKind::InvalidValue, problems.to_string())
+    Error::new(ErrorKind::InvalidValue, problems.to_string()).caused_by(problems)
 }
 
 /// The complaint of a request about rules that were in order once: an operator changed the schemas of the service since.

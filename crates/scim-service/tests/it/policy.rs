@@ -113,6 +113,19 @@ fn whoever_leaves_is_let_go() {
 }
 
 #[test]
+fn taking_active_away_is_leaving() {
+    let world = World::new(Idp::Generic);
+    let id = created(&world, "info@example.org");
+    world.govern(POLICY);
+    let path = format!("/Users/{id}");
+    let remove = json!([{"op": "remove", "path": "active"}]);
+    assert_eq!(world.patch(&path, &remove).status.as_u16(), 200);
+    assert!(!world.persons()[0].person.active);
+    let back = json!([{"op": "add", "path": "active", "value": true}]);
+    assert_eq!(world.patch(&path, &back).status.as_u16(), 400, "coming back is judged in full");
+}
+
+#[test]
 fn a_person_is_in_one_group() {
     let world = World::new(Idp::Entra);
     world.govern(POLICY);

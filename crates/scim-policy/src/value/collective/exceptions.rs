@@ -102,19 +102,24 @@ impl Exceptions {
         &NONE
     }
 
-    /// Takes the entries of both lists; fails at the first that cannot be used.
+    /// Takes the entries of both lists.
+    ///
+    /// # Errors
+    /// Every entry that cannot be used, in the order of the lists. There is at least one.
     pub fn new<'a>(
         allow: impl IntoIterator<Item = &'a str>,
         deny: impl IntoIterator<Item = &'a str>,
-    ) -> Result<Self, BadEntry> {
+    ) -> Result<Self, Vec<BadEntry>> {
         let mut exceptions = Self::default();
+        let mut bad = Vec::new();
         let allow = allow.into_iter().enumerate().map(|(index, entry)| (List::Allow, index, entry));
         let deny = deny.into_iter().enumerate().map(|(index, entry)| (List::Deny, index, entry));
         for (list, index, entry) in allow.chain(deny) {
-            let bad = |reason| BadEntry { list, index, entry: entry.to_owned(), reason };
-            exceptions.add(list, entry).map_err(bad)?;
+            if let Err(reason) = exceptions.add(list, entry) {
+                bad.push(BadEntry { list, index, entry: entry.to_owned(), reason });
+            }
         }
-        Ok(exceptions)
+        if bad.is_empty() { Ok(exceptions) } else { Err(bad) }
     }
 
     fn add(&mut self, list: List, written: &str) -> Result<(), String> {

@@ -227,7 +227,7 @@ fn exceptions_come_first() {
 fn bad_exceptions_say_why() {
     let check = |allow: &[&str], deny: &[&str], expected: &str| {
         let bad = Exceptions::new(allow.iter().copied(), deny.iter().copied()).unwrap_err();
-        assert_eq!(bad.to_string(), expected);
+        assert_eq!(bad.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     };
     check(&[" "], &[], "` ` under `allow`: is empty; name an address, or what stands before its `@`");
     check(
@@ -252,32 +252,9 @@ fn bad_exceptions_say_why() {
     check(&["no-reply"], &["noreply"], {
         "`noreply` under `deny`: is `no-reply` under `allow` too; leave out one of the two"
     });
-    let bad = Exceptions::new(["info", &"x".repeat(255)], []).unwrap_err();
-    assert_eq!((bad.list, bad.index), (List::Allow, 1));
-}
-
-#[test]
-fn explains_itself() {
-    let check = |case: &str, deny: &[&str], expected: &str| {
-        let (signals, domain) = signals(case);
-        let exceptions = Exceptions::new([], deny.iter().copied()).unwrap();
-        let evidence = judge(&signals, domain, &exceptions).unwrap();
-        assert_eq!(format!("{}: {}", evidence.name(), evidence.explanation()), expected);
-        assert!(!evidence.remedy().is_empty());
-    };
-    check("buero.koeln@example.com", &[], {
-        "role: several people read this address: `büro` stands for an office, not for a person"
-    });
-    check("zx81@example.com | | | Team Vertrieb", &[], {
-        "shared-mailbox: this is a shared mailbox and not a person: in the display name `Team Vertrieb`, `team` stands \
-         for a group of people, and a given or a family name is missing"
-    });
-    check("zx81@example.com | | | | Room", &[], {
-        "shared-mailbox: this is a mailbox or an account and not a person: `userType` is `Room`"
-    });
-    check("lodge@example.com", &["lodge"], {
-        "denied: `lodge` is among the collective addresses that the tenant refuses"
-    });
+    let bad = Exceptions::new(["info", &"x".repeat(255)], ["*", "squad", "info"]).unwrap_err();
+    let places: Vec<_> = bad.iter().map(|bad| (bad.list, bad.index)).collect();
+    assert_eq!(places, [(List::Allow, 1), (List::Deny, 0), (List::Deny, 2)]);
 }
 
 /// Local parts of the words that matter, of names, and of noise.
@@ -330,9 +307,8 @@ proptest! {
             user_type: kind.as_deref(),
         };
         let exceptions = Exceptions::new([], [entry.as_str()]).unwrap_or_default();
-        if let Some(evidence) = judge(&signals, &domain, &exceptions) {
-            prop_assert!(!evidence.explanation().is_empty());
-        }
+        let first = judge(&signals, &domain, &exceptions);
+        prop_assert_eq!(judge(&signals, &domain, &exceptions), first);
     }
 
     #[test]
