@@ -2,7 +2,7 @@
 //!
 //! Judging is a pure function of a policy and a User. A live request, a dry run and an explanation ask the same one.
 
-use scim_core::person::Derived;
+use scim_core::person::{Derived, Gender};
 use serde_json::{Map, Value};
 
 use crate::draft::Draft;
@@ -123,6 +123,19 @@ impl Policy {
             None => self.mapping.own().find(|(name, _)| *name == field)?.1,
         };
         Some(recipe.sources().iter().map(ToString::to_string).collect())
+    }
+
+    /// The tenant's own words for genders, in the form in which words are compared, in order.
+    pub fn genders(&self) -> Vec<(&str, Gender)> {
+        self.rules.gender.vocabulary()
+    }
+
+    /// The word that a User has for a gender, in the form in which words are compared, and what it stands for here.
+    pub fn gender_of(&self, user: &Map<String, Value>) -> Option<(String, Option<Gender>)> {
+        let recipe = self.mapping.recipe(Field::Gender);
+        let found = recipe.find(Field::Gender.name(), user, |_, _| true, &mut Trace::default())?;
+        let (word, gender) = self.rules.gender.understood(&found.text);
+        Some((word.into_owned(), gender))
     }
 
     /// The names of the application's own fields.

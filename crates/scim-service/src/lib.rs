@@ -14,6 +14,7 @@ mod discovery;
 mod dispatch;
 pub mod environment;
 mod etag;
+mod import;
 mod media;
 mod query;
 pub mod quirk;
@@ -26,6 +27,7 @@ mod rules;
 mod service;
 mod settings;
 
-pub use rules::{Changed, Comparison, Concerned, NewRules, Replayed};
+pub use import::{Headers, Import, ImportedRow, Outcome};
+pub use rules::{Changed, Comparison, Concerned, GenderWord, GenderWords, NewRules, Replayed};
 pub use service::{RequestId, Served, Service};
 pub use settings::{PasswordHasher, Settings};

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt::{self, Write};
 
 use scim_core::{Error, ErrorKind};
+use scim_policy::PolicyErrors;
 
 /// A command that did not succeed.
 #[derive(Debug)]
@@ -44,7 +45,8 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let mut message = error.to_string();
         let mut cause = error.source();
-        while let Some(source) = cause {
+        // What is wrong with a policy is in the message already.
+        while let Some(source) = cause.filter(|source| !source.is::<PolicyErrors>()) {
             let _ = write!(message, "\n  caused by: {source}");
             cause = source.source();
         }

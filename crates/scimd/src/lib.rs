@@ -11,6 +11,7 @@ mod failure;
 pub mod log;
 pub mod password;
 pub mod server;
+mod sheet;
 pub mod signal;
 pub mod store;
 mod table;

@@ -69,11 +69,27 @@ fn spelling(word: &str) -> Cow<'_, str> {
     Cow::Owned(ComposingNormalizer::new_nfc().normalize(&fold(word)).into_owned())
 }
 
+impl GenderRule {
+    /// The word in the form in which words are compared, and what it stands for.
+    pub(crate) fn understood<'w>(&self, word: &'w str) -> (Cow<'w, str>, Option<Gender>) {
+        let word = spelling(word);
+        let known = self.vocabulary.get(&*word).copied().or_else(|| Gender::from_name(&word));
+        (word, known)
+    }
+
+    /// The tenant's own words, in order.
+    pub(crate) fn vocabulary(&self) -> Vec<(&str, Gender)> {
+        let mut words: Vec<_> =
+            self.vocabulary.iter().map(|(word, gender)| (word.as_str(), *gender)).collect();
+        words.sort();
+        words
+    }
+}
+
 impl Rule for GenderRule {
     fn normalise<'a>(&'a self, draft: &mut Draft<'a>) {
         let Some(found) = draft.mapped.of(Field::Gender) else { return };
-        let word = spelling(&found.text);
-        let known = self.vocabulary.get(&*word).copied().or_else(|| Gender::from_name(&word));
+        let (_, known) = self.understood(&found.text);
         let gender = known.unwrap_or(Gender::Unknown);
         if known.is_none() {
             draft.unmapped_gender = Some(excerpt(&found.text).into_owned());

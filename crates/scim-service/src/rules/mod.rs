@@ -5,6 +5,7 @@
 
 mod admission;
 mod change;
+mod genders;
 mod redact;
 mod rehearsal;
 mod replay;
@@ -20,6 +21,7 @@ use scim_store::{Content, UniqueKey};
 
 pub(crate) use self::admission::{Origin, Refusal, Remarks, Sent, take_claim};
 pub use self::change::{Changed, Comparison, Concerned, NewRules};
+pub use self::genders::{GenderWord, GenderWords};
 pub use self::replay::Replayed;
 use crate::directory::TenantEntry;
 

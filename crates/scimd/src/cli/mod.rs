@@ -10,7 +10,10 @@ use scim_core::time::{Instant, Timestamp};
 use scim_service::directory::Idp;
 use scim_store::UnknownMembers;
 
-pub use self::rules::{FindingsCommand, GroupCommand, PersonCommand, PolicyCommand, SchemaCommand};
+pub use self::rules::{
+    FindingsCommand, GenderCommand, GroupCommand, Import, Listing, OfTenant, PersonCommand, PolicyCommand,
+    SchemaCommand,
+};
 use crate::config::{Flags, StoreUrl};
 
 const EXAMPLES: &str = "\
@@ -68,9 +71,12 @@ pub enum Command {
     /// Declare extensions of one tenant
     #[command(subcommand, arg_required_else_help = true)]
     Schema(SchemaCommand),
-    /// Read the person records that the application sees
+    /// Read the person records that the application sees; import them for tenants without an identity provider
     #[command(subcommand, arg_required_else_help = true)]
     Person(PersonCommand),
+    /// See which words people have for their gender
+    #[command(subcommand, arg_required_else_help = true)]
+    Gender(GenderCommand),
     /// Read what the rules said of requests
     #[command(subcommand, arg_required_else_help = true)]
     Findings(FindingsCommand),
@@ -80,32 +86,18 @@ pub enum Command {
     /// Show what a tenant's mapping and rules make of a User: each field, where it came from, each finding
     #[command(after_help = "Examples:\n  scimd explain acme user.json --store sqlite:scimd.db")]
     Explain {
-        /// The tenant
-        tenant: String,
+        /// Of whom, where, and how the list is printed.
+        #[command(flatten)]
+        listing: Listing,
         /// A User as its identity provider sends it, as JSON
         file: PathBuf,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-        /// How it is printed.
-        #[command(flatten)]
-        output: Output,
     },
     /// Carry out again what was refused and whose cause is mended, oldest first
     #[command(
         after_help = "Examples:\n  scimd replay acme --store sqlite:scimd.db\n\nA request about somebody of whom \
         something newer was accepted since is never carried out."
     )]
-    Replay {
-        /// The tenant
-        tenant: String,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-        /// How the list is printed.
-        #[command(flatten)]
-        output: Output,
-    },
+    Replay(Listing),
     /// Check a configuration with everything that it names, and do nothing else
     #[command(after_help = "Examples:\n  scimd check --config scimd.toml")]
     Check(Check),
@@ -482,6 +474,9 @@ mod tests {
         check("token create acme --expires 1970-01-01T00:01:00Z", "expires: Some(At(Timestamp(60000)))");
         check("token revoke abcd2345", "id: \"abcd2345\"");
         check("check --config x.toml", "config: Some(\"x.toml\")");
+        check("person import acme a.csv --separator tab", "separator: Some(9)");
+        check("person import acme a.csv --column Vorname=first_name", "[(\"Vorname\", \"first_name\")]");
+        check("explain acme user.json --format json", "tenant: \"acme\"");
     }
 
     #[test]
@@ -505,5 +500,7 @@ mod tests {
         check("token create acme --expires 0d", "use a time such as");
         check("token create acme --expires -1d", "use a time such as");
         check("tenant list --format xml", "table, json, csv");
+        check("person import acme a.csv --separator ab", "use one character");
+        check("person import acme a.csv --column Vorname", "`Vorname=first_name`");
     }
 }

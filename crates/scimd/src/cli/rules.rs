@@ -2,9 +2,30 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::{Common, Output};
+
+/// Of which tenant, and where it is.
+#[derive(Debug, Args)]
+pub struct OfTenant {
+    /// The tenant
+    pub tenant: String,
+    /// Where the configuration and the store are.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// A list about a tenant.
+#[derive(Debug, Args)]
+pub struct Listing {
+    /// Of which.
+    #[command(flatten)]
+    pub of: OfTenant,
+    /// How it is printed.
+    #[command(flatten)]
+    pub output: Output,
+}
 
 /// `scimd policy …`.
 #[derive(Debug, Subcommand)]
@@ -25,16 +46,11 @@ pub enum PolicyCommand {
     /// Show who would be refused, changed or newly accepted under another policy; nothing changes
     #[command(after_help = "Examples:\n  scimd policy diff acme acme.toml --store sqlite:scimd.db")]
     Diff {
-        /// The tenant
-        tenant: String,
+        /// Of whom, where, and how the list is printed.
+        #[command(flatten)]
+        listing: Listing,
         /// The policy
         file: PathBuf,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-        /// How the list is printed.
-        #[command(flatten)]
-        output: Output,
     },
     /// Put a policy in force and derive every person anew
     #[command(
@@ -43,35 +59,21 @@ pub enum PolicyCommand {
         Without --anyway the policy is not put in force if there are any."
     )]
     Apply {
-        /// The tenant
-        tenant: String,
+        /// Of whom, and where.
+        #[command(flatten)]
+        of: OfTenant,
         /// The policy
         file: PathBuf,
         /// Although users that are stored are against it
         #[arg(long)]
         anyway: bool,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
     },
     /// Print the policy in force
     #[command(after_help = "Examples:\n  scimd policy show acme --store sqlite:scimd.db")]
-    Show {
-        /// The tenant
-        tenant: String,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-    },
+    Show(OfTenant),
     /// Take the policy back: the protocol and the default mapping alone
     #[command(after_help = "Examples:\n  scimd policy remove acme --store sqlite:scimd.db")]
-    Remove {
-        /// The tenant
-        tenant: String,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-    },
+    Remove(OfTenant),
 }
 
 /// `scimd schema …`.
@@ -83,26 +85,15 @@ pub enum SchemaCommand {
         schema document of RFC 7643 section 7."
     )]
     Add {
-        /// The tenant
-        tenant: String,
+        /// Of whom, and where.
+        #[command(flatten)]
+        of: OfTenant,
         /// The schema document
         file: PathBuf,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
     },
     /// List a tenant's own extensions
     #[command(after_help = "Examples:\n  scimd schema list acme --store sqlite:scimd.db")]
-    List {
-        /// The tenant
-        tenant: String,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-        /// How the list is printed.
-        #[command(flatten)]
-        output: Output,
-    },
+    List(Listing),
 }
 
 /// `scimd person …`.
@@ -110,46 +101,93 @@ pub enum SchemaCommand {
 pub enum PersonCommand {
     /// List a tenant's persons
     #[command(after_help = "Examples:\n  scimd person list acme --store sqlite:scimd.db")]
-    List {
-        /// The tenant
-        tenant: String,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-        /// How the list is printed.
-        #[command(flatten)]
-        output: Output,
-    },
+    List(Listing),
     /// Show one person
     #[command(
         after_help = "Examples:\n  scimd person show acme 01a21508-319e-78af-adff-cd823c945d29 --store sqlite:scimd.db"
     )]
     Show {
-        /// The tenant
-        tenant: String,
+        /// Of whom, where, and how the list is printed.
+        #[command(flatten)]
+        listing: Listing,
         /// The identifier
         id: String,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-        /// How it is printed.
-        #[command(flatten)]
-        output: Output,
     },
+    /// Create and change the persons of a tenant without a connection from a CSV file, all of them or none
+    #[command(after_help = IMPORT)]
+    Import(Import),
     /// Write all persons, for programs
     #[command(
         after_help = "Examples:\n  scimd person export acme --format csv --store sqlite:scimd.db > persons.csv"
     )]
-    Export {
-        /// The tenant
-        tenant: String,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-        /// How they are written.
-        #[command(flatten)]
-        output: Output,
-    },
+    Export(Listing),
+}
+
+const IMPORT: &str = "\
+Examples:
+  scimd person import acme staff.csv --dry-run --store sqlite:scimd.db
+  scimd person import acme personal.csv --column 'Vorname=first_name' --column 'Kostenstelle=costCenter' --ignore 'Nr.'
+
+The first line names the columns. A name is
+  a field of a person     first_name, last_name, email, gender, academic_degree, language, active, or one of the
+                          application's own: it goes where the tenant's mapping takes the field from
+  an attribute of SCIM    userName, displayName, title, preferredLanguage, externalId, givenName, familyName, department,
+                          name.honorificPrefix, emails[type eq \"work\"].value, urn:…:User:costCenter
+in any case. Without a column userName the address is taken for it. Who has the userName of a row is changed: what the
+file has a column for is replaced, an empty cell takes the value away, and the rest stays. Whoever is not in the file is
+left alone; set `active` to false to let somebody go.
+
+Every row is held to the schemas and to the tenant's rules first, as if it had come through SCIM. Only if none is refused
+are they written. If writing ends early, because the disk is full for instance, import the same file again.";
+
+/// `scimd person import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Of whom, where, and how the list is printed.
+    #[command(flatten)]
+    pub listing: Listing,
+    /// The file: comma-separated values in UTF-8, with a line of names
+    pub file: PathBuf,
+    /// Say what would become of each row, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// What stands between cells: a character, or `tab` [default: what the first line has of `,`, `;` and tabs]
+    #[arg(long, value_name = "CHARACTER", value_parser = separator)]
+    pub separator: Option<u8>,
+    /// What a column is whose name does not say so; may be repeated
+    #[arg(long = "column", value_name = "NAME=ATTRIBUTE", value_parser = renaming)]
+    pub columns: Vec<(String, String)>,
+    /// A column that is not looked at; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub ignore: Vec<String>,
+}
+
+fn separator(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii_punctuation() && *byte != b'"' || *byte == b'\t' => Ok(*byte),
+        _ => Err("use one character, such as `;`, or `tab`".to_owned()),
+    }
+}
+
+fn renaming(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, attribute)) if !name.trim().is_empty() && !attribute.trim().is_empty() => {
+            Ok((name.trim().to_owned(), attribute.trim().to_owned()))
+        }
+        _ => Err("write the column's name, `=`, and an attribute: `Vorname=first_name`".to_owned()),
+    }
+}
+
+/// `scimd gender …`.
+#[derive(Debug, Subcommand)]
+pub enum GenderCommand {
+    /// List the words that people have for their gender: those that the policy does not know first, with how many have them
+    #[command(
+        after_help = "Examples:\n  scimd gender list acme --store sqlite:scimd.db\n\nA word without a gender is mapped in the \
+        policy, under `[gender] vocabulary`; `scimd policy apply` derives everybody anew."
+    )]
+    List(Listing),
 }
 
 /// `scimd findings …`.
@@ -161,8 +199,9 @@ pub enum FindingsCommand {
         scimd findings list acme --person ada@example.com --since 2026-11-01T00:00:00Z"
     )]
     List {
-        /// The tenant
-        tenant: String,
+        /// Of whom, where, and how the list is printed.
+        #[command(flatten)]
+        listing: Listing,
         /// Only those since this moment, such as 2026-11-01T00:00:00Z
         #[arg(long)]
         since: Option<String>,
@@ -175,12 +214,6 @@ pub enum FindingsCommand {
         /// Those too that something since has settled
         #[arg(long)]
         all: bool,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-        /// How the list is printed.
-        #[command(flatten)]
-        output: Output,
     },
 }
 
@@ -189,14 +222,5 @@ pub enum FindingsCommand {
 pub enum GroupCommand {
     /// List who is in more than one group
     #[command(after_help = "Examples:\n  scimd group conflicts acme --store sqlite:scimd.db")]
-    Conflicts {
-        /// The tenant
-        tenant: String,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-        /// How the list is printed.
-        #[command(flatten)]
-        output: Output,
-    },
+    Conflicts(Listing),
 }

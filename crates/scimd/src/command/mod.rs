@@ -1,6 +1,7 @@
 //! What the commands do.
 
 mod administration;
+mod import;
 mod people;
 mod quickstart;
 mod rules;
@@ -10,11 +11,11 @@ use std::sync::Arc;
 
 use scim_service::directory::{Directory, TenantEntry};
 use scim_service::{Service, Settings};
-use scim_store::{Store, StoreError};
+use scim_store::{Store, StoreError, Tenant};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Failure;
-use crate::cli::{Cli, Command, Common};
+use crate::cli::{Cli, Command, Common, OfTenant};
 use crate::config::{Config, EXAMPLE, Flags, StoreUrl};
 use crate::environment::System;
 
@@ -34,8 +35,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Person(command) => people::person(command),
         Command::Findings(command) => people::findings(command),
         Command::Group(command) => people::group(command),
-        Command::Explain { tenant, file, common, output } => rules::explain(&tenant, &file, &common, &output),
-        Command::Replay { tenant, common, output } => rules::replay(&tenant, &common, &output),
+        Command::Gender(command) => people::gender(command),
+        Command::Explain { listing, file } => rules::explain(&listing, &file),
+        Command::Replay(listing) => rules::replay(&listing),
         Command::Check(arguments) => serve::check(&arguments.flags()),
         Command::Config => {
             print(EXAMPLE);
@@ -77,6 +79,13 @@ impl Office {
         let settings = Settings::new(config.base_url(config.listen));
         let service = Service::new(Arc::clone(&store), registry, Arc::new(System), settings);
         Ok(Self { service, store, runtime: small_runtime()? })
+    }
+
+    /// The service, and the tenant that a command is about.
+    fn of(of: &OfTenant) -> Result<(Self, Tenant), Failure> {
+        let office = Self::open(&of.common)?;
+        let tenant = office.run(office.tenant(&of.tenant))?.tenant;
+        Ok((office, tenant))
     }
 
     fn run<T>(&self, future: impl Future<Output = scim_core::Result<T>>) -> Result<T, Failure> {

@@ -3,11 +3,12 @@
 use scim_core::person::{Gender, Person};
 use scim_core::text::fold;
 use scim_policy::Finding;
+use scim_service::{GenderWord, GenderWords};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, ReportQuery, Reported, Side, Tenant};
 
 use super::{Office, print};
 use crate::Failure;
-use crate::cli::{FindingsCommand, GroupCommand, Output, PersonCommand};
+use crate::cli::{FindingsCommand, GenderCommand, GroupCommand, Listing, OfTenant, Output, PersonCommand};
 use crate::table::render;
 
 /// How many are read at once.
@@ -45,20 +46,18 @@ pub(super) fn cells(person: &Person) -> Vec<Option<String>> {
 }
 
 pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
-    let (tenant, id, common, output) = match command {
-        PersonCommand::List { tenant, common, output } | PersonCommand::Export { tenant, common, output } => {
-            (tenant, None, common, output)
-        }
-        PersonCommand::Show { tenant, id, common, output } => (tenant, Some(id), common, output),
+    let (Listing { of, output }, id) = match command {
+        PersonCommand::Import(arguments) => return super::import::run(&arguments),
+        PersonCommand::List(listing) | PersonCommand::Export(listing) => (listing, None),
+        PersonCommand::Show { listing, id } => (listing, Some(id)),
     };
-    let office = Office::open(&common)?;
-    let name = office.run(office.tenant(&tenant))?.tenant;
+    let (office, name) = Office::of(&of)?;
     let persons = match id {
         None => all(&office, &name)?,
         Some(id) => {
             let page = office.read(office.store.persons(&name, &PersonQuery::Of(vec![id.clone()])))?;
             if page.persons.is_empty() {
-                let words = format!("tenant `{tenant}` has no person with the id `{}`", id.escape_debug());
+                let words = format!("tenant `{name}` has no person with the id `{}`", id.escape_debug());
                 return Err(Failure::Run(words));
             }
             page.persons
@@ -86,7 +85,7 @@ fn all(office: &Office, tenant: &Tenant) -> Result<Vec<PersonRecord>, Failure> {
 }
 
 pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
-    let FindingsCommand::List { tenant, since, rule, person, all, common, output } = command;
+    let FindingsCommand::List { listing: Listing { of, output }, since, rule, person, all } = command;
     let since = since
         .map(|text| {
             scim_core::time::Instant::parse(&text).ok_or_else(|| {
@@ -97,8 +96,7 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
             })
         })
         .transpose()?;
-    let office = Office::open(&common)?;
-    let name = office.run(office.tenant(&tenant))?.tenant;
+    let (office, name) = Office::of(&of)?;
     let mut query = ReportQuery { after: 0, count: PAGE, settled: (!all).then_some(false), subject: None };
     let mut rows = Vec::new();
     loop {
@@ -163,9 +161,8 @@ fn is_about(person: &str, reported: &Reported, finding: &Finding) -> bool {
 }
 
 pub(super) fn group(command: GroupCommand) -> Result<(), Failure> {
-    let GroupCommand::Conflicts { tenant, common, output } = command;
-    let office = Office::open(&common)?;
-    let name = office.run(office.tenant(&tenant))?.tenant;
+    let GroupCommand::Conflicts(Listing { of, output }) = command;
+    let (office, name) = Office::of(&of)?;
     let mut rows = Vec::new();
     let mut after: Option<String> = None;
     loop {
@@ -189,6 +186,38 @@ pub(super) fn group(command: GroupCommand) -> Result<(), Failure> {
         }
     }
     list(&output, &["id", "email", "groups", "user_group"], &rows);
+    Ok(())
+}
+
+pub(super) fn gender(command: GenderCommand) -> Result<(), Failure> {
+    let GenderCommand::List(Listing { of: OfTenant { tenant, common }, output }) = command;
+    let office = Office::open(&common)?;
+    let GenderWords { paths, words } = office.run(office.service.gender_words(&tenant))?;
+    let row = |word: &GenderWord| {
+        vec![
+            Some(word.word.clone()),
+            Some(word.persons.to_string()),
+            word.gender.map(|gender| gender.name().to_owned()),
+        ]
+    };
+    list(&output, &["word", "persons", "gender"], &words.iter().map(row).collect::<Vec<_>>());
+    let unmapped: Vec<&GenderWord> = words.iter().filter(|word| word.gender.is_none()).collect();
+    if paths.is_empty() {
+        eprintln!(
+            "the policy of tenant {tenant} takes the gender from nowhere; name an attribute in `[mapping] gender`"
+        );
+    } else if let Some(first) = unmapped.first() {
+        let persons: u64 = unmapped.iter().map(|word| word.persons).sum();
+        // The escapes of JSON are those of TOML.
+        let key = serde_json::Value::from(first.word.as_str());
+        let genders = Gender::ALL.map(Gender::name).join("\", \"");
+        eprintln!(
+            "words without a meaning: {}, of {persons} persons; say what each is, one of \"{genders}\", in the policy:\n\n\
+             [gender.vocabulary]\n{key} = \"…\"\n\nthen: scimd policy apply {tenant} FILE{}",
+            unmapped.len(),
+            common.again()
+        );
+    }
     Ok(())
 }
 

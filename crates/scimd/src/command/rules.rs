@@ -1,17 +1,18 @@
 //! `scimd policy`, `scimd schema`, `scimd explain` and `scimd replay`.
 
+use std::error::Error as _;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
 
 use scim_core::person::Derived;
-use scim_policy::{Finding, preset};
+use scim_policy::{Finding, PolicyErrors, preset};
 use scim_service::{Concerned, NewRules};
 use serde_json::Value;
 
 use super::{Office, print};
 use crate::Failure;
-use crate::cli::{Common, Output, PolicyCommand, SchemaCommand};
+use crate::cli::{Listing, OfTenant, PolicyCommand, SchemaCommand};
 use crate::table::render;
 
 pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
@@ -35,9 +36,9 @@ pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
             );
             Ok(())
         }
-        PolicyCommand::Diff { tenant, file, common, output } => diff(&tenant, &file, &common, &output),
-        PolicyCommand::Apply { tenant, file, anyway, common } => apply(&tenant, &file, anyway, &common),
-        PolicyCommand::Show { tenant, common } => {
+        PolicyCommand::Diff { listing, file } => diff(&listing, &file),
+        PolicyCommand::Apply { of, file, anyway } => apply(&of, &file, anyway),
+        PolicyCommand::Show(OfTenant { tenant, common }) => {
             let office = Office::open(&common)?;
             match office.run(office.tenant(&tenant))?.policy {
                 Some(text) => print(&text),
@@ -47,7 +48,7 @@ pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
             }
             Ok(())
         }
-        PolicyCommand::Remove { tenant, common } => {
+        PolicyCommand::Remove(OfTenant { tenant, common }) => {
             let office = Office::open(&common)?;
             let rules = NewRules { policy: Some(None), schemas: None };
             let changed = office.run(office.service.change_rules(&tenant, &rules, "cli:policy remove"))?;
@@ -57,9 +58,12 @@ pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
     }
 }
 
-fn diff(tenant: &str, file: &Path, common: &Common, output: &Output) -> Result<(), Failure> {
+fn diff(listing: &Listing, file: &Path) -> Result<(), Failure> {
+    let Listing { of: OfTenant { tenant, common }, output } = listing;
     let office = Office::open(common)?;
-    let comparison = office.run(office.service.compare_rules(tenant, &new_policy(file)?))?;
+    let rules = new_policy(file)?;
+    let compared = office.runtime.block_on(office.service.compare_rules(tenant, &rules));
+    let comparison = compared.map_err(|error| in_file(file, error))?;
     let mut rows: Vec<Vec<Option<String>>> = Vec::new();
     let mut add = |outcome: &str, who: &str, what: String| {
         rows.push([outcome, who, &what].map(|cell| Some(cell.to_owned())).into());
@@ -87,11 +91,13 @@ fn diff(tenant: &str, file: &Path, common: &Common, output: &Output) -> Result<(
     Ok(())
 }
 
-fn apply(tenant: &str, file: &Path, anyway: bool, common: &Common) -> Result<(), Failure> {
+fn apply(of: &OfTenant, file: &Path, anyway: bool) -> Result<(), Failure> {
+    let OfTenant { tenant, common } = of;
     let office = Office::open(common)?;
     let rules = new_policy(file)?;
     if !anyway {
-        let comparison = office.run(office.service.compare_rules(tenant, &rules))?;
+        let compared = office.runtime.block_on(office.service.compare_rules(tenant, &rules));
+        let comparison = compared.map_err(|error| in_file(file, error))?;
         if !comparison.refused.is_empty() {
             return Err(Failure::Run(format!(
                 "{} of {} users of tenant `{tenant}` are against this policy; nothing was changed. See who with `scimd policy \
@@ -102,7 +108,8 @@ fn apply(tenant: &str, file: &Path, anyway: bool, common: &Common) -> Result<(),
             )));
         }
     }
-    let changed = office.run(office.service.change_rules(tenant, &rules, "cli:policy apply"))?;
+    let changed = office.runtime.block_on(office.service.change_rules(tenant, &rules, "cli:policy apply"));
+    let changed = changed.map_err(|error| in_file(file, error))?;
     let again = common.again();
     eprintln!(
         "the policy of tenant {tenant} is in force; of {} users {} persons changed and {} are against it; \
@@ -116,7 +123,7 @@ fn apply(tenant: &str, file: &Path, anyway: bool, common: &Common) -> Result<(),
 
 pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
     match command {
-        SchemaCommand::Add { tenant, file, common } => {
+        SchemaCommand::Add { of: OfTenant { tenant, common }, file } => {
             let office = Office::open(&common)?;
             let mut schemas = office.run(office.tenant(&tenant))?.schemas;
             schemas.push(json(&file)?);
@@ -127,7 +134,7 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             );
             Ok(())
         }
-        SchemaCommand::List { tenant, common, output } => {
+        SchemaCommand::List(Listing { of: OfTenant { tenant, common }, output }) => {
             let office = Office::open(&common)?;
             let schemas = office.run(office.tenant(&tenant))?.schemas;
             let text =
@@ -140,7 +147,8 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
     }
 }
 
-pub(super) fn explain(tenant: &str, file: &Path, common: &Common, output: &Output) -> Result<(), Failure> {
+pub(super) fn explain(listing: &Listing, file: &Path) -> Result<(), Failure> {
+    let Listing { of: OfTenant { tenant, common }, output } = listing;
     let office = Office::open(common)?;
     let explanation = office.run(office.service.explain(tenant, json(file)?))?;
     let row = |explained: &scim_policy::Explained| {
@@ -163,7 +171,8 @@ pub(super) fn explain(tenant: &str, file: &Path, common: &Common, output: &Outpu
     Ok(())
 }
 
-pub(super) fn replay(tenant: &str, common: &Common, output: &Output) -> Result<(), Failure> {
+pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {
+    let Listing { of: OfTenant { tenant, common }, output } = listing;
     let office = Office::open(common)?;
     let replayed = office.run(office.service.replay(tenant, "cli:replay"))?;
     let rows: Vec<Vec<Option<String>>> = replayed
@@ -191,6 +200,14 @@ pub(super) fn replay(tenant: &str, common: &Common, output: &Output) -> Result<(
 
 fn new_policy(file: &Path) -> Result<NewRules, Failure> {
     Ok(NewRules { policy: Some(Some(read(file)?)), schemas: None })
+}
+
+/// The failure of a command that was given a policy. What is wrong with the policy is told as compilers do.
+fn in_file(file: &Path, error: scim_core::Error) -> Failure {
+    match error.source().and_then(|source| source.downcast_ref::<PolicyErrors>()) {
+        Some(problems) => Failure::Usage(problems.in_file(&file.display().to_string())),
+        None => error.into(),
+    }
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
