@@ -2,6 +2,7 @@
 
 use scim_core::patch::MESSAGE;
 use scim_core::schema::{GROUP, USER};
+use scim_service::Headers;
 use scim_service::directory::Idp;
 use serde_json::{Value, json};
 
@@ -77,6 +78,19 @@ fn one_verdict_through_every_door() {
         assert!(said.iter().all(|(known, _)| known == code), "{said:?}");
         assert_eq!(said.iter().map(|(_, count)| count).sum::<u64>(), 1 + 2 * changes.len() as u64);
         assert!(!world.reports().contains("canary"), "a password was kept");
+
+        // A file is a door too, for new people and for those who are there.
+        let words = answer.body["detail"].as_str().expect("a detail").to_owned();
+        let world = world.disconnected();
+        let names = ["userName", "givenName", "familyName", "email"].map(str::to_owned);
+        let headers = Headers { names: names.into(), ..Headers::default() };
+        for name in [address, "ada@example.com"] {
+            let row = [name, "Ada", "Lovelace", address];
+            assert_eq!(world.rehearsed(&headers, &[&row]), [words.as_str()], "rehearsed {name}");
+            assert_eq!(world.written(&headers, &[&row]), [words.as_str()], "written {name}");
+        }
+        assert!(world.said().iter().all(|(known, _)| known == code));
+        assert_eq!(world.stored(before["id"].as_str().expect("an id"))["emails"], before["emails"]);
     }
 }
 

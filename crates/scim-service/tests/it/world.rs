@@ -13,7 +13,10 @@ use scim_core::schema::Registry;
 use scim_core::time::Timestamp;
 use scim_service::directory::{Connection, Idp};
 use scim_service::environment::Environment;
-use scim_service::{Changed, Comparison, NewRules, Replayed, Service, Settings};
+use scim_service::{
+    Changed, Comparison, GenderWords, Headers, Import, ImportedRow, NewRules, Outcome, Replayed, Service,
+    Settings,
+};
 use scim_store::{
     Changeset, Guard, IndexEntry, MemoryStore, Operation, PersonQuery, PersonRecord, ReportQuery, Store,
     Tenant, UniqueKey,
@@ -90,6 +93,16 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+/// The outcome of a row in a word, or the refusal.
+fn said_of(row: &ImportedRow) -> String {
+    match &row.outcome {
+        Outcome::Created => "created".to_owned(),
+        Outcome::Updated => "updated".to_owned(),
+        Outcome::Unchanged => "unchanged".to_owned(),
+        Outcome::Refused(error) => error.detail(),
+    }
+}
+
 impl World {
     pub(crate) fn new(idp: Idp) -> Self {
         Self::with(idp, |_| {})
@@ -126,6 +139,53 @@ impl World {
         })
         .expect("another connection");
         self
+    }
+
+    /// The same tenant without a connection.
+    pub(crate) fn disconnected(self) -> Self {
+        let tenant = Tenant::new("acme").expect("a name");
+        now(self.service.directory().remove_connection(&tenant, "test")).expect("it had one");
+        self
+    }
+
+    /// Begins an import.
+    pub(crate) fn begin_import(&self, headers: &Headers) -> scim_core::Result<Import<'_>> {
+        now(self.service.import("acme", headers, "test"))
+    }
+
+    /// What would become of rows; the first is in line 2.
+    pub(crate) fn rehearsed(&self, headers: &Headers, rows: &[&[&str]]) -> Vec<String> {
+        let mut import = self.begin_import(headers).expect("columns");
+        let numbered = rows.iter().zip(2..);
+        numbered
+            .map(|(cells, line)| said_of(&now(import.rehearse(line, cells, false)).expect("in memory")))
+            .collect()
+    }
+
+    /// What becomes of rows.
+    pub(crate) fn written(&self, headers: &Headers, rows: &[&[&str]]) -> Vec<String> {
+        let import = self.begin_import(headers).expect("columns");
+        rows.iter().map(|cells| said_of(&now(import.write(cells)).expect("in memory"))).collect()
+    }
+
+    /// The words for genders.
+    pub(crate) fn genders(&self) -> GenderWords {
+        now(self.service.gender_words("acme")).expect("in memory")
+    }
+
+    /// A resource as it is stored.
+    pub(crate) fn stored(&self, id: &str) -> Value {
+        let tenant = Tenant::new("acme").expect("a name");
+        let records = now(self.store.get(&tenant, &[id])).expect("in memory");
+        let record = records.into_iter().flatten().next().expect("it is there");
+        serde_json::from_slice(&record.body).expect("JSON")
+    }
+
+    /// How many changes there were, and how many audit entries.
+    pub(crate) fn trace(&self) -> (usize, usize) {
+        let tenant = Tenant::new("acme").expect("a name");
+        let changes = now(self.store.changes(&tenant, 0, 10_000)).expect("in memory").len();
+        (changes, now(self.store.audit(&tenant, 0, 10_000)).expect("in memory").len())
     }
 
     /// The same store under other schemas, and what preparing it said.
