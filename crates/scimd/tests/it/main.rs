@@ -12,6 +12,7 @@ mod differential;
 mod entra_validator;
 mod faults;
 mod http;
+mod import;
 mod ledger;
 mod messages;
 mod policies;

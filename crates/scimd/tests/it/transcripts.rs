@@ -70,7 +70,8 @@ fn cases(idp: &str) -> Vec<Case> {
     files.iter().map(read).collect()
 }
 
-fn send(client: &mut Client, request: Request) -> Result<Response, String> {
+/// Sends a request as it is.
+pub(crate) fn send(client: &mut Client, request: Request) -> Result<Response, String> {
     let headers: Vec<(&str, &str)> =
         request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let body = request.body.as_ref().map(String::as_bytes);

@@ -1,0 +1,120 @@
+//! People from a file, at the command line.
+
+use serde_json::{Value, json};
+
+use crate::server::{Place, Server};
+
+const POLICY: &str =
+    "[email]\n[domain]\nallow = [\"example.com\"]\n[required]\nfields = [\"first_name\", \"email\"]\n";
+
+/// A tenant without a connection, and with rules.
+fn place() -> Place {
+    let place = Place::new("");
+    place.command(&["tenant", "create", "acme"]);
+    let file = place.directory.write("acme.toml", POLICY);
+    place.command(&["policy", "apply", "acme", &file.to_string_lossy()]);
+    place
+}
+
+/// The persons, each as its address and its first name.
+fn persons(place: &Place) -> Vec<String> {
+    let printed = place.command(&["person", "list", "acme", "--format", "json"]);
+    let persons: Value = serde_json::from_str(&printed).expect("JSON");
+    let text = |person: &Value, field: &str| person[field].as_str().unwrap_or("-").to_owned();
+    let row = |person: &Value| format!("{} {}", text(person, "email"), text(person, "first_name"));
+    persons.as_array().expect("a list").iter().map(row).collect()
+}
+
+#[test]
+fn a_file_is_imported_whole_or_not_at_all() {
+    let place = place();
+    let file = "\u{feff}Vorname;Nachname;E-Mail\r\nZoë;\"von\r\nX\";zoe@example.com\r\nBob;;bob@example.org\r\n;;\r\n;Y;ZOE@example.com\r\n";
+    place.directory.write("staff.csv", file);
+    let import = |more: &[&str]| {
+        let columns = ["--column", "Vorname=first_name", "--column", "nachname=familyName"];
+        let email = ["--column", "E-Mail=email"];
+        place.run(&[&["person", "import", "acme", "staff.csv"][..], &columns, &email, more].concat())
+    };
+    let ran = import(&["--format", "json", "--dry-run"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let said: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let row = |row: &Value| json!([row["line"], row["severity"], row["code"], row["who"]]);
+    assert_eq!(
+        said.as_array().expect("a list").iter().map(row).collect::<Vec<_>>(),
+        [
+            json!(["4", "error", "domain-not-listed", "bob@example.org"]),
+            json!(["6", "error", "uniqueness", "ZOE@example.com"]),
+        ]
+    );
+    assert!(
+        ran.stderr.contains("2 of 3 rows of staff.csv are refused; nothing was written"),
+        "{}",
+        ran.stderr
+    );
+    let findings = || place.command(&["findings", "list", "acme", "--format", "csv"]).lines().count() - 1;
+    assert_eq!((persons(&place).len(), findings()), (0, 0), "a dry run leaves nothing");
+    assert_eq!(import(&[]).code, Some(1));
+    assert_eq!((persons(&place).len(), findings()), (0, 1), "a refusal by the rules is kept");
+
+    let mended = file.replace("example.org", "example.com").replace(";;\r\n;Y;ZOE@example.com\r\n", "");
+    place.directory.write("staff.csv", &mended);
+    let ran = import(&["--dry-run"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 created, 0 updated, 0 unchanged; nothing was written"), "{}", ran.stderr);
+    assert!(import(&[]).stderr.contains("2 created, 0 updated, 0 unchanged"));
+    assert_eq!(persons(&place), ["zoe@example.com Zoë", "bob@example.com Bob"]);
+    assert!(import(&[]).stderr.contains("0 created, 0 updated, 2 unchanged"));
+}
+
+#[test]
+fn an_export_can_be_imported_again() {
+    let place = place();
+    let rows = "userName,first_name,email,title\n=cmd|1,'=Ada,ada@example.com,+1\n";
+    place.directory.write("staff.csv", rows);
+    place.command(&["person", "import", "acme", "staff.csv"]);
+    let exported = place.command(&["person", "export", "acme", "--format", "csv"]);
+    assert!(exported.contains(",'=Ada,,ada@example.com,"), "{exported}");
+    place.directory.write("again.csv", &exported);
+    let ignored = ["id", "user_group", "extra", "gender"].map(|name| ["--ignore", name]).concat();
+    let user_name = "userName,first_name,email\n=cmd|1,'=Ada,ada@example.com\n";
+    place.directory.write("same.csv", user_name);
+    let ran = place.run(&["person", "import", "acme", "same.csv"]);
+    assert!(ran.stderr.contains("0 created, 0 updated, 1 unchanged"), "{}", ran.stderr);
+    // The userName is not in an export; the address would be another, and nobody may have it twice.
+    let ran = place.run(&[&["person", "import", "acme", "again.csv"][..], &ignored].concat());
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains("email-taken"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_cannot_be_imported_says_why() {
+    let place = place();
+    let check = |name: &str, bytes: &str, code: i32, expected: &str| {
+        place.directory.write(name, bytes);
+        let ran = place.run(&["person", "import", "acme", name]);
+        assert_eq!((ran.code, ran.stderr.contains(expected)), (Some(code), true), "{name}: {}", ran.stderr);
+    };
+    check("a.xlsx", "PK\u{3}\u{4}", 2, "choose File, Save As, and the type CSV UTF-8");
+    check("a.csv", "PK\u{3}\u{4}", 2, "is a workbook");
+    check(
+        "b.csv",
+        "usrName,email\n",
+        2,
+        "b.csv: column 1 `usrName` is no attribute of a User; did you mean `userName`?",
+    );
+    check("c.csv", "", 2, "its first line names the columns");
+    let ran = place.run(&["person", "import", "acme", "missing.csv"]);
+    assert_eq!((ran.code, ran.stderr.contains("cannot read missing.csv")), (Some(2), true), "{}", ran.stderr);
+}
+
+#[test]
+fn a_tenant_with_a_connection_has_one_source() {
+    let (server, _) = Server::with("okta");
+    server.place.directory.write("staff.csv", "userName\nada\n");
+    let ran = server.place.run(&["person", "import", "acme", "staff.csv", "--dry-run"]);
+    assert_eq!(ran.code, Some(1));
+    for words in ["identity provider of kind okta, which is the only source", "scimd connection remove acme"]
+    {
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
+}
