@@ -12,7 +12,6 @@ mod trial;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use scim_core::document::Document;
 use scim_core::filter::Filter;
@@ -26,7 +25,7 @@ use serde_json::{Map, Value};
 use self::column::Columns;
 use self::trial::Trial;
 use crate::Service;
-use crate::context::store_error;
+use crate::context::{Course, store_error};
 use crate::directory::TenantEntry;
 use crate::etag::Precondition;
 use crate::rules::{Origin, Rules, Sent, user};
@@ -186,7 +185,7 @@ impl Import<'_> {
         members.insert("userName".to_owned(), name.into());
         self.columns.write(cells, &mut members)?;
         let body = self.body(members);
-        let stale = AtomicBool::new(false);
+        let course = Course::default();
         let path = self.resource_type.endpoint();
         let origin = Origin { method: "POST", path, body: Sent::Json(&body) };
         let context = self.service.context(
@@ -197,7 +196,7 @@ impl Import<'_> {
             &self.actor,
             &self.request,
             origin,
-            &stale,
+            &course,
         );
         context.create(&self.resource_type, body.clone()).await?;
         Ok(Outcome::Created)
@@ -219,7 +218,7 @@ impl Import<'_> {
             return Ok(Outcome::Unchanged);
         }
         let body = self.body(members);
-        let stale = AtomicBool::new(false);
+        let course = Course::default();
         let path = format!("{}/{}", self.resource_type.endpoint(), record.id);
         let origin = Origin { method: "PUT", path: &path, body: Sent::Json(&body) };
         let context = self.service.context(
@@ -230,7 +229,7 @@ impl Import<'_> {
             &self.actor,
             &self.request,
             origin,
-            &stale,
+            &course,
         );
         let precondition = Precondition::of_version(&format!("W/\"{}\"", record.version));
         context.replace(&self.resource_type, &record.id, body.clone(), &precondition).await?;

@@ -56,7 +56,7 @@ fn what_is_in_the_file_is_written_once() {
     let rows = [&ada[..], &grace[..]];
     assert_eq!(world.rehearsed(&headers, &rows), ["created", "created"]);
     assert_eq!(world.persons().len(), 0, "a rehearsal writes nobody");
-    assert_eq!(world.written(&headers, &rows), ["created", "created"]);
+    assert_eq!(world.imported(&headers, &rows), ["created", "created"]);
     let persons = world.persons();
     let person = |name: &str| {
         &persons.iter().find(|one| one.person.first_name.as_deref() == Some(name)).expect(name).person
@@ -73,28 +73,30 @@ fn what_is_in_the_file_is_written_once() {
     );
 
     let before = world.trace();
-    assert_eq!(world.written(&headers, &rows), ["unchanged", "unchanged"]);
+    assert_eq!(world.imported(&headers, &rows), ["unchanged", "unchanged"]);
     assert_eq!(world.trace(), before, "nothing is written, not even an audit entry");
     assert_eq!(world.said(), [("gender-unmapped".to_owned(), 1)]);
 
     // What has no column stays, what is empty goes, and who is not in the file is left alone.
     let less = self::headers(&["USERNAME", "title", "department", "active"]);
-    assert_eq!(world.written(&less, &[&["Ada@Example.com", "Countess", "", "FALSE"]]), ["updated"]);
+    assert_eq!(world.imported(&less, &[&["Ada@Example.com", "Countess", "", "FALSE"]]), ["updated"]);
     let user = world.stored(&persons[0].id);
     assert_eq!((&user["title"], &user["active"]), (&json!("Countess"), &json!(false)));
     assert_eq!(user["name"], json!({"givenName": "Ada", "familyName": "Lovelace"}));
     assert!(user["urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"].is_null(), "{user}");
     assert_eq!(world.persons().len(), 2);
     // An empty cell lets nobody in again.
-    assert_eq!(world.written(&less, &[&["Ada@Example.com", "Countess", "", ""]]), ["unchanged"]);
+    assert_eq!(world.imported(&less, &[&["Ada@Example.com", "Countess", "", ""]]), ["unchanged"]);
 }
 
 #[test]
 fn rows_know_of_each_other() {
     let world = tenant();
     let headers = headers(&["userName", "first_name", "email", "active"]);
-    world
-        .written(&headers, &[&["ada", "Ada", "one@example.com", ""], &["bob", "Bob", "two@example.com", ""]]);
+    world.imported(
+        &headers,
+        &[&["ada", "Ada", "one@example.com", ""], &["bob", "Bob", "two@example.com", ""]],
+    );
     let taken = |rows: &[&[&str]]| world.rehearsed(&headers, rows);
     const TAKEN: &str = "email-taken at emails[type eq \"work\"].value: `one@example.com` is the address of another person \
                          already; give each person an address of their own, or remove the other one";
@@ -179,7 +181,7 @@ fn words_for_genders_are_counted() {
         .collect();
     let rows: Vec<Vec<&str>> = rows.iter().map(|row| row.iter().map(String::as_str).collect()).collect();
     let rows: Vec<&[&str]> = rows.iter().map(Vec::as_slice).collect();
-    world.written(&headers, &rows);
+    world.imported(&headers, &rows);
     let words = |world: &World| {
         let words = world.genders().words.into_iter();
         words.map(|word| (word.word, word.gender, word.persons)).collect::<Vec<_>>()

@@ -87,7 +87,7 @@ fn one_verdict_through_every_door() {
         for name in [address, "ada@example.com"] {
             let row = [name, "Ada", "Lovelace", address];
             assert_eq!(world.rehearsed(&headers, &[&row]), [words.as_str()], "rehearsed {name}");
-            assert_eq!(world.written(&headers, &[&row]), [words.as_str()], "written {name}");
+            assert_eq!(world.imported(&headers, &[&row]), [words.as_str()], "written {name}");
         }
         assert!(world.said().iter().all(|(known, _)| known == code));
         assert_eq!(world.stored(before["id"].as_str().expect("an id"))["emails"], before["emails"]);

@@ -163,7 +163,7 @@ impl World {
     }
 
     /// What becomes of rows.
-    pub(crate) fn written(&self, headers: &Headers, rows: &[&[&str]]) -> Vec<String> {
+    pub(crate) fn imported(&self, headers: &Headers, rows: &[&[&str]]) -> Vec<String> {
         let import = self.begin_import(headers).expect("columns");
         rows.iter().map(|cells| said_of(&now(import.write(cells)).expect("in memory"))).collect()
     }
