@@ -273,11 +273,15 @@ fn separator_of(text: &[u8]) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     /// The rows of a file, as `line: cell|cell`, or the complaint about it.
     fn read(name: &str, bytes: &[u8]) -> Result<Vec<String>, String> {
-        let folder = std::env::temp_dir().join(format!("scimd-sheet-{}-{name}", std::process::id()));
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("scimd-sheet-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let path = folder.join(name);
         std::fs::write(&path, bytes).expect("a file");
