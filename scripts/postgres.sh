@@ -5,6 +5,7 @@
 #
 # usage: scripts/postgres.sh start DIR
 #        scripts/postgres.sh stop DIR
+#        scripts/postgres.sh lend DIR PID    as start, and stop by itself once the process PID has ended
 set -euo pipefail
 
 fail() {
@@ -13,7 +14,7 @@ fail() {
 }
 
 usage() {
-    echo "usage: scripts/postgres.sh start|stop DIR" >&2
+    echo "usage: scripts/postgres.sh start DIR | stop DIR | lend DIR PID" >&2
     exit 2
 }
 
@@ -37,6 +38,12 @@ as_nobody_special() {
     fi
 }
 
+if [ "$#" -eq 3 ] && [ "$1" = lend ]; then
+    "$0" start "$2"
+    script=$(cd "$(dirname "$0")" && pwd)/postgres.sh
+    (while kill -0 "$3" 2>/dev/null; do sleep 1; done; exec "$script" stop "$2") </dev/null >/dev/null 2>&1 &
+    exit 0
+fi
 [ "$#" -eq 2 ] || usage
 mkdir -p "$2"
 directory=$(cd "$2" && pwd)
