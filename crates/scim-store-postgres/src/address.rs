@@ -66,7 +66,10 @@ impl FromStr for Address {
                     _,
                 ) => others.push(option),
                 (name, _) => {
-                    return Err(format!("`{}` is not an option of a database's address", name.escape_debug()));
+                    return Err(format!(
+                        "`{}` is not an option of a database's address",
+                        name.escape_debug()
+                    ));
                 }
             }
         }

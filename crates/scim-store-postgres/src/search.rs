@@ -218,21 +218,16 @@ impl<'a> Search<'a> {
             }
             let Step { sql, parameters } = step;
             let declare = Step { sql: format!("DECLARE walk NO SCROLL CURSOR FOR {sql}").into(), parameters };
-            let mut fetches = FETCHES.into_iter();
-            let mut fetch = fetches.next().unwrap_or_default();
-            let mut rows = snapshot.run(vec![declare, step!(fetch)]).await?.pop().unwrap_or_default();
-            while !rows.is_empty() && !window.is_full() {
+            snapshot.run(vec![declare]).await?;
+            let [first, then, last] = FETCHES;
+            for fetch in [first, then].into_iter().chain(std::iter::repeat(last)) {
+                let rows = snapshot.session()?.fetch(fetch).await?;
                 for row in &rows {
-                    if window.is_full() {
-                        break;
-                    }
                     show(row, &mut window)?;
                 }
-                if window.is_full() {
+                if rows.is_empty() || window.is_full() {
                     break;
                 }
-                fetch = fetches.next().unwrap_or(fetch);
-                rows = snapshot.run(vec![step!(fetch)]).await?.pop().unwrap_or_default();
             }
             snapshot.run(vec![step!("CLOSE walk")]).await?;
             if window.is_full() {

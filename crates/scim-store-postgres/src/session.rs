@@ -98,6 +98,15 @@ impl Session {
         self.patiently(work).await
     }
 
+    /// Runs a statement that is not kept prepared: what a `FETCH` gives depends on its cursor.
+    pub(crate) async fn fetch(&self, sql: &'static str) -> Result<Vec<Row>, Failed> {
+        if let Some(trace) = &self.trace {
+            trace(&[sql]);
+        }
+        let rows = async { self.client.query_typed(sql, &[]).await.map_err(|error| Failed::of(&error)) };
+        self.patiently(rows).await
+    }
+
     /// The server bounds what a statement may take. Only a network that swallows everything is waited for here.
     async fn patiently<T>(&self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
         match timeout(self.patience, work).await {

@@ -45,7 +45,9 @@ fn throw_away() -> String {
 
 pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    RUNTIME.get_or_init(|| Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime"))
+    RUNTIME.get_or_init(|| {
+        Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+    })
 }
 
 /// A connection of somebody.
@@ -88,7 +90,8 @@ impl Database {
     /// The address for a role.
     pub(crate) fn text(&self, role: &str) -> String {
         let (place, _) = superuser().rsplit_once('/').expect("a database");
-        let (scheme, host) = (place.split_once("://").expect("a scheme").0, place.rsplit_once('@').expect("a host").1);
+        let (scheme, host) =
+            (place.split_once("://").expect("a scheme").0, place.rsplit_once('@').expect("a host").1);
         format!("{scheme}://{role}@{host}/{}", self.name)
     }
 
@@ -111,7 +114,10 @@ impl Database {
 
     /// Takes all rows away.
     pub(crate) fn clear(&self) {
-        let tables = ["tenant", "total", "resource", "entry", "claim", "edge", "hidden", "change", "audit", "person", "report"];
+        let tables = [
+            "tenant", "total", "resource", "entry", "claim", "edge", "hidden", "change", "audit", "person",
+            "report",
+        ];
         self.run(&tables.map(|table| format!("DELETE FROM scim.{table};")).concat());
     }
 }
