@@ -15,13 +15,21 @@ use tokio_postgres::config::{Host, SslMode};
 pub struct Address {
     pub(crate) config: Config,
     pub(crate) root_certificates: Option<PathBuf>,
+    pub(crate) password_file: Option<PathBuf>,
     pub(crate) pool: Option<usize>,
+    /// As they were written, without a password.
+    options: Vec<String>,
 }
 
 impl Address {
-    /// Whether it has a password in it.
+    /// Whether it has a password in it. A file that has one is not meant.
     pub fn has_password(&self) -> bool {
         self.config.get_password().is_some()
+    }
+
+    /// Whether it says which file has the password.
+    pub fn has_password_file(&self) -> bool {
+        self.password_file.is_some()
     }
 
     /// The same with a password.
@@ -37,12 +45,16 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (place, options) = text.split_once('?').unwrap_or((text, ""));
-        let (mut mode, mut root_certificates, mut pool) = (None, None, None);
-        let mut others = Vec::new();
+        let (mut mode, mut root_certificates, mut password_file, mut pool) = (None, None, None, None);
+        let (mut others, mut shown) = (Vec::new(), Vec::new());
         for option in options.split('&').filter(|option| !option.is_empty()) {
+            if !["user=", "password="].iter().any(|secret| option.starts_with(secret)) {
+                shown.push(option.to_owned());
+            }
             match option.split_once('=').unwrap_or((option, "")) {
                 ("sslmode", word) => mode = Some(ssl_mode(word)?),
                 ("sslrootcert", file) => root_certificates = Some(PathBuf::from(plain(file)?)),
+                ("password_file", file) => password_file = Some(PathBuf::from(plain(file)?)),
                 ("pool", number) => {
                     let size = number.parse().ok().filter(|size| (2..=1000).contains(size));
                     pool = Some(size.ok_or("`pool` is a number of connections from 2 to 1000")?);
@@ -55,11 +67,7 @@ impl FromStr for Address {
                     | "keepalives_idle"
                     | "keepalives_interval"
                     | "keepalives_retries"
-                    | "host"
-                    | "hostaddr"
-                    | "port"
                     | "user"
-                    | "dbname"
                     | "password"
                     | "target_session_attrs"
                     | "load_balance_hosts",
@@ -92,7 +100,7 @@ impl FromStr for Address {
         let default =
             if config.get_hosts().iter().all(is_here) { SslMode::Disable } else { SslMode::Require };
         config.ssl_mode(mode.unwrap_or(default));
-        Ok(Self { config, root_certificates, pool })
+        Ok(Self { config, root_certificates, password_file, pool, options: shown })
     }
 }
 
@@ -114,7 +122,11 @@ impl fmt::Display for Address {
                 write!(f, ":{port}")?;
             }
         }
-        write!(f, "/{}", config.get_dbname().unwrap_or_default())
+        write!(f, "/{}", config.get_dbname().unwrap_or_default())?;
+        for (index, option) in self.options.iter().enumerate() {
+            write!(f, "{}{option}", if index == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
     }
 }
 

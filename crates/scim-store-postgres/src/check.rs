@@ -2,7 +2,7 @@
 
 use crate::error::Failed;
 use crate::pool::Snapshot;
-use crate::session::{column, number, step};
+use crate::session::{number, step};
 
 /// Statements that find what must not be, and what it would mean.
 const FORBIDDEN: &[(&str, &str)] = &[
@@ -78,12 +78,4 @@ pub(crate) async fn check(snapshot: Snapshot) -> Result<Vec<String>, Failed> {
         }
     }
     Ok(wrong)
-}
-
-/// How many resources of each type a tenant has.
-pub(crate) async fn totals(snapshot: Snapshot) -> Result<Vec<(String, u64)>, Failed> {
-    let tenant = snapshot.tenant();
-    let sql = "SELECT type, count FROM total WHERE tenant = $1 AND count <> 0 ORDER BY type";
-    let rows = snapshot.rows(step!(sql, tenant)).await?;
-    rows.iter().map(|row| Ok((column(row, 0)?, number(row, 1)?))).collect()
 }

@@ -50,6 +50,13 @@ pub enum OpenError {
         /// Why.
         error: String,
     },
+    /// The file with the password cannot be read.
+    Password {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
     /// There is no such role to serve as.
     NoRole {
         /// Its name.
@@ -95,6 +102,9 @@ impl fmt::Display for OpenError {
             Self::RootCertificates { file, error } => {
                 write!(f, "the root certificates in {} cannot be used: {error}", file.display())
             }
+            Self::Password { file, error } => {
+                write!(f, "the password in {} cannot be read: {error}", file.display())
+            }
             Self::NoRole { role } => write!(
                 f,
                 "there is no role `{0}` to serve as; create it with `CREATE ROLE {0} LOGIN`",
@@ -109,6 +119,7 @@ impl std::error::Error for OpenError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Refused(source) => Some(source.as_ref()),
+            Self::Password { error, .. } => Some(error),
             Self::Older { .. }
             | Self::Newer { .. }
             | Self::Role { .. }

@@ -43,6 +43,11 @@ impl Pool {
     pub(crate) fn new(address: &Address, options: Options) -> Result<Self, OpenError> {
         let size = address.pool.unwrap_or(options.pool).max(2);
         let mut config = address.config.clone();
+        if let Some(file) = &address.password_file {
+            let refused = |error: std::io::Error| OpenError::Password { file: file.clone(), error };
+            let password = std::fs::read_to_string(file).map_err(refused)?;
+            config.password(password.trim_end_matches(['\r', '\n']));
+        }
         if config.get_application_name().is_none() {
             config.application_name("scimd");
         }

@@ -363,7 +363,10 @@ pub(crate) async fn standing(client: &Client) -> Result<Standing, OpenError> {
 
 impl Standing {
     /// Whether a server may serve from it.
-    pub(crate) fn admit(&self) -> Result<(), OpenError> {
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub fn admit(&self) -> Result<(), OpenError> {
         let Self { schema: found, known, .. } = *self;
         match found {
             _ if found < known => return Err(OpenError::Older { found, known }),

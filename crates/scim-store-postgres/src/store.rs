@@ -150,19 +150,6 @@ impl PostgresStore {
         Ok(wrong)
     }
 
-    /// How many resources of each type these tenants have.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn totals(&self, tenants: &[Tenant]) -> Result<Vec<(Tenant, Vec<(String, u64)>)>, StoreError> {
-        let read = |tenant: &Tenant| {
-            let (pool, asked) = (Arc::clone(&self.pool), tenant.clone());
-            let work = async move { check::totals(Snapshot::new(pool.lend().await?, asked)).await };
-            Ok((tenant.clone(), self.runtime.wait(work)??))
-        };
-        tenants.iter().map(read).collect()
-    }
-
     /// Reads on the threads of the store, once more if a connection turns out to be broken.
     async fn read<T, F>(
         &self,

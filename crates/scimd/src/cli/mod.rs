@@ -1,6 +1,7 @@
 //! The command line.
 
 mod rules;
+mod storage;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use scim_service::directory::Idp;
 use scim_store::UnknownMembers;
 
 pub use self::rules::{FindingsCommand, GroupCommand, PersonCommand, PolicyCommand, SchemaCommand};
+pub use self::storage::StoreCommand;
 use crate::config::{Flags, StoreUrl};
 
 const EXAMPLES: &str = "\
@@ -77,6 +79,9 @@ pub enum Command {
     /// Look into groups
     #[command(subcommand, arg_required_else_help = true)]
     Group(GroupCommand),
+    /// Make a database ready to be served from, and see how a store is
+    #[command(subcommand, arg_required_else_help = true)]
+    Store(StoreCommand),
     /// Show what a tenant's mapping and rules make of a User: each field, where it came from, each finding
     #[command(after_help = "Examples:\n  scimd explain acme user.json --store sqlite:scimd.db")]
     Explain {
@@ -137,7 +142,7 @@ pub struct Serve {
     /// The configuration file [environment: SCIMD_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The store: sqlite:PATH, or memory to try it out [environment: SCIMD_STORE]
+    /// The store: sqlite:PATH, postgres://USER@HOST/DATABASE, or memory to try it out [environment: SCIMD_STORE]
     #[arg(long, value_name = "STORE")]
     store: Option<StoreUrl>,
     /// Where to listen [default: 127.0.0.1:8080]
@@ -154,7 +159,7 @@ pub struct Common {
     /// The configuration file [environment: SCIMD_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The store: sqlite:PATH [environment: SCIMD_STORE]
+    /// The store: sqlite:PATH or postgres://USER@HOST/DATABASE [environment: SCIMD_STORE]
     #[arg(long, value_name = "STORE")]
     store: Option<StoreUrl>,
 }

@@ -5,6 +5,7 @@ mod people;
 mod quickstart;
 mod rules;
 mod serve;
+mod storage;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Person(command) => people::person(command),
         Command::Findings(command) => people::findings(command),
         Command::Group(command) => people::group(command),
+        Command::Store(command) => storage::run(command),
         Command::Explain { tenant, file, common, output } => rules::explain(&tenant, &file, &common, &output),
         Command::Replay { tenant, common, output } => rules::replay(&tenant, &common, &output),
         Command::Check(arguments) => serve::check(&arguments.flags()),
