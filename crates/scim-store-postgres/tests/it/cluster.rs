@@ -4,9 +4,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use scim_store::Tenant;
 use scim_store_postgres::{Address, Options, PostgresStore, migrate};
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 /// The role that stores connect as.
 pub(crate) const ROLE: &str = "scim_test";
@@ -43,32 +44,31 @@ fn throw_away() -> String {
     String::from_utf8(lent.stdout).expect("an address").trim().to_owned()
 }
 
-pub(crate) fn runtime() -> &'static Runtime {
+fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
     })
 }
 
-/// A connection of somebody.
-pub(crate) fn connect(address: &str) -> Client {
-    runtime().block_on(async {
-        let (client, connection) = tokio_postgres::connect(address, NoTls).await.expect("connects");
-        tokio::spawn(connection);
-        client
-    })
-}
-
-fn run(address: &str, sql: &str) {
-    runtime().block_on(connect_once(address, sql));
-}
-
-async fn connect_once(address: &str, sql: &str) {
-    let (client, connection) = tokio_postgres::connect(address, NoTls).await.expect("connects");
-    let driving = tokio::spawn(connection);
-    client.batch_execute(sql).await.expect("runs");
-    drop(client);
-    let _ = driving.await;
+/// Runs statements as somebody, and gives the first column of their rows.
+fn run(address: &str, sql: &str) -> Vec<String> {
+    let (answer, answered) = std::sync::mpsc::channel();
+    let (address, sql) = (address.to_owned(), sql.to_owned());
+    // A test may be in a runtime of its own.
+    runtime().spawn(async move {
+        let (client, connection) = tokio_postgres::connect(&address, NoTls).await.expect("connects");
+        let driving = tokio::spawn(connection);
+        let messages = client.simple_query(&sql).await.expect("runs");
+        drop(client);
+        let _ = driving.await;
+        let first = |message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        };
+        answer.send(messages.into_iter().filter_map(first).collect()).expect("somebody waits");
+    });
+    answered.recv().expect("the statements ran")
 }
 
 impl Database {
@@ -108,8 +108,14 @@ impl Database {
     }
 
     /// Runs statements as the superuser.
-    pub(crate) fn run(&self, sql: &str) {
-        run(&self.text("postgres"), sql);
+    pub(crate) fn run(&self, sql: &str) -> Vec<String> {
+        run(&self.text("postgres"), sql)
+    }
+
+    /// Who has something stored.
+    pub(crate) fn tenants(&self) -> Vec<Tenant> {
+        let names = self.run("SELECT name FROM scim.tenant ORDER BY name");
+        names.iter().map(|name| Tenant::new(name).unwrap_or_else(|_| Tenant::system())).collect()
     }
 
     /// Takes all rows away.

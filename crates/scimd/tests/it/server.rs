@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use scimd::config::StoreUrl;
 
+use crate::cluster::Database;
 use crate::http::Client;
 
 /// How long a server may take for what it announces. Only a broken one needs it.
@@ -74,15 +75,30 @@ impl Drop for Directory {
 pub(crate) struct Place {
     pub(crate) directory: Directory,
     pub(crate) store: StoreUrl,
+    /// The database of the store, where it is none in a file.
+    database: Option<Database>,
     config: PathBuf,
 }
 
 impl Place {
-    /// A place with this configuration besides: keys first, then tables.
+    /// A place with this configuration besides: keys first, then tables. `SCIM_TEST_STORE=postgres` puts its data into
+    /// a database of its own in PostgreSQL.
     pub(crate) fn new(config: &str) -> Self {
-        let directory = Directory::new();
-        let store = StoreUrl::Sqlite(directory.path().join("scimd.db"));
-        Self::on(directory, store, config)
+        match std::env::var("SCIM_TEST_STORE").as_deref() {
+            Ok("postgres") => Self::in_database(config),
+            _ => {
+                let directory = Directory::new();
+                let store = StoreUrl::Sqlite(directory.path().join("scimd.db"));
+                Self::on(directory, store, config)
+            }
+        }
+    }
+
+    /// A place whose data are in a database of its own in PostgreSQL.
+    pub(crate) fn in_database(config: &str) -> Self {
+        let database = Database::new();
+        let store = StoreUrl::Postgres(database.address());
+        Self { database: Some(database), ..Self::on(Directory::new(), store, config) }
     }
 
     /// A place whose data are in this store.
@@ -90,7 +106,24 @@ impl Place {
         let metrics = if config.contains("[metrics]") { "" } else { "[metrics]\nlisten = \"\"\n" };
         let text = format!("listen = \"127.0.0.1:0\"\nstore = \"{store}\"\n{config}\n{metrics}");
         let config = directory.write("scimd.toml", &text);
-        Self { directory, store, config }
+        Self { directory, store, database: None, config }
+    }
+
+    /// The database, where it is in PostgreSQL.
+    pub(crate) fn database(&self) -> &Database {
+        self.database.as_ref().expect("a database")
+    }
+
+    /// Every file, and every row of a database.
+    pub(crate) fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = self.directory.contents();
+        if let Some(database) = &self.database {
+            for table in database.run("SELECT tablename FROM pg_tables WHERE schemaname = 'scim'") {
+                let sql = format!("SET bytea_output = 'escape'; SELECT t::text FROM scim.{table} t");
+                found.push((PathBuf::from(&table), database.run(&sql).join("\n").into_bytes()));
+            }
+        }
+        found
     }
 
     /// Runs a command against the configuration.
