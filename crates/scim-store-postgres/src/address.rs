@@ -13,7 +13,7 @@ use tokio_postgres::config::{Host, SslMode};
 /// A database and who connects to it: `postgres://user@host:port/database?sslmode=verify-full&sslrootcert=FILE`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    pub(crate) config: Config,
+    pub(crate) config: Box<Config>,
     pub(crate) root_certificates: Option<PathBuf>,
     pub(crate) password_file: Option<PathBuf>,
     pub(crate) pool: Option<usize>,
@@ -100,7 +100,7 @@ impl FromStr for Address {
         let default =
             if config.get_hosts().iter().all(is_here) { SslMode::Disable } else { SslMode::Require };
         config.ssl_mode(mode.unwrap_or(default));
-        Ok(Self { config, root_certificates, password_file, pool, options: shown })
+        Ok(Self { config: Box::new(config), root_certificates, password_file, pool, options: shown })
     }
 }
 

@@ -42,7 +42,7 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 impl Pool {
     pub(crate) fn new(address: &Address, options: Options) -> Result<Self, OpenError> {
         let size = address.pool.unwrap_or(options.pool).max(2);
-        let mut config = address.config.clone();
+        let mut config = Config::clone(&address.config);
         if let Some(file) = &address.password_file {
             let refused = |error: std::io::Error| OpenError::Password { file: file.clone(), error };
             let password = std::fs::read_to_string(file).map_err(refused)?;
@@ -105,7 +105,7 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Session, Failed> {
-        let Options { connect, statement, wait, ref trace, .. } = self.options;
+        let Options { connect, statement, lock, ref trace, .. } = self.options;
         let connecting = async {
             let client = self.connect_plainly().await?;
             let session = Session::new(client, statement + Duration::from_secs(5), trace.clone());
@@ -114,7 +114,7 @@ impl Pool {
                 .run(vec![step!(
                     PREPARE,
                     milliseconds(statement),
-                    milliseconds(wait.max(Duration::from_secs(5))),
+                    milliseconds(lock),
                     milliseconds(statement)
                 )])
                 .await?;

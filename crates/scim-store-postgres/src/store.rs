@@ -33,6 +33,8 @@ pub struct Options {
     pub connect: Duration,
     /// The longest that one statement may take.
     pub statement: Duration,
+    /// How long to wait for others that write to the same tenant.
+    pub lock: Duration,
     /// How long a commit is tried again after losing its connection.
     pub patience: Duration,
     /// Most changesets of one tenant that may wait.
@@ -53,6 +55,7 @@ impl Default for Options {
             wait: Duration::from_secs(1),
             connect: Duration::from_secs(3),
             statement: Duration::from_secs(20),
+            lock: Duration::from_secs(5),
             patience: Duration::from_secs(5),
             queue: 1024,
             batch: 256,

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use scim_store::Tenant;
 use scim_store_postgres::{Address, Options, PostgresStore, migrate};
 use tokio::runtime::{Builder, Runtime};
-use tokio_postgres::{NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 /// The role that stores connect as.
 pub(crate) const ROLE: &str = "scim_test";
@@ -44,7 +44,7 @@ fn throw_away() -> String {
     String::from_utf8(lent.stdout).expect("an address").trim().to_owned()
 }
 
-fn runtime() -> &'static Runtime {
+pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
@@ -52,7 +52,7 @@ fn runtime() -> &'static Runtime {
 }
 
 /// Runs statements as somebody, and gives the first column of their rows.
-fn run(address: &str, sql: &str) -> Vec<String> {
+pub(crate) fn run(address: &str, sql: &str) -> Vec<String> {
     let (answer, answered) = std::sync::mpsc::channel();
     let (address, sql) = (address.to_owned(), sql.to_owned());
     // A test may be in a runtime of its own.
@@ -69,6 +69,26 @@ fn run(address: &str, sql: &str) -> Vec<String> {
         answer.send(messages.into_iter().filter_map(first).collect()).expect("somebody waits");
     });
     answered.recv().expect("the statements ran")
+}
+
+/// A connection that is kept.
+pub(crate) struct Session(Client);
+
+/// A connection of the superuser to a database.
+pub(crate) fn superuser_of(database: &Database) -> Session {
+    let address = database.text("postgres");
+    runtime().block_on(async {
+        let (client, connection) = tokio_postgres::connect(&address, NoTls).await.expect("connects");
+        tokio::spawn(connection);
+        Session(client)
+    })
+}
+
+impl Session {
+    /// Runs statements.
+    pub(crate) fn run(&self, sql: &str) {
+        runtime().block_on(self.0.batch_execute(sql)).expect("runs");
+    }
 }
 
 impl Database {
