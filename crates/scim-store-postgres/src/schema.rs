@@ -266,13 +266,15 @@ pub(crate) async fn migrate(
             .map_err(failed)?;
         from = row.try_get(0).map_err(failed)?;
     } else {
-        transaction
-            .batch_execute(
-                "CREATE SCHEMA IF NOT EXISTS scim;
-                 CREATE TABLE scim.migration (step integer PRIMARY KEY, made timestamptz NOT NULL DEFAULT now())",
-            )
-            .await
-            .map_err(failed)?;
+        // Whoever may not create schemas can be given one.
+        let found =
+            transaction.query_one("SELECT to_regnamespace('scim') IS NOT NULL", &[]).await.map_err(failed)?;
+        if !found.try_get::<_, bool>(0).map_err(failed)? {
+            transaction.batch_execute("CREATE SCHEMA scim").await.map_err(failed)?;
+        }
+        let sql =
+            "CREATE TABLE scim.migration (step integer PRIMARY KEY, made timestamptz NOT NULL DEFAULT now())";
+        transaction.batch_execute(sql).await.map_err(failed)?;
     }
     if from > known {
         return Err(OpenError::Newer { found: from, known });

@@ -26,13 +26,14 @@ pub(crate) enum Mode {
 /// A proxy.
 pub(crate) struct Proxy {
     pub(crate) port: u16,
-    mode: Arc<watch::Sender<Mode>>,
+    /// What it does, and how often it has cut its connections.
+    mode: Arc<watch::Sender<(Mode, u64)>>,
 }
 
 impl Proxy {
     /// Plain, or with TLS as the protocol of PostgreSQL begins it.
     pub(crate) fn new(tls: Option<TlsAcceptor>) -> Self {
-        let mode = Arc::new(watch::Sender::new(Mode::Forward));
+        let mode = Arc::new(watch::Sender::new((Mode::Forward, 0)));
         let (listener, port) = runtime().block_on(async {
             let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
             let port = listener.local_addr().expect("an address").port();
@@ -42,7 +43,7 @@ impl Proxy {
         runtime().spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let (mode, tls) = (modes.subscribe(), tls.clone());
-                if *mode.borrow() != Mode::Away {
+                if mode.borrow().0 != Mode::Away {
                     tokio::spawn(async move {
                         match tls {
                             None => forward(socket, mode).await,
@@ -56,7 +57,7 @@ impl Proxy {
     }
 
     pub(crate) fn set(&self, mode: Mode) {
-        self.mode.send_replace(mode);
+        self.mode.send_modify(|state| *state = (mode, state.1 + u64::from(mode == Mode::Away)));
     }
 
     /// Cuts all connections. New ones can be made.
@@ -73,7 +74,11 @@ impl Proxy {
     }
 }
 
-async fn encrypted(mut socket: tokio::net::TcpStream, acceptor: &TlsAcceptor, mode: watch::Receiver<Mode>) {
+async fn encrypted(
+    mut socket: tokio::net::TcpStream,
+    acceptor: &TlsAcceptor,
+    mode: watch::Receiver<(Mode, u64)>,
+) {
     let mut request = [0; 8];
     if socket.read_exact(&mut request).await.is_ok()
         && socket.write_all(b"S").await.is_ok()
@@ -85,12 +90,13 @@ async fn encrypted(mut socket: tokio::net::TcpStream, acceptor: &TlsAcceptor, mo
 
 async fn forward(
     socket: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-    mut mode: watch::Receiver<Mode>,
+    mut mode: watch::Receiver<(Mode, u64)>,
 ) {
     let Ok(database) = UnixStream::connect(socket_path()).await else { return };
     let (mut from_client, mut to_client) = tokio::io::split(socket);
     let (mut from_database, mut to_database) = database.into_split();
     let watched = mode.clone();
+    let made_at = mode.borrow().1;
     let answers = async {
         let mut bytes = vec![0; 64 << 10];
         loop {
@@ -98,7 +104,7 @@ async fn forward(
             if length == 0 {
                 return io::Result::Ok(());
             }
-            if *watched.borrow() == Mode::Forward {
+            if watched.borrow().0 == Mode::Forward {
                 to_client.write_all(bytes.get(..length).unwrap_or_default()).await?;
                 to_client.flush().await?;
             }
@@ -108,7 +114,7 @@ async fn forward(
     tokio::select! {
         _ = answers => {}
         _ = questions => {}
-        _ = mode.wait_for(|mode| *mode == Mode::Away) => {}
+        _ = mode.wait_for(|state| state.1 != made_at) => {}
     }
 }
 
