@@ -129,8 +129,13 @@ impl Pool {
 }
 
 /// What every connection needs. Whoever has turned `synchronous_commit` off gets it on: what is acknowledged is durable.
+///
+/// Every statement is made to walk an index from a known place, once for each thing that is asked for. The planner is kept
+/// from anything else: what it knows of a table lags behind, and a table that was empty a minute ago is walked whole.
 const PREPARE: &str = "SELECT set_config('search_path', 'scim', false), set_config('statement_timeout', $1, false),
     set_config('lock_timeout', $2, false), set_config('idle_in_transaction_session_timeout', $3, false),
+    set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),
+    set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
     set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false),
     set_config('default_transaction_isolation', 'read committed', false),
     set_config('synchronous_commit',

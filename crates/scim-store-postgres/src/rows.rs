@@ -18,6 +18,19 @@ macro_rules! record_columns {
 }
 pub(crate) use record_columns;
 
+/// Joins the resource of an identifier, under the name `r`. Written like this the planner has no choice but to look up one
+/// resource for each row that is there already.
+macro_rules! resource_of {
+    ($id:expr) => {
+        concat!(
+            " CROSS JOIN LATERAL (SELECT r.* FROM resource r WHERE r.tenant = $1 AND r.id = ",
+            $id,
+            " OFFSET 0) r"
+        )
+    };
+}
+pub(crate) use resource_of;
+
 /// Reads `record_columns!()` from a column on.
 pub(crate) fn record(row: &Row, first: usize) -> Result<Record, Failed> {
     Ok(Record {
@@ -65,7 +78,8 @@ pub(crate) async fn records(snapshot: Snapshot, ids: &[String]) -> Result<Vec<Op
     let sql = concat!(
         "SELECT j.n, ",
         record_columns!(),
-        " FROM unnest($2::text[]) WITH ORDINALITY AS j (id, n) JOIN resource r ON r.tenant = $1 AND r.id = j.id"
+        " FROM unnest($2::text[]) WITH ORDINALITY AS j (id, n)",
+        resource_of!("j.id")
     );
     for row in &snapshot.rows(step!(sql, tenant, wanted)).await? {
         let place = places.get(number(row, 0)?.saturating_sub(1) as usize);
@@ -95,8 +109,8 @@ macro_rules! edges_sql {
         concat!(
             "SELECT e.",
             $known,
-            ", r.id, r.type, r.label, e.since FROM edge e JOIN resource r ON r.tenant = e.tenant AND r.id = e.",
-            $other,
+            ", r.id, r.type, r.label, e.since FROM edge e",
+            resource_of!(concat!("e.", $other)),
             " WHERE e.tenant = $1 AND e.",
             $known,
             " = $2 AND e.",
@@ -109,8 +123,8 @@ macro_rules! edges_sql {
     ($known:literal, $other:literal, several) => {
         concat!(
             "SELECT j.of, f.* FROM unnest($2::text[]) AS j (of) CROSS JOIN LATERAL (",
-            "SELECT r.id, r.type, r.label, e.since FROM edge e JOIN resource r ON r.tenant = e.tenant AND r.id = e.",
-            $other,
+            "SELECT r.id, r.type, r.label, e.since FROM edge e",
+            resource_of!(concat!("e.", $other)),
             " WHERE e.tenant = $1 AND e.",
             $known,
             " = j.of AND e.",
@@ -184,7 +198,7 @@ pub(crate) async fn edges(snapshot: Snapshot, query: &EdgeQuery) -> Result<EdgeP
 pub(crate) async fn crowded(snapshot: Snapshot, after: &str, count: usize) -> Result<Vec<String>, Failed> {
     let sql = "SELECT e.member FROM edge e WHERE e.tenant = $1 AND e.member > $2 GROUP BY e.member
         HAVING count(*) > 1 AND count(*) > (SELECT count(DISTINCT r.type) FROM edge o
-            JOIN resource r ON r.tenant = o.tenant AND r.id = o.grp
+            CROSS JOIN LATERAL (SELECT r.type FROM resource r WHERE r.tenant = $1 AND r.id = o.grp OFFSET 0) r
             WHERE o.tenant = $1 AND o.member = e.member)
         ORDER BY e.member LIMIT $3";
     let tenant = snapshot.tenant();

@@ -168,17 +168,17 @@ CREATE INDEX report_by_state ON report (tenant, settled DESC, number);
 CREATE VIEW persons AS
 SELECT p.tenant, p.id, p.first_name, p.last_name, p.email, p.gender, p.academic_degree, p.language, p.locale,
     CASE p.pick
-        WHEN 'first' THEN (SELECT nullif(g.label, '') FROM edge e
-            JOIN resource g ON g.tenant = e.tenant AND g.id = e.grp
+        WHEN 'first' THEN (SELECT nullif(g.label, '') FROM edge e CROSS JOIN LATERAL
+            (SELECT g.label FROM resource g WHERE g.tenant = e.tenant AND g.id = e.grp OFFSET 0) g
             WHERE e.tenant = p.tenant AND e.member = p.id ORDER BY e.since, e.grp LIMIT 1)
-        WHEN 'latest' THEN (SELECT nullif(g.label, '') FROM edge e
-            JOIN resource g ON g.tenant = e.tenant AND g.id = e.grp
+        WHEN 'latest' THEN (SELECT nullif(g.label, '') FROM edge e CROSS JOIN LATERAL
+            (SELECT g.label FROM resource g WHERE g.tenant = e.tenant AND g.id = e.grp OFFSET 0) g
             WHERE e.tenant = p.tenant AND e.member = p.id ORDER BY e.since DESC, e.grp DESC LIMIT 1)
         ELSE p.user_group
     END AS user_group,
     p.active, p.extra, r.version, r.modified, p.pick
-FROM person p
-JOIN resource r ON r.tenant = p.tenant AND r.id = p.id
+FROM person p CROSS JOIN LATERAL
+    (SELECT r.version, r.modified FROM resource r WHERE r.tenant = p.tenant AND r.id = p.id OFFSET 0) r
 WHERE p.tenant = current_setting('scim.tenant', true);
 DO $$
 DECLARE

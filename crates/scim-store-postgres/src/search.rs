@@ -20,7 +20,7 @@ use tokio_postgres::Row;
 use crate::error::{Failed, Kind, corrupt};
 use crate::existing::is_impossible;
 use crate::pool::Snapshot;
-use crate::rows::{clamp, floor, record, record_columns};
+use crate::rows::{clamp, floor, record, record_columns, resource_of};
 use crate::session::{Parameter, Step, bound, column, number, step};
 
 /// A query and its plan.
@@ -49,7 +49,7 @@ enum Value {
     Flag(bool),
 }
 
-const BY_ENTRY: &str = "entry x JOIN resource r ON r.tenant = x.tenant AND r.id = x.id";
+const BY_ENTRY: &str = concat!("entry x", resource_of!("x.id"));
 
 /// How many candidates are fetched at first where the walk may end early, and then each time.
 const FETCHES: [&str; 3] = ["FETCH 200 FROM walk", "FETCH 2000 FROM walk", "FETCH 20000 FROM walk"];
@@ -167,7 +167,8 @@ impl<'a> Search<'a> {
         let sql = concat!(
             "SELECT ",
             record_columns!(),
-            " FROM unnest($2::text[]) WITH ORDINALITY AS j (id, n) JOIN resource r ON r.tenant = $1 AND r.id = j.id",
+            " FROM unnest($2::text[]) WITH ORDINALITY AS j (id, n)",
+            resource_of!("j.id"),
             " ORDER BY j.n"
         );
         let rows = snapshot.rows(step!(sql, self.tenant.clone(), ids)).await?;
@@ -330,12 +331,12 @@ impl<'a> Search<'a> {
             Source::Linked { side, of } => {
                 let (rows, condition, order) = match side {
                     Side::Members => (
-                        "edge e JOIN resource r ON r.tenant = e.tenant AND r.id = e.member",
+                        concat!("edge e", resource_of!("e.member")),
                         "e.tenant = $1 AND e.grp = $3 AND e.member > $4 AND r.type = $2",
                         " ORDER BY e.member",
                     ),
                     Side::Groups => (
-                        "edge e JOIN resource r ON r.tenant = e.tenant AND r.id = e.grp",
+                        concat!("edge e", resource_of!("e.grp")),
                         "e.tenant = $1 AND e.member = $3 AND e.grp > $4 AND r.type = $2",
                         " ORDER BY e.grp",
                     ),
@@ -444,8 +445,8 @@ fn memberships_column(plan: &Plan, place: usize) -> String {
     };
     format!(
         "(SELECT coalesce(json_agg(json_build_array(m.id, m.type)), '[]')::text FROM edge g
-            JOIN resource m ON m.tenant = g.tenant AND m.id = g.{other}
-            WHERE g.tenant = r.tenant AND g.{known} = r.id{limited})"
+            CROSS JOIN LATERAL (SELECT m.id, m.type FROM resource m WHERE m.tenant = $1 AND m.id = g.{other} OFFSET 0) m
+            WHERE g.tenant = $1 AND g.{known} = r.id{limited})"
     )
 }
 

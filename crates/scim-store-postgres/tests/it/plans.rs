@@ -14,15 +14,17 @@ fn town() -> Town {
         town.commit(town.user(&format!("u{n:03}"))).expect("created");
     }
     town.commit(town.group("g1", &["u001", "u002"])).expect("created");
-    town.database.run("ANALYZE");
     town
 }
 
-/// What PostgreSQL would do for statements, as far as it is not a walk of an index from the tenant.
+/// What PostgreSQL would do for statements, with the settings of our connections, as far as it is not a walk of an index
+/// from a known place within the tenant.
 fn complaints(town: &Town, statements: &[String]) -> Vec<String> {
     let mut complaints = Vec::new();
-    for sql in statements.iter().filter(|sql| sql.starts_with("SELECT") && sql.contains(" FROM ")) {
-        // With sequential scans as dear as can be, one is left only where no index serves.
+    let is_plain = |sql: &&String| {
+        ["SELECT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb)) && sql.contains("$2")
+    };
+    for sql in statements.iter().filter(is_plain) {
         let places = (1..20).take_while(|place| sql.contains(&format!("${place}"))).count();
         let nulls = vec!["NULL"; places].join(", ");
         let arguments = if places == 0 { String::new() } else { format!("({nulls})") };
@@ -33,12 +35,15 @@ fn complaints(town: &Town, statements: &[String]) -> Vec<String> {
         );
         let plan = run(&town.database.text(ROLE), &explain);
         for (number, step) in plan.iter().enumerate() {
-            let scans = step.contains("Seq Scan on");
             let condition = plan.get(number + 1).map(String::as_str).unwrap_or_default();
-            let is_index = step.contains("Index Scan using") || step.contains("Index Only Scan using");
-            let starts_anywhere =
-                is_index && !["tenant = ", "name = "].iter().any(|key| condition.contains(key));
-            if scans || starts_anywhere {
+            let is_index = step.contains("Index Scan") || step.contains("Index Only Scan");
+            let is_of_tenant = condition.contains("tenant = ") || condition.contains("name = ");
+            // Only who asks for all persons of a tenant gets all of anything.
+            let others =
+                condition.replace("current_setting('scim.tenant'::text, true)", "").replace(" AND ", "&");
+            let is_narrow =
+                others.split('&').any(|part| !part.contains("tenant = ")) || step.contains("person");
+            if step.contains("Seq Scan on") || (is_index && !(is_of_tenant && is_narrow)) {
                 complaints.push(format!("{}: {}\n{}", step.trim(), sql, plan.join("\n")));
             }
         }
@@ -46,13 +51,35 @@ fn complaints(town: &Town, statements: &[String]) -> Vec<String> {
     complaints
 }
 
+/// Whatever the planner knows of the tables.
 #[test]
 fn nothing_is_scanned() {
     let town = town();
-    let check = |what: &str| {
+    let mut statements: Vec<(String, Vec<String>)> = Vec::new();
+    ask_everything(&town, &mut |what, asked| statements.push((what.to_owned(), asked)));
+    let check = |state: &str, knows_reports: bool| {
+        for (what, asked) in &statements {
+            let mut asked = asked.clone();
+            asked.retain(|sql| knows_reports || !sql.contains(" report "));
+            assert_eq!(complaints(&town, &asked), [""; 0], "{state}: {what}");
+        }
+    };
+    // Of what it knows nothing, the planner takes any index that begins with the tenant. Of reports, which have three, a
+    // tenant has 20,000 at most.
+    check("what autovacuum has made of it, if anything", false);
+    town.database.run("ANALYZE");
+    check("a hundred rows", true);
+    town.database.clear();
+    town.database.run("VACUUM ANALYZE");
+    check("no rows", false);
+}
+
+/// Asks for whatever there is, and shows the statements.
+fn ask_everything(town: &Town, show: &mut dyn FnMut(&str, Vec<String>)) {
+    let mut check = |what: &str| {
         let statements = town.trips().concat();
         assert!(statements.iter().any(|sql| sql.starts_with("SELECT")), "{what}: nothing was asked");
-        assert_eq!(complaints(&town, &statements), [""; 0], "{what}");
+        show(what, statements);
     };
     town.trips();
     for (kind, filter, sort) in [
@@ -89,8 +116,8 @@ fn nothing_is_scanned() {
     wait(town.store.persons(&acme(), &PersonQuery::Of(ids))).expect("persons");
     wait(town.store.persons(&acme(), &PersonQuery::Page { after: None, count: 10 })).expect("persons");
     check("persons");
-    let report = Report {
-        subject: "u001".to_owned(),
+    let report = |subject: &str| Report {
+        subject: subject.to_owned(),
         digest: [1; 32],
         request: "r1".to_owned(),
         method: "POST".to_owned(),
@@ -99,7 +126,12 @@ fn nothing_is_scanned() {
         status: 400,
         findings: bytes::Bytes::new(),
     };
-    let saying = Changeset { reports: vec![report], ..Changeset::new(Timestamp(0)) };
+    for n in 0..100 {
+        let reports = vec![report(&format!("s{n}"))];
+        town.commit(Changeset { reports, ..Changeset::new(Timestamp(0)) }).expect("reported");
+    }
+    town.trips();
+    let saying = Changeset { reports: vec![report("u001")], ..Changeset::new(Timestamp(0)) };
     town.commit(saying.clone()).expect("reported");
     town.commit(Changeset { settles: vec!["u001".to_owned()], ..saying }).expect("reported again");
     check("commits");
@@ -117,15 +149,16 @@ fn nothing_is_scanned() {
 fn scans_are_seen() {
     let town = town();
     for sql in [
-        "SELECT body FROM resource WHERE label = $1",
-        "SELECT number FROM report WHERE subject = $1",
-        "SELECT e.member FROM edge e WHERE e.since = $1",
+        "SELECT body FROM resource WHERE tenant = $1 AND label = $2",
+        "SELECT number FROM report WHERE tenant = $1 AND subject = $2",
+        "SELECT j.n FROM unnest($2::text[]) AS j (n) JOIN audit a ON a.tenant = $1 AND a.actor = j.n",
     ] {
-        let as_owner = complaints(&town, &[sql.to_owned()]);
-        // Row-level security gives even these the tenant; nothing else of them is in an index.
-        let plan = as_owner.join("\n");
-        assert!(plan.is_empty() || plan.contains("Seq Scan"), "{plan}");
+        assert!(!complaints(&town, &[sql.to_owned()]).is_empty(), "{sql}");
     }
     town.database.run("DROP INDEX scim.edge_by_member; ALTER TABLE scim.edge DROP CONSTRAINT edge_pkey");
-    assert_eq!(complaints(&town, &["SELECT e.member FROM edge e WHERE e.tenant = $1".to_owned()]).len(), 1);
+    assert_eq!(
+        complaints(&town, &["SELECT e.since FROM edge e WHERE e.tenant = $1 AND e.grp = $2".to_owned()])
+            .len(),
+        1
+    );
 }
