@@ -194,20 +194,20 @@ mod tests {
         );
         check(
             "postgres://scimd:pw@db:6432/scim?sslmode=prefer",
-            Ok(("postgres://scimd@db:6432/scim", SslMode::Prefer)),
+            Ok(("postgres://scimd@db:6432/scim?sslmode=prefer", SslMode::Prefer)),
         );
         check("postgresql://scimd@localhost/scim", Ok(("postgres://scimd@localhost/scim", SslMode::Disable)));
         check(
             "postgres://scimd@[::1]:5433/scim?sslmode=verify-full",
-            Ok(("postgres://scimd@[::1]:5433/scim", SslMode::Require)),
+            Ok(("postgres://scimd@[::1]:5433/scim?sslmode=verify-full", SslMode::Require)),
         );
         check(
             "postgres://scimd@%2Frun%2Fpostgresql/scim?pool=8",
-            Ok(("postgres://scimd@%2Frun%2Fpostgresql/scim", SslMode::Disable)),
+            Ok(("postgres://scimd@%2Frun%2Fpostgresql/scim?pool=8", SslMode::Disable)),
         );
         check(
             "postgres://scimd@a,b/scim?sslrootcert=%2Fetc%2Fca.pem",
-            Ok(("postgres://scimd@a,b/scim", SslMode::Require)),
+            Ok(("postgres://scimd@a,b/scim?sslrootcert=%2Fetc%2Fca.pem", SslMode::Require)),
         );
         check(
             "postgres://db/scim",

@@ -1,5 +1,5 @@
 //! The PostgreSQL store from outside: the suite of every store, and what only a database can get wrong.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
 mod cluster;
 mod conformance;
