@@ -501,7 +501,8 @@ mod tests {
             "signs people in but does not provision them; let Entra ID",
         );
         check("connection create acme", "--idp <IDP>");
-        check("serve --store postgres://x", "Postgres is not supported yet; use `sqlite:PATH`");
+        check("serve --store postgres://x", "name the role to connect as");
+        check("serve --store postgress://scimd@x/y", "begins with `postgres://`");
         check("serve --store sqlte:x", "did you mean `sqlite:PATH`?");
         check("serve --store sqlite:", "name its file");
         check("serve --listen 8080", "use an IP address and a port");
