@@ -8,6 +8,7 @@ mod outages;
 mod people;
 mod plans;
 mod proxy;
+mod searches;
 mod tenants;
 mod tls;
 mod writers;
