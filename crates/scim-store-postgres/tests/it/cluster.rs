@@ -132,6 +132,20 @@ impl Database {
         run(&self.text("postgres"), sql)
     }
 
+    /// Cuts all connections and lets nobody in.
+    pub(crate) fn close(&self) {
+        let name = &self.name;
+        run(superuser(), &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+        let sql =
+            format!("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'");
+        run(superuser(), &sql);
+    }
+
+    /// Lets everybody in again.
+    pub(crate) fn reopen(&self) {
+        run(superuser(), &format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name));
+    }
+
     /// Who has something stored.
     pub(crate) fn tenants(&self) -> Vec<Tenant> {
         let names = self.run("SELECT name FROM scim.tenant ORDER BY name");

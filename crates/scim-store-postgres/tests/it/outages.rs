@@ -105,3 +105,21 @@ fn an_outcome_that_cannot_be_found_out_is_unknown() {
     town.commit(town.user("u2")).expect("created");
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
+
+/// Nothing was done where there is no connection, and so nothing is unknown.
+#[test]
+fn a_database_that_lets_nobody_in_is_unavailable() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("u1")).expect("created");
+    town.database.close();
+    assert!(matches!(wait(town.store.get(&acme(), &["u1"])), Err(StoreError::Unavailable(_))));
+    match town.commit(town.user("u2")) {
+        Err(CommitError::Store(StoreError::Unavailable(why))) => {
+            assert!(!why.to_string().contains("unknown"), "{why}");
+        }
+        outcome => panic!("{outcome:?}"),
+    }
+    town.database.reopen();
+    town.commit(town.user("u2")).expect("created");
+    assert_eq!(changes(&town), ["u1", "u2"]);
+}

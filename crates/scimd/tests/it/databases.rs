@@ -164,3 +164,28 @@ fn passwords_are_taken_from_the_environment_and_files_alone() {
     let ran = run_in(directory.path(), &["tenant", "list", "--store", missing]);
     assert!(ran.stderr.contains("the password in missing cannot be read"), "{ran:?}");
 }
+
+#[test]
+fn a_database_that_goes_away_is_told_and_found_again() {
+    let place = Place::with("[metrics]\nlisten = \"127.0.0.1:0\"", Some(Database::new()));
+    let token = place.tenant("acme", "generic");
+    let server = Server { process: place.serve(), place };
+    let mut client = server.client("acme", &token);
+    let mut health = Client::bare(server.process.metrics(), "");
+    assert_eq!(health.get("/readyz").status, 200);
+    client.post("/Users", &user("ada")).expect(201);
+    let database = server.place.database.as_ref().expect("a database");
+    database.close();
+    assert_eq!(health.get("/readyz").status, 503);
+    assert_eq!(health.get("/healthz").status, 200);
+    let refused = client.get("/Users");
+    assert_eq!(refused.status, 503);
+    assert!(refused.header("retry-after").is_some());
+    // What the database said is in the log alone.
+    assert!(!refused.text().contains("database"), "{}", refused.text());
+    assert_eq!(client.post("/Users", &user("bob")).status, 503);
+    database.reopen();
+    assert_eq!(health.get("/readyz").status, 200);
+    assert_eq!(client.get("/Users").expect(200)["totalResults"], 1);
+    client.post("/Users", &user("bob")).expect(201);
+}

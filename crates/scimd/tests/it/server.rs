@@ -282,6 +282,14 @@ impl Process {
         process
     }
 
+    /// Where metrics and health are served.
+    pub(crate) fn metrics(&self) -> SocketAddr {
+        self.wait_for("where metrics are", |_, err| {
+            let lines = err.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            lines.into_iter().find_map(|event| event["metrics"].as_str()?.parse().ok())
+        })
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
