@@ -26,6 +26,8 @@ pub(crate) struct Known {
     pub(crate) lists: HashMap<(Side, String), BTreeSet<String>>,
     pub(crate) holders: HashMap<Claim, Option<String>>,
     pub(crate) reports: HashMap<String, Vec<Kept>>,
+    /// Subjects of open reports by their beginning; none once the batch has touched any report.
+    pub(crate) below: HashMap<String, Vec<String>>,
     /// The first reports that go, of how many that were asked for; not once the batch has touched any.
     pub(crate) going: Option<(usize, Vec<Going>)>,
     /// Resources of which no hidden value is left but those that are known.
@@ -81,6 +83,7 @@ impl Known {
         let reports = &draft.reports;
         if !(reports.settled.is_empty() && reports.removed.is_empty() && reports.added.is_empty()) {
             self.going = None;
+            self.below.clear();
         }
         for about in self.reports.values_mut() {
             about.retain(|kept| !reports.removed.contains(&kept.number));
@@ -91,6 +94,7 @@ impl Known {
         for reported in reports.added.values() {
             if let Some(about) = self.reports.get_mut(&reported.report.subject) {
                 about.push(Kept::from(reported));
+                about.sort_unstable_by_key(|kept| kept.number);
             }
         }
     }
@@ -175,6 +179,14 @@ impl Existing for Known {
         let known = self.reports.get(subject);
         if known.is_none() && !is_impossible(subject) {
             self.wish(|wishes| wishes.reports.insert(subject.to_owned()));
+        }
+        Ok(known.cloned().unwrap_or_default())
+    }
+
+    fn subjects_below(&self, beginning: &str) -> Result<Vec<String>, StoreError> {
+        let known = self.below.get(beginning);
+        if known.is_none() && !is_impossible(beginning) {
+            self.wish(|wishes| wishes.below.insert(beginning.to_owned()));
         }
         Ok(known.cloned().unwrap_or_default())
     }

@@ -31,6 +31,8 @@ pub(crate) struct Wishes {
     pub(crate) lists: BTreeSet<(Side, String)>,
     pub(crate) holders: BTreeSet<Claim>,
     pub(crate) reports: BTreeSet<String>,
+    /// Beginnings of subjects.
+    pub(crate) below: BTreeSet<String>,
     pub(crate) going: usize,
 }
 
@@ -45,16 +47,20 @@ impl Wishes {
             for operation in &changeset.operations {
                 wishes.add(operation);
             }
-            let subjects =
-                changeset.settles.iter().chain(changeset.reports.iter().map(|report| &report.subject));
+            let retried = changeset.retries.iter().map(|retry| &retry.subject);
+            let reported = changeset.reports.iter().map(|report| &report.subject);
+            let subjects = changeset.settles.iter().chain(retried).chain(reported);
+            let beginnings = changeset.settles_below.iter();
+            wishes.below.extend(beginnings.filter(|beginning| !is_impossible(beginning)).cloned());
             wishes.reports.extend(subjects.filter(|subject| !is_impossible(subject)).cloned());
         }
         wishes
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        let Self { resources, leaving, types, hidden, persons, links, lists, holders, reports, going } = self;
-        let texts = [resources, leaving, types, persons, reports].into_iter().all(BTreeSet::is_empty);
+        let Self { resources, leaving, types, hidden, persons, links, lists, holders, reports, below, going } =
+            self;
+        let texts = [resources, leaving, types, persons, reports, below].into_iter().all(BTreeSet::is_empty);
         texts
             && hidden.is_empty()
             && links.is_empty()
@@ -152,7 +158,8 @@ impl Wishes {
     /// The statements that read it, and what to do with their rows. Empty wishes have none.
     pub(crate) fn statements(self, tenant: &str) -> (Vec<Step>, Vec<Reading>) {
         let mut reads = Reads { tenant: tenant.to_owned(), steps: Vec::new(), readings: Vec::new() };
-        let Self { resources, leaving, types, hidden, persons, links, lists, holders, reports, going } = self;
+        let Self { resources, leaving, types, hidden, persons, links, lists, holders, reports, below, going } =
+            self;
         reads.resources(resources);
         reads.leaving(leaving);
         reads.types(types);
@@ -162,6 +169,7 @@ impl Wishes {
         reads.lists(lists);
         reads.holders(holders);
         reads.reports(reports);
+        reads.below(below);
         reads.going(going);
         (reads.steps, reads.readings)
     }
@@ -368,6 +376,20 @@ impl Reads {
             }
             Ok(())
         });
+    }
+
+    /// A walk of the tenant's open reports, of which there are few.
+    fn below(&mut self, beginnings: BTreeSet<String>) {
+        for beginning in beginnings {
+            let sql = "SELECT DISTINCT r.subject FROM report r
+                WHERE r.tenant = $1 AND r.settled = false AND starts_with(r.subject, $2)
+                    AND EXISTS (SELECT FROM tenant t WHERE t.name = $1 AND t.open > 0) ORDER BY r.subject";
+            self.add(step!(sql, self.tenant.clone(), beginning.clone()), |known, rows| {
+                let subjects: Result<Vec<String>, Failed> = rows.iter().map(|row| column(row, 0)).collect();
+                known.below.insert(beginning, subjects?);
+                Ok(())
+            });
+        }
     }
 
     fn going(&mut self, count: usize) {

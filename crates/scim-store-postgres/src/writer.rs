@@ -114,6 +114,11 @@ impl Desk {
         jobs
     }
 
+    /// Everybody who waits.
+    fn turned_away(&self, tenant: &Tenant) -> VecDeque<Job> {
+        self.queues().get_mut(tenant).map(std::mem::take).unwrap_or_default()
+    }
+
     /// Puts back those for whom there was no room.
     fn put_back(&self, tenant: &Tenant, jobs: Vec<Job>) {
         if let Some(queue) = self.queues().get_mut(tenant) {
@@ -212,6 +217,12 @@ impl Desk {
                 }
             }
         };
+        // Those who came meanwhile have waited as long, and would wait as long again for each batch before theirs.
+        let is_held_up = matches!(failed.kind, Kind::Busy | Kind::Away | Kind::Lost);
+        let others = if is_held_up { self.turned_away(tenant) } else { VecDeque::new() };
+        for job in others {
+            let _ = job.answer.send(Err(failed.clone().into()));
+        }
         for job in jobs {
             let failed = match doubt {
                 Some(_) => failed.clone().with_unknown_outcome(),
