@@ -167,14 +167,14 @@ fn passwords_are_taken_from_the_environment_and_files_alone() {
 
 #[test]
 fn a_database_that_goes_away_is_told_and_found_again() {
-    let place = Place::with("[metrics]\nlisten = \"127.0.0.1:0\"", Some(Database::new()));
+    let place = Place::in_database("[metrics]\nlisten = \"127.0.0.1:0\"");
     let token = place.tenant("acme", "generic");
     let server = Server { process: place.serve(), place };
     let mut client = server.client("acme", &token);
     let mut health = Client::bare(server.process.metrics(), "");
     assert_eq!(health.get("/readyz").status, 200);
     client.post("/Users", &user("ada")).expect(201);
-    let database = server.place.database.as_ref().expect("a database");
+    let database = server.place.database();
     database.close();
     assert_eq!(health.get("/readyz").status, 503);
     assert_eq!(health.get("/healthz").status, 200);

@@ -114,6 +114,12 @@ impl Place {
         self.database.as_ref().expect("a database")
     }
 
+    /// What is wrong with the database.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let store = self.database().open(scim_store_postgres::Options::default());
+        store.check(&self.database().tenants()).expect("the database can be read")
+    }
+
     /// Every file, and every row of a database.
     pub(crate) fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
         let mut found = self.directory.contents();
