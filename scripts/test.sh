@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The test command: everything that must hold before a change is merged. It needs Rust (with rustfmt and clippy), git
-# and Python 3, and the network only for crates.io and PyPI. It stops at the first failure. What it builds stays in
-# target/.
+# The test command: everything that must hold before a change is merged. It needs Rust (with rustfmt and clippy), git,
+# Python 3 and PostgreSQL (which it installs on Debian and Ubuntu), and the network only for crates.io, PyPI and that. It
+# stops at the first failure. What it builds stays in target/.
 #
 # usage: scripts/test.sh
 set -euo pipefail
@@ -9,11 +9,13 @@ cd "$(dirname "$0")/.."
 
 log=${CARGO_TARGET_DIR:-target}/test.log
 summary=""
+cluster=""
 step="looking for tools"
 started=$SECONDS
 
 finish() {
     local code=$?
+    [ -z "$cluster" ] || scripts/postgres.sh stop "$cluster" || true
     if [ "$code" -ne 0 ]; then
         printf '\nFAILED after %d s, at: %s\n' "$((SECONDS - started))" "$step" >&2
     fi
@@ -47,6 +49,17 @@ tests() {
     cargo test --workspace --locked 2>&1 | tee "$log"
 }
 
+# The tests of the whole server again, on the store for many servers.
+tests_on_postgres() {
+    SCIM_TEST_STORE=postgres cargo test --package scimd --test it --locked 2>&1 | tee -a "$log"
+}
+
+start_cluster() {
+    cluster=$(mktemp -d /tmp/scim-postgres.XXXXXX)
+    SCIM_TEST_POSTGRES=$(scripts/postgres.sh start "$cluster")
+    export SCIM_TEST_POSTGRES
+}
+
 need git "install it"
 need python3 "install Python 3.10 or later"
 need cargo "install Rust from https://rustup.rs"
@@ -74,7 +87,9 @@ run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-de
 # What would be published, without building it a second time.
 run "packages" cargo package --workspace --exclude xtask --exclude scim-bench --exclude scim-examples --no-verify --locked --allow-dirty --quiet
 # Examples, unit, property, conformance and end-to-end tests, and the examples in the documentation.
+run "a PostgreSQL cluster" start_cluster
 run "tests and examples" tests
+run "end to end on PostgreSQL" tests_on_postgres
 
 printf '\nSummary\n%s  %-28s %5d s\n\n' "$summary" "together" "$((SECONDS - started))"
 grep '^test result' "$log"

@@ -67,7 +67,7 @@ pub struct Page {
 }
 
 /// Which side of a membership is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
     /// The groups are known; their members are asked for.
     Members,

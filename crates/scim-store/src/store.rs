@@ -16,6 +16,9 @@ pub type Pending<'a, T, E = StoreError> = Pin<Box<dyn Future<Output = Result<T, 
 ///
 /// Every call concerns one tenant and sees nothing of another. Reads see every commit that was acknowledged before
 /// they began. All implementations give the same answers; the conformance suite holds them to it.
+///
+/// No text that is written holds the character NUL, which not every database can keep: bodies and filters that have it are
+/// refused before. An identifier that is asked for may, and leads to nothing.
 pub trait Store: Send + Sync + 'static {
     /// The records with these identifiers, in the same order; `None` for one that does not exist. Of any
     /// type.

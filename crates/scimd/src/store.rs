@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use scim_core::schema::Registry;
 use scim_store::{MemoryStore, Store};
+use scim_store_postgres::{Address, PostgresStore};
 use scim_store_sqlite::{Options, SqliteStore};
 use serde_json::Value;
 
 use crate::Failure;
 use crate::config::{Config, StoreUrl};
 
-/// Opens a store, and makes it if there is none.
+/// Opens a store, and makes it if there is none. The tables of a database are made by `scimd store migrate` alone.
 ///
 /// # Errors
 /// When it cannot be opened.
@@ -23,6 +24,29 @@ pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, Failure> {
                 .map_err(|error| Failure::Run(format!("cannot open {url}: {error}")))?;
             Ok(Arc::new(store))
         }
+        StoreUrl::Postgres(address) => {
+            let store = PostgresStore::open(&with_password(address), scim_store_postgres::Options::default())
+                .map_err(|error| Failure::Run(format!("cannot open {url}: {error}")))?;
+            if store.standing().is_owner {
+                let role = store.standing().role.as_str();
+                tracing::warn!(
+                    role,
+                    "the role owns the tables and could turn row-level security off; see docs/operating.md"
+                );
+            }
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+/// The address with the password of the environment, unless it says where there is one.
+pub(crate) fn with_password(address: &Address) -> Address {
+    let password = std::env::var_os("PGPASSWORD").filter(|password| !password.is_empty());
+    match password {
+        Some(password) if !address.has_password() && !address.has_password_file() => {
+            address.clone().with_password(password.as_encoded_bytes())
+        }
+        Some(_) | None => address.clone(),
     }
 }
 

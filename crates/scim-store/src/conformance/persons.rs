@@ -32,7 +32,7 @@ fn fields(f: &Fixture) {
     let text = |text: &str| Some(text.to_owned());
     let full = Derived {
         person: Person {
-            first_name: text("Ada \"'é日\u{0}\u{1F600}"),
+            first_name: text("Ada \"'é日\u{1}\u{1F600}"),
             last_name: text("Lovelace"),
             email: text("ada@example.com"),
             gender: Some(Gender::Female),

@@ -136,7 +136,7 @@ pub struct Stored {
 }
 
 /// A unique value of a resource type.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Claim {
     /// Name of the resource type.
     pub resource_type: Arc<str>,

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod rules;
+mod storage;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ pub use self::rules::{
     FindingsCommand, GenderCommand, GroupCommand, Import, Listing, OfTenant, PersonCommand, PolicyCommand,
     SchemaCommand,
 };
+pub use self::storage::StoreCommand;
 use crate::config::{Flags, StoreUrl};
 
 const EXAMPLES: &str = "\
@@ -83,6 +85,9 @@ pub enum Command {
     /// Look into groups
     #[command(subcommand, arg_required_else_help = true)]
     Group(GroupCommand),
+    /// Make a database ready to be served from, and see how a store is
+    #[command(subcommand, arg_required_else_help = true)]
+    Store(StoreCommand),
     /// Show what a tenant's mapping and rules make of a User: each field, where it came from, each finding
     #[command(after_help = "Examples:\n  scimd explain acme user.json --store sqlite:scimd.db")]
     Explain {
@@ -129,7 +134,7 @@ pub struct Serve {
     /// The configuration file [environment: SCIMD_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The store: sqlite:PATH, or memory to try it out [environment: SCIMD_STORE]
+    /// The store: sqlite:PATH, postgres://USER@HOST/DATABASE, or memory to try it out [environment: SCIMD_STORE]
     #[arg(long, value_name = "STORE")]
     store: Option<StoreUrl>,
     /// Where to listen [default: 127.0.0.1:8080]
@@ -146,7 +151,7 @@ pub struct Common {
     /// The configuration file [environment: SCIMD_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The store: sqlite:PATH [environment: SCIMD_STORE]
+    /// The store: sqlite:PATH or postgres://USER@HOST/DATABASE [environment: SCIMD_STORE]
     #[arg(long, value_name = "STORE")]
     store: Option<StoreUrl>,
 }
@@ -491,7 +496,8 @@ mod tests {
             "signs people in but does not provision them; let Entra ID",
         );
         check("connection create acme", "--idp <IDP>");
-        check("serve --store postgres://x", "Postgres is not supported yet; use `sqlite:PATH`");
+        check("serve --store postgres://x", "name the role to connect as");
+        check("serve --store postgress://scimd@x/y", "begins with `postgres://`");
         check("serve --store sqlte:x", "did you mean `sqlite:PATH`?");
         check("serve --store sqlite:", "name its file");
         check("serve --listen 8080", "use an IP address and a port");

@@ -6,6 +6,7 @@ mod people;
 mod quickstart;
 mod rules;
 mod serve;
+mod storage;
 
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Findings(command) => people::findings(command),
         Command::Group(command) => people::group(command),
         Command::Gender(command) => people::gender(command),
+        Command::Store(command) => storage::run(command),
         Command::Explain { listing, file } => rules::explain(&listing, &file),
         Command::Replay(listing) => rules::replay(&listing),
         Command::Check(arguments) => serve::check(&arguments.flags()),

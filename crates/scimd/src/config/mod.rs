@@ -138,6 +138,17 @@ impl Config {
                     .relative_to(path.parent().unwrap_or(Path::new("")))
             }
         };
+        // The list of processes shows arguments to everybody, and files of configuration are copied about.
+        for (store, place) in
+            [(&flags.store, "`--store`"), (&file.store, "`store` in the configuration file")]
+        {
+            if store.as_ref().is_some_and(StoreUrl::has_password) {
+                return Err(Failure::Usage(format!(
+                    "{place} has a password in it, where others can read it; take it out, and set PGPASSWORD, or \
+                     SCIMD_STORE to the whole address, or add `?password_file=FILE`"
+                )));
+            }
+        }
         let overlay = environment::read(variables)?;
         let flags = File {
             store: flags.store.clone(),

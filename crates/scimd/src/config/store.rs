@@ -1,10 +1,11 @@
-//! Where resources are kept, as operators write it: `sqlite:PATH` or `memory`.
+//! Where resources are kept, as operators write it: `sqlite:PATH`, `postgres://USER@HOST/DATABASE` or `memory`.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use scim_core::text::nearest;
+use scim_store_postgres::Address;
 use serde::{Deserialize, Deserializer};
 
 /// A store.
@@ -12,6 +13,8 @@ use serde::{Deserialize, Deserializer};
 pub enum StoreUrl {
     /// An SQLite database in a file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(Address),
     /// The memory of the process. Nothing survives it.
     Memory,
 }
@@ -35,14 +38,22 @@ impl FromStr for StoreUrl {
             Some(("sqlite", path)) => {
                 Ok(Self::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path))))
             }
-            Some(("postgres" | "postgresql", _)) => {
-                complaint("Postgres is not supported yet; use `sqlite:PATH`")
-            }
-            scheme => match nearest(scheme.map_or(text, |(scheme, _)| scheme), ["sqlite", "memory"]) {
-                Some("sqlite") => complaint("did you mean `sqlite:PATH`?"),
-                Some(near) => complaint(&format!("did you mean `{near}`?")),
-                None => complaint("use `sqlite:PATH` or `memory`"),
+            // What is wrong with it is said without quoting it: there may be a password in it.
+            Some(("postgres" | "postgresql", _)) => match text.parse() {
+                Ok(address) => Ok(Self::Postgres(address)),
+                Err(error) => Err(format!("the address of the database cannot be read; {error}")),
             },
+            scheme => {
+                match nearest(scheme.map_or(text, |(scheme, _)| scheme), ["sqlite", "postgres", "memory"]) {
+                    Some("sqlite") => complaint("did you mean `sqlite:PATH`?"),
+                    Some("postgres") => {
+                        Err("the address of a database begins with `postgres://`, as in `postgres://scimd@HOST/DATABASE`"
+                            .to_owned())
+                    }
+                    Some(near) => complaint(&format!("did you mean `{near}`?")),
+                    None => complaint("use `sqlite:PATH`, `postgres://USER@HOST/DATABASE` or `memory`"),
+                }
+            }
         }
     }
 }
@@ -51,8 +62,16 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(address) => address.fmt(f),
             Self::Memory => f.write_str("memory"),
         }
+    }
+}
+
+impl StoreUrl {
+    /// Whether a password is written into it.
+    pub fn has_password(&self) -> bool {
+        matches!(self, Self::Postgres(address) if address.has_password())
     }
 }
 

@@ -211,11 +211,7 @@ fn health_and_metrics_are_served_apart() {
     let server = Server::start("[metrics]\nlisten = \"127.0.0.1:0\"");
     let mut client = server.tenant("acme", "generic");
     client.post("/Users", &user("ada")).expect(201);
-    let address = server.process.wait_for("where metrics are", |_, err| {
-        let lines = err.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.into_iter().find_map(|event| event["metrics"].as_str()?.parse().ok())
-    });
-    let observer = Client::bare(address, "");
+    let observer = Client::bare(server.process.metrics(), "");
     for (path, status, words) in
         [("/healthz", 200, "ok"), ("/readyz", 200, "ready"), ("/metrics", 200, "scimd_"), ("/Users", 404, "")]
     {

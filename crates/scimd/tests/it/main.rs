@@ -1,4 +1,6 @@
 //! End-to-end tests: the real `scimd`, over real sockets, on a real disk.
+//!
+//! They run on SQLite, and with `SCIM_TEST_STORE=postgres` on databases of their own in PostgreSQL.
 
 #![expect(
     clippy::expect_used,
@@ -7,7 +9,11 @@
     reason = "a test fails by panicking, with the line that was wrong"
 )]
 
+#[path = "../../../scim-store-postgres/tests/it/cluster.rs"]
+#[expect(dead_code, reason = "not everything that the store's own tests need is needed here")]
+mod cluster;
 mod commands;
+mod databases;
 mod differential;
 mod entra_validator;
 mod faults;

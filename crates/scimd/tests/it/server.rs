@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use scimd::config::StoreUrl;
 
+use crate::cluster::Database;
 use crate::http::Client;
 
 /// How long a server may take for what it announces. Only a broken one needs it.
@@ -74,15 +75,30 @@ impl Drop for Directory {
 pub(crate) struct Place {
     pub(crate) directory: Directory,
     pub(crate) store: StoreUrl,
+    /// The database of the store, where it is none in a file.
+    database: Option<Database>,
     config: PathBuf,
 }
 
 impl Place {
-    /// A place with this configuration besides: keys first, then tables.
+    /// A place with this configuration besides: keys first, then tables. `SCIM_TEST_STORE=postgres` puts its data into
+    /// a database of its own in PostgreSQL.
     pub(crate) fn new(config: &str) -> Self {
-        let directory = Directory::new();
-        let store = StoreUrl::Sqlite(directory.path().join("scimd.db"));
-        Self::on(directory, store, config)
+        match std::env::var("SCIM_TEST_STORE").as_deref() {
+            Ok("postgres") => Self::in_database(config),
+            _ => {
+                let directory = Directory::new();
+                let store = StoreUrl::Sqlite(directory.path().join("scimd.db"));
+                Self::on(directory, store, config)
+            }
+        }
+    }
+
+    /// A place whose data are in a database of its own in PostgreSQL.
+    pub(crate) fn in_database(config: &str) -> Self {
+        let database = Database::new();
+        let store = StoreUrl::Postgres(database.address());
+        Self { database: Some(database), ..Self::on(Directory::new(), store, config) }
     }
 
     /// A place whose data are in this store.
@@ -90,7 +106,30 @@ impl Place {
         let metrics = if config.contains("[metrics]") { "" } else { "[metrics]\nlisten = \"\"\n" };
         let text = format!("listen = \"127.0.0.1:0\"\nstore = \"{store}\"\n{config}\n{metrics}");
         let config = directory.write("scimd.toml", &text);
-        Self { directory, store, config }
+        Self { directory, store, database: None, config }
+    }
+
+    /// The database, where it is in PostgreSQL.
+    pub(crate) fn database(&self) -> &Database {
+        self.database.as_ref().expect("a database")
+    }
+
+    /// What is wrong with the database.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let store = self.database().open(scim_store_postgres::Options::default());
+        store.check(&self.database().tenants()).expect("the database can be read")
+    }
+
+    /// Every file, and every row of a database.
+    pub(crate) fn contents(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut found = self.directory.contents();
+        if let Some(database) = &self.database {
+            for table in database.run("SELECT tablename FROM pg_tables WHERE schemaname = 'scim'") {
+                let sql = format!("SET bytea_output = 'escape'; SELECT t::text FROM scim.{table} t");
+                found.push((PathBuf::from(&table), database.run(&sql).join("\n").into_bytes()));
+            }
+        }
+        found
     }
 
     /// Runs a command against the configuration.
@@ -247,6 +286,14 @@ impl Process {
         let mut process = Self { child, address: anywhere, printed, readers };
         process.address = process.wait_for("that it serves", |_, err| err.lines().find_map(address_of));
         process
+    }
+
+    /// Where metrics and health are served.
+    pub(crate) fn metrics(&self) -> SocketAddr {
+        self.wait_for("where metrics are", |_, err| {
+            let lines = err.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            lines.into_iter().find_map(|event| event["metrics"].as_str()?.parse().ok())
+        })
     }
 
     pub(crate) fn id(&self) -> u32 {

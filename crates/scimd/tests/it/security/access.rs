@@ -199,7 +199,7 @@ fn row_07_tokens_are_long_random_and_kept_as_hashes() {
     secrets.sort_unstable();
     secrets.dedup();
     assert_eq!(secrets.len(), tokens.len(), "no two are the same");
-    for (file, bytes) in server.place.directory.contents() {
+    for (file, bytes) in server.place.contents() {
         for secret in &secrets {
             let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
             assert!(!found, "{} holds a token", file.display());

@@ -1,0 +1,36 @@
+//! A [`Store`](scim_store::Store) in a PostgreSQL database, for many servers.
+//!
+//! * **Tenants** are held apart by the database: row-level security is forced on every table, a transaction names its
+//!   tenant, and a statement that forgets it sees nothing. A role that is not bound by that is refused.
+//! * **Writers** of one tenant wait for one another, so that changes are numbered in the order in which they become
+//!   visible. Those of one server share a transaction: two round trips and one sync for all who wait.
+//! * **Readers** wait for nobody. A point read is one round trip, a page a constant number of them.
+//! * **What is acknowledged** is synced. A commit whose connection is lost is looked for, and otherwise reported as
+//!   unknown.
+//!
+//! Nothing here decides what a filter or a changeset means: that is [`scim_store::plan`], the evaluator in `scim-core`,
+//! and [`scim_store::draft`]. SQL text is made of constants; what clients send is only ever bound. Nothing the database
+//! says reaches a client.
+
+mod address;
+mod apply;
+mod check;
+mod entries;
+mod error;
+mod existing;
+mod people;
+mod pool;
+mod reports;
+mod rows;
+mod schema;
+mod search;
+mod session;
+mod store;
+mod tls;
+mod wishes;
+mod writer;
+
+pub use address::Address;
+pub use error::OpenError;
+pub use schema::{Migrated, Standing};
+pub use store::{Options, PostgresStore, Trace, migrate, standing};

@@ -1,0 +1,268 @@
+//! The connections: so many at most, made when they are needed, kept while they are whole.
+//!
+//! Whoever finds all of them busy waits for so long and is then refused. A connection that was given back inside a
+//! transaction, or that is closed or old, is not lent again.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use scim_store::{StoreError, Tenant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_postgres::{Client, Config, Row};
+
+use crate::address::Address;
+use crate::error::{Failed, Kind, OpenError};
+use crate::session::{Session, Step, step};
+use crate::store::Options;
+use crate::tls::Tls;
+
+/// All connections.
+pub(crate) struct Pool {
+    slots: Arc<Semaphore>,
+    size: usize,
+    idle: Mutex<Vec<Session>>,
+    config: Config,
+    tls: Tls,
+    options: Options,
+}
+
+/// A connection that is lent.
+pub(crate) struct Lent {
+    pool: Arc<Pool>,
+    session: Option<Session>,
+    /// Whether it is outside of any transaction.
+    clean: bool,
+    _slot: OwnedSemaphorePermit,
+}
+
+/// How long a connection is kept, so that a server that was moved is found where it is now.
+const LIFETIME: Duration = Duration::from_secs(30 * 60);
+
+impl Pool {
+    pub(crate) fn new(address: &Address, options: Options) -> Result<Self, OpenError> {
+        let size = address.pool.unwrap_or(options.pool).max(2);
+        let mut config = Config::clone(&address.config);
+        if let Some(file) = &address.password_file {
+            let refused = |error: std::io::Error| OpenError::Password { file: file.clone(), error };
+            let password = std::fs::read_to_string(file).map_err(refused)?;
+            config.password(password.trim_end_matches(['\r', '\n']));
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("scimd");
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(options.connect);
+        }
+        config.keepalives_idle(Duration::from_secs(30));
+        config.tcp_user_timeout(options.statement);
+        let tls = Tls::trusting(address.root_certificates.as_deref())?;
+        Ok(Self { slots: Arc::new(Semaphore::new(size)), size, idle: Mutex::default(), config, tls, options })
+    }
+
+    /// A connection, an idle one or a new one.
+    pub(crate) async fn lend(self: &Arc<Self>) -> Result<Lent, Failed> {
+        let slot = timeout(self.options.wait, Arc::clone(&self.slots).acquire_owned()).await;
+        let Ok(Ok(slot)) = slot else { return Err(Failed::new(Kind::Busy, "all connections are busy")) };
+        let session = match self.take_idle() {
+            Some(session) => session,
+            None => self.connect().await?,
+        };
+        Ok(Lent { pool: Arc::clone(self), session: Some(session), clean: true, _slot: slot })
+    }
+
+    /// Most connections that are lent at a time.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// A connection with nothing set, outside of the pool.
+    pub(crate) async fn connect_plainly(&self) -> Result<Client, Failed> {
+        let (client, connection) =
+            self.config.connect(self.tls.clone()).await.map_err(|error| Failed::to_connect(&error))?;
+        // It ends with the client, and its errors reach whoever waits for an answer.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(client)
+    }
+
+    /// Lets go of those that nobody uses: one was found to be broken, and they may be too.
+    pub(crate) fn forget_idle(&self) {
+        self.idle().clear();
+    }
+
+    fn take_idle(&self) -> Option<Session> {
+        let mut idle = self.idle();
+        while let Some(session) = idle.pop() {
+            if session.is_whole() && session.since.elapsed() < LIFETIME {
+                return Some(session);
+            }
+        }
+        None
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn connect(&self) -> Result<Session, Failed> {
+        let Options { connect, statement, lock, ref trace, .. } = self.options;
+        let connecting = async {
+            let client = self.connect_plainly().await?;
+            let session = Session::new(client, statement + Duration::from_secs(5), trace.clone());
+            let milliseconds = |duration: Duration| duration.as_millis().to_string();
+            session
+                .run(vec![step!(
+                    PREPARE,
+                    milliseconds(statement),
+                    milliseconds(lock),
+                    milliseconds(statement)
+                )])
+                .await?;
+            Ok(session)
+        };
+        // The time for one host is in the configuration; this is for all of them and for what follows.
+        match timeout(connect * 2, connecting).await {
+            Ok(session) => session,
+            Err(_) => Err(Failed::new(Kind::Away, "the database could not be reached in time")),
+        }
+    }
+}
+
+/// What every connection needs. Whoever has turned `synchronous_commit` off gets it on: what is acknowledged is durable.
+///
+/// Every statement is made to walk an index from a known place, once for each thing that is asked for. The planner is kept
+/// from anything else: what it knows of a table lags behind, and a table that was empty a minute ago is walked whole.
+const PREPARE: &str = "SELECT set_config('search_path', 'scim', false), set_config('statement_timeout', $1, false),
+    set_config('lock_timeout', $2, false), set_config('idle_in_transaction_session_timeout', $3, false),
+    set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),
+    set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
+    set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false),
+    set_config('default_transaction_isolation', 'read committed', false),
+    set_config('synchronous_commit',
+        CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END,
+        false)";
+
+impl Lent {
+    /// Begins a transaction for one tenant with the first statements of it. Without the tenant, the policies of the
+    /// tables show nothing.
+    pub(crate) async fn begin(
+        &mut self,
+        how: &'static str,
+        tenant: &Tenant,
+        steps: Vec<Step>,
+    ) -> Result<Vec<Vec<Row>>, Failed> {
+        let mut all =
+            vec![step!(how), step!("SELECT set_config('scim.tenant', $1, true)", tenant.as_str().to_owned())];
+        all.extend(steps);
+        self.clean = false;
+        let mut rows = self.session()?.run(all).await?;
+        Ok(rows.split_off(2))
+    }
+
+    /// Goes on in a transaction.
+    pub(crate) async fn run(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Failed> {
+        self.session()?.run(steps).await
+    }
+
+    /// Ends a transaction with the last statements of it.
+    pub(crate) async fn end(
+        &mut self,
+        how: &'static str,
+        mut steps: Vec<Step>,
+    ) -> Result<Vec<Vec<Row>>, Failed> {
+        steps.push(step!(how));
+        let rows = self.session()?.run(steps).await;
+        self.clean = is_over(&rows);
+        let mut rows = rows?;
+        rows.pop();
+        Ok(rows)
+    }
+
+    /// A transaction that needs one round trip.
+    pub(crate) async fn whole(
+        &mut self,
+        how: &'static str,
+        tenant: &Tenant,
+        mut steps: Vec<Step>,
+    ) -> Result<Vec<Vec<Row>>, Failed> {
+        steps.push(step!("COMMIT"));
+        let rows = self.begin(how, tenant, steps).await;
+        self.clean = is_over(&rows);
+        let mut rows = rows?;
+        rows.pop();
+        Ok(rows)
+    }
+
+    pub(crate) fn session(&self) -> Result<&Session, Failed> {
+        self.session.as_ref().ok_or_else(|| Failed::new(Kind::Fault, "the connection was given back"))
+    }
+}
+
+/// Whether statements that end a transaction have ended it: they have, unless the connection is lost.
+fn is_over<T>(outcome: &Result<T, Failed>) -> bool {
+    outcome.as_ref().err().is_none_or(|failed| failed.kind != Kind::Lost)
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take()
+            && self.clean
+            && session.is_whole()
+        {
+            self.pool.idle().push(session);
+        }
+    }
+}
+
+/// How a transaction begins that reads in one state of the database.
+pub(crate) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// How a transaction begins that writes: after the tenant's lock each statement sees what others have committed.
+pub(crate) const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+/// A transaction that reads. It begins with the first statements.
+pub(crate) struct Snapshot {
+    lent: Lent,
+    tenant: Tenant,
+    begun: bool,
+}
+
+impl Snapshot {
+    pub(crate) fn new(lent: Lent, tenant: Tenant) -> Self {
+        Self { lent, tenant, begun: false }
+    }
+
+    /// Statements after which more follow.
+    pub(crate) async fn run(&mut self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Failed> {
+        match std::mem::replace(&mut self.begun, true) {
+            true => self.lent.run(steps).await,
+            false => self.lent.begin(READ, &self.tenant, steps).await,
+        }
+    }
+
+    /// The last statements.
+    pub(crate) async fn last(mut self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Failed> {
+        match self.begun {
+            true => self.lent.end("COMMIT", steps).await,
+            false => self.lent.whole(READ, &self.tenant, steps).await,
+        }
+    }
+
+    /// The last statement.
+    pub(crate) async fn rows(self, step: Step) -> Result<Vec<Row>, Failed> {
+        Ok(self.last(vec![step]).await?.pop().unwrap_or_default())
+    }
+
+    pub(crate) fn session(&self) -> Result<&Session, Failed> {
+        self.lent.session()
+    }
+
+    pub(crate) fn tenant(&self) -> String {
+        self.tenant.as_str().to_owned()
+    }
+}
+
+impl From<Failed> for scim_store::CommitError {
+    fn from(failed: Failed) -> Self {
+        StoreError::from(failed).into()
+    }
+}

@@ -1,0 +1,256 @@
+//! Plain reads: records, edges, changes, audit entries.
+
+use bytes::Bytes;
+use scim_core::time::Timestamp;
+use scim_store::{AuditEntry, Audited, Change, ChangeKind, Edge, EdgePage, EdgeQuery, Record, Side};
+use tokio_postgres::Row;
+
+use crate::error::{Failed, corrupt};
+use crate::existing::is_impossible;
+use crate::pool::Snapshot;
+use crate::session::{Step, column, number, step};
+
+/// The columns of a record, of `resource` under the name `r`.
+macro_rules! record_columns {
+    () => {
+        "r.id, r.type, r.version, r.created, r.modified, r.label, r.body"
+    };
+}
+pub(crate) use record_columns;
+
+/// Joins the resource of an identifier, under the name `r`. Written like this the planner has no choice but to look up one
+/// resource for each row that is there already.
+macro_rules! resource_of {
+    ($id:expr) => {
+        concat!(
+            " CROSS JOIN LATERAL (SELECT r.* FROM resource r WHERE r.tenant = $1 AND r.id = ",
+            $id,
+            " OFFSET 0) r"
+        )
+    };
+}
+pub(crate) use resource_of;
+
+/// Reads `record_columns!()` from a column on.
+pub(crate) fn record(row: &Row, first: usize) -> Result<Record, Failed> {
+    Ok(Record {
+        id: column(row, first)?,
+        resource_type: column::<&str>(row, first + 1)?.into(),
+        version: number(row, first + 2)?,
+        created: Timestamp(column(row, first + 3)?),
+        modified: Timestamp(column(row, first + 4)?),
+        label: column(row, first + 5)?,
+        body: Bytes::copy_from_slice(column(row, first + 6)?),
+    })
+}
+
+/// Numbers beyond what the database counts to are beyond all rows too.
+pub(crate) fn clamp(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A text that comes after the same identifiers as this one, without the characters that no identifier has.
+pub(crate) fn floor(id: &str) -> String {
+    id.split('\0').next().unwrap_or_default().to_owned()
+}
+
+fn record_step(tenant: String, id: &str) -> Step {
+    let sql = concat!("SELECT ", record_columns!(), " FROM resource r WHERE r.tenant = $1 AND r.id = $2");
+    step!(sql, tenant, id.to_owned())
+}
+
+pub(crate) async fn records(snapshot: Snapshot, ids: &[String]) -> Result<Vec<Option<Record>>, Failed> {
+    let mut found: Vec<Option<Record>> = ids.iter().map(|_| None).collect();
+    let tenant = snapshot.tenant();
+    if let ([id], [slot]) = (ids, found.as_mut_slice()) {
+        if !is_impossible(id) {
+            let rows = snapshot.rows(record_step(tenant, id)).await?;
+            *slot = rows.first().map(|row| record(row, 0)).transpose()?;
+        }
+        return Ok(found);
+    }
+    let places: Vec<usize> =
+        ids.iter().enumerate().filter(|(_, id)| !is_impossible(id)).map(|(place, _)| place).collect();
+    if places.is_empty() {
+        return Ok(found);
+    }
+    let wanted: Vec<String> = places.iter().filter_map(|place| ids.get(*place).cloned()).collect();
+    let sql = concat!(
+        "SELECT j.n, ",
+        record_columns!(),
+        " FROM unnest($2::text[]) WITH ORDINALITY AS j (id, n)",
+        resource_of!("j.id")
+    );
+    for row in &snapshot.rows(step!(sql, tenant, wanted)).await? {
+        let place = places.get(number(row, 0)?.saturating_sub(1) as usize);
+        if let Some(slot) = place.and_then(|place| found.get_mut(*place)) {
+            *slot = Some(record(row, 1)?);
+        }
+    }
+    Ok(found)
+}
+
+/// A record and a page of its edges, at once.
+pub(crate) async fn record_with_edges(
+    snapshot: Snapshot,
+    id: &str,
+    query: &EdgeQuery,
+) -> Result<Option<(Record, EdgePage)>, Failed> {
+    let tenant = snapshot.tenant();
+    let Some(edges) = edges_step(&tenant, query) else { return Ok(None) };
+    let rows = snapshot.last(vec![record_step(tenant, id), edges]).await?;
+    let [found, edges] = rows.as_slice() else { return Err(corrupt("an answer is missing")) };
+    let Some(row) = found.first() else { return Ok(None) };
+    Ok(Some((record(row, 0)?, edge_page(edges, query.count)?)))
+}
+
+macro_rules! edges_sql {
+    ($known:literal, $other:literal, one) => {
+        concat!(
+            "SELECT e.",
+            $known,
+            ", r.id, r.type, r.label, e.since FROM edge e",
+            resource_of!(concat!("e.", $other)),
+            " WHERE e.tenant = $1 AND e.",
+            $known,
+            " = $2 AND e.",
+            $other,
+            " > $3 ORDER BY e.",
+            $other,
+            " LIMIT $4"
+        )
+    };
+    ($known:literal, $other:literal, several) => {
+        concat!(
+            "SELECT j.of, f.* FROM unnest($2::text[]) AS j (of) CROSS JOIN LATERAL (",
+            "SELECT r.id, r.type, r.label, e.since FROM edge e",
+            resource_of!(concat!("e.", $other)),
+            " WHERE e.tenant = $1 AND e.",
+            $known,
+            " = j.of AND e.",
+            $other,
+            " > CASE WHEN j.of = $4 THEN $3 ELSE '' END ORDER BY e.",
+            $other,
+            " LIMIT $5) f LIMIT $5"
+        )
+    };
+}
+
+/// What asks for a page of edges, if there can be any. The outer loop is over the known identifiers in order, the inner one
+/// over an index.
+fn edges_step(tenant: &str, query: &EdgeQuery) -> Option<Step> {
+    let (after_of, after_id) = match &query.after {
+        Some((of, id)) => (of.as_str(), floor(id)),
+        None => ("", String::new()),
+    };
+    let possible = |of: &&String| of.as_str() >= after_of && !is_impossible(of);
+    let mut known: Vec<String> = query.of.iter().filter(possible).cloned().collect();
+    known.sort_unstable();
+    known.dedup();
+    let limit = clamp(query.count as u64).saturating_add(1);
+    let tenant = tenant.to_owned();
+    if let [of] = known.as_slice() {
+        let after_id = if of == after_of { after_id } else { String::new() };
+        let sql = match query.side {
+            Side::Members => edges_sql!("grp", "member", one),
+            Side::Groups => edges_sql!("member", "grp", one),
+        };
+        return Some(step!(sql, tenant, of.clone(), after_id, limit));
+    }
+    let sql = match query.side {
+        Side::Members => edges_sql!("grp", "member", several),
+        Side::Groups => edges_sql!("member", "grp", several),
+    };
+    (!known.is_empty()).then(|| step!(sql, tenant, known, after_id, floor(after_of), limit))
+}
+
+fn edge_page(rows: &[Row], count: usize) -> Result<EdgePage, Failed> {
+    let mut edges: Vec<Edge> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let edge = Edge {
+            of: column(row, 0)?,
+            id: column(row, 1)?,
+            resource_type: column::<&str>(row, 2)?.into(),
+            label: column(row, 3)?,
+            since: number(row, 4)?,
+        };
+        // What the loops promise, checked: pages would lose edges otherwise.
+        if edges.last().is_some_and(|last| (&last.of, &last.id) >= (&edge.of, &edge.id)) {
+            return Err(corrupt("edges come out of order"));
+        }
+        edges.push(edge);
+    }
+    let more = edges.len() > count;
+    edges.truncate(count);
+    Ok(EdgePage { edges, more })
+}
+
+/// A page of edges.
+pub(crate) async fn edges(snapshot: Snapshot, query: &EdgeQuery) -> Result<EdgePage, Failed> {
+    match edges_step(&snapshot.tenant(), query) {
+        Some(step) => edge_page(&snapshot.rows(step).await?, query.count),
+        None => Ok(EdgePage { edges: Vec::new(), more: false }),
+    }
+}
+
+/// Members of several groups of one type, by a walk of the memberships. Their types are looked at only where there are
+/// several.
+pub(crate) async fn crowded(snapshot: Snapshot, after: &str, count: usize) -> Result<Vec<String>, Failed> {
+    let sql = "SELECT e.member FROM edge e WHERE e.tenant = $1 AND e.member > $2 GROUP BY e.member
+        HAVING count(*) > 1 AND count(*) > (SELECT count(DISTINCT r.type) FROM edge o
+            CROSS JOIN LATERAL (SELECT r.type FROM resource r WHERE r.tenant = $1 AND r.id = o.grp OFFSET 0) r
+            WHERE o.tenant = $1 AND o.member = e.member)
+        ORDER BY e.member LIMIT $3";
+    let tenant = snapshot.tenant();
+    let rows = snapshot.rows(step!(sql, tenant, floor(after), clamp(count as u64))).await?;
+    rows.iter().map(|row| column(row, 0)).collect()
+}
+
+pub(crate) async fn changes(snapshot: Snapshot, after: u64, count: usize) -> Result<Vec<Change>, Failed> {
+    let sql = "SELECT sequence, at, kind, type, id, added, removed, person, renamed FROM change
+        WHERE tenant = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
+    let tenant = snapshot.tenant();
+    let rows = snapshot.rows(step!(sql, tenant, clamp(after), clamp(count as u64))).await?;
+    let change = |row: &Row| {
+        Ok(Change {
+            sequence: number(row, 0)?,
+            at: Timestamp(column(row, 1)?),
+            kind: ChangeKind::from_name(column(row, 2)?)
+                .ok_or_else(|| corrupt("a change has an unknown kind"))?,
+            resource_type: column::<&str>(row, 3)?.into(),
+            id: column(row, 4)?,
+            added: column(row, 5)?,
+            removed: column(row, 6)?,
+            person: column(row, 7)?,
+            renamed: column(row, 8)?,
+        })
+    };
+    rows.iter().map(change).collect()
+}
+
+pub(crate) async fn audit(snapshot: Snapshot, after: u64, count: usize) -> Result<Vec<Audited>, Failed> {
+    let sql = "SELECT number, sequence, at, actor, request, action, status, detail FROM audit
+        WHERE tenant = $1 AND number > $2 ORDER BY number LIMIT $3";
+    let tenant = snapshot.tenant();
+    let rows = snapshot.rows(step!(sql, tenant, clamp(after), clamp(count as u64))).await?;
+    let audited = |row: &Row| {
+        Ok(Audited {
+            number: number(row, 0)?,
+            sequence: number(row, 1)?,
+            at: Timestamp(column(row, 2)?),
+            entry: AuditEntry {
+                actor: column(row, 3)?,
+                request: column(row, 4)?,
+                action: column(row, 5)?,
+                status: status(row, 6)?,
+                detail: column(row, 7)?,
+            },
+        })
+    };
+    rows.iter().map(audited).collect()
+}
+
+/// An HTTP status.
+pub(crate) fn status(row: &Row, index: usize) -> Result<u16, Failed> {
+    u16::try_from(column::<i32>(row, index)?).map_err(|_| corrupt("a status is out of range"))
+}

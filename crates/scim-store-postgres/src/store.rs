@@ -1,0 +1,305 @@
+//! The store itself: opening, checking, and which reads run together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use scim_store::{
+    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
+    PersonQuery, Query, Record, ReportQuery, Reported, Side, Store, StoreError, Tenant,
+};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+
+use crate::address::Address;
+use crate::check;
+use crate::error::{Failed, Kind, OpenError};
+use crate::pool::{Pool, Snapshot};
+use crate::schema::{self, MIGRATIONS, Migrated, Standing};
+use crate::search::{Search, may_walk};
+use crate::writer::Writer;
+use crate::{people, reports, rows};
+
+/// Is shown the texts of the statements of every round trip, with placeholders instead of values.
+pub type Trace = Arc<dyn Fn(&[&str]) + Send + Sync>;
+
+/// How a store uses its database.
+#[derive(Clone)]
+pub struct Options {
+    /// Most connections, where the address does not say. A quarter of them is kept from long reads.
+    pub pool: usize,
+    /// How long to wait for a connection of the pool.
+    pub wait: Duration,
+    /// How long to wait for a new connection to one host.
+    pub connect: Duration,
+    /// The longest that one statement may take.
+    pub statement: Duration,
+    /// How long to wait for others that write to the same tenant.
+    pub lock: Duration,
+    /// How long a commit is tried again after losing its connection.
+    pub patience: Duration,
+    /// Most changesets of one tenant that may wait.
+    pub queue: usize,
+    /// Most changesets that share a transaction.
+    pub batch: usize,
+    /// Threads that drive the connections.
+    pub threads: usize,
+    /// Shown every statement.
+    pub trace: Option<Trace>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            pool: 16,
+            wait: Duration::from_secs(1),
+            connect: Duration::from_secs(3),
+            statement: Duration::from_secs(20),
+            lock: Duration::from_secs(5),
+            patience: Duration::from_secs(5),
+            queue: 1024,
+            batch: 256,
+            threads: cores.clamp(1, 4),
+            trace: None,
+        }
+    }
+}
+
+/// A [`Store`] in a PostgreSQL database.
+pub struct PostgresStore {
+    pool: Arc<Pool>,
+    writer: Writer,
+    walks: Arc<Semaphore>,
+    wait: Duration,
+    standing: Standing,
+    address: Address,
+    runtime: Own,
+}
+
+/// The threads of a store. They do not hold up whoever drops it: what is on its way is whole or absent all the same.
+struct Own(Option<Runtime>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Own {
+    fn new(threads: usize) -> Result<Self, OpenError> {
+        let built = Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("scim-postgres")
+            .enable_all()
+            .build();
+        Ok(Self(Some(built.map_err(|error| OpenError::Refused(error.into()))?)))
+    }
+
+    fn handle(&self) -> Result<&tokio::runtime::Handle, Failed> {
+        let runtime = self.0.as_ref().map(Runtime::handle);
+        runtime.ok_or_else(|| Failed::new(Kind::Fault, "the store has ended"))
+    }
+
+    /// Waits on this thread for what the threads of the store do.
+    fn wait<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Failed> {
+        let (answer, outcome) = std::sync::mpsc::sync_channel(1);
+        self.handle()?.spawn(async move { drop(answer.send(work.await)) });
+        outcome.recv().map_err(|_| Failed::new(Kind::Fault, "the database was given up"))
+    }
+}
+
+impl PostgresStore {
+    /// Connects to a database whose tables [`migrate`] made. Waits on this thread.
+    ///
+    /// # Errors
+    /// When it cannot be reached, its schema is another, or it would not hold this role to one tenant.
+    pub fn open(address: &Address, options: Options) -> Result<Self, OpenError> {
+        let runtime = Own::new(options.threads)?;
+        let pool = Arc::new(Pool::new(address, options.clone())?);
+        let asking = Arc::clone(&pool);
+        let standing = runtime.wait(async move {
+            let lent = asking.lend().await?;
+            schema::standing(lent.session()?.client()).await
+        })??;
+        standing.admit()?;
+        let long = (pool.size() * 3 / 4).max(1);
+        let Options { queue, batch, patience, wait, .. } = options;
+        let writer = Writer::new(Arc::clone(&pool), runtime.handle()?.clone(), queue, batch, patience);
+        let walks = Arc::new(Semaphore::new(long));
+        Ok(Self { pool, writer, walks, wait, standing, address: address.clone(), runtime })
+    }
+
+    /// What the database said of itself when it was opened.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Checks what is in the database of these tenants. Reads everything, and waits for it on this thread.
+    ///
+    /// # Errors
+    /// When it cannot be read at all. What is wrong with it is the answer.
+    pub fn check(&self, tenants: &[Tenant]) -> Result<Vec<String>, StoreError> {
+        let mut wrong = Vec::new();
+        for tenant in tenants {
+            let (pool, tenant) = (Arc::clone(&self.pool), tenant.clone());
+            let work = async move {
+                let snapshot = Snapshot::new(pool.lend().await?, tenant);
+                check::check(snapshot).await
+            };
+            wrong.extend(self.runtime.wait(work)??);
+        }
+        Ok(wrong)
+    }
+
+    /// Reads on the threads of the store, once more if a connection turns out to be broken.
+    async fn read<T, F>(
+        &self,
+        tenant: &Tenant,
+        is_long: bool,
+        read: impl Fn(Snapshot) -> F + Send + Sync + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failed>> + Send,
+    {
+        let (pool, walks, wait, tenant) =
+            (Arc::clone(&self.pool), Arc::clone(&self.walks), self.wait, tenant.clone());
+        let work = async move {
+            let _walk = match is_long {
+                true => match tokio::time::timeout(wait, walks.acquire_owned()).await {
+                    Ok(Ok(walk)) => Some(walk),
+                    Ok(Err(_)) | Err(_) => {
+                        return Err(Failed::new(Kind::Busy, "too many queries run already"));
+                    }
+                },
+                false => None,
+            };
+            match read(Snapshot::new(pool.lend().await?, tenant.clone())).await {
+                Err(Failed { kind: Kind::Lost | Kind::Again, .. }) => {
+                    pool.forget_idle();
+                    read(Snapshot::new(pool.lend().await?, tenant)).await
+                }
+                outcome => outcome,
+            }
+        };
+        match self.runtime.handle()?.spawn(work).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(StoreError::Fault("a reader did not answer".into())),
+        }
+    }
+}
+
+/// Makes the tables of a store, or brings older ones up to date, as the role that owns them or is to own them. Another
+/// role, which servers connect as, is allowed to use them. Waits on this thread.
+///
+/// # Errors
+/// When the database cannot be reached, refuses, or has a later schema.
+pub fn migrate(address: &Address, options: Options, role: Option<&str>) -> Result<Migrated, OpenError> {
+    let runtime = Own::new(1)?;
+    let pool = Arc::new(Pool::new(address, options)?);
+    let role = role.map(str::to_owned);
+    runtime.wait(async move {
+        let mut client = pool.connect_plainly().await?;
+        schema::migrate(&mut client, MIGRATIONS, role.as_deref()).await
+    })?
+}
+
+/// Asks a database for its standing, whatever its schema. Waits on this thread.
+///
+/// # Errors
+/// When it cannot be reached.
+pub fn standing(address: &Address, options: Options) -> Result<Standing, OpenError> {
+    let runtime = Own::new(1)?;
+    let pool = Arc::new(Pool::new(address, options)?);
+    runtime.wait(async move { schema::standing(&pool.connect_plainly().await?).await })?
+}
+
+impl Store for PostgresStore {
+    fn get<'a>(&'a self, tenant: &'a Tenant, ids: &'a [&'a str]) -> Pending<'a, Vec<Option<Record>>> {
+        let ids: Arc<[String]> = ids.iter().map(|&id| id.to_owned()).collect();
+        Box::pin(self.read(tenant, false, move |snapshot| {
+            let ids = Arc::clone(&ids);
+            async move { rows::records(snapshot, &ids).await }
+        }))
+    }
+
+    fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page> {
+        let query = Arc::new(query.clone());
+        Box::pin(self.read(tenant, may_walk(&query), move |snapshot| {
+            let query = Arc::clone(&query);
+            async move { Search::new(snapshot.tenant(), &query).run(snapshot).await }
+        }))
+    }
+
+    fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {
+        let query = Arc::new(query.clone());
+        Box::pin(self.read(tenant, false, move |snapshot| {
+            let query = Arc::clone(&query);
+            async move { rows::edges(snapshot, &query).await }
+        }))
+    }
+
+    fn crowded<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> Pending<'a, Vec<String>> {
+        let after: Arc<str> = after.unwrap_or_default().into();
+        Box::pin(self.read(tenant, true, move |snapshot| {
+            let after = Arc::clone(&after);
+            async move { rows::crowded(snapshot, &after, count).await }
+        }))
+    }
+
+    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
+        let query = Arc::new(query.clone());
+        Box::pin(self.read(tenant, false, move |snapshot| {
+            let query = Arc::clone(&query);
+            async move { people::page(snapshot, &query).await }
+        }))
+    }
+
+    fn get_with_edges<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        id: &'a str,
+        side: Side,
+        count: usize,
+    ) -> Pending<'a, Option<(Record, EdgePage)>> {
+        let query = Arc::new(EdgeQuery { side, of: vec![id.to_owned()], after: None, count });
+        let id: Arc<str> = id.into();
+        Box::pin(self.read(tenant, false, move |snapshot| {
+            let (id, query) = (Arc::clone(&id), Arc::clone(&query));
+            async move { rows::record_with_edges(snapshot, &id, &query).await }
+        }))
+    }
+
+    fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
+        Box::pin(self.writer.commit(tenant, changeset))
+    }
+
+    fn changes<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Change>> {
+        Box::pin(self.read(tenant, false, move |snapshot| rows::changes(snapshot, after, count)))
+    }
+
+    fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
+        Box::pin(self.read(tenant, false, move |snapshot| rows::audit(snapshot, after, count)))
+    }
+
+    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
+        let query = Arc::new(query.clone());
+        Box::pin(self.read(tenant, false, move |snapshot| {
+            let query = Arc::clone(&query);
+            async move { reports::page(snapshot, &query).await }
+        }))
+    }
+}
+
+impl std::fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresStore").field("address", &self.address).finish_non_exhaustive()
+    }
+}

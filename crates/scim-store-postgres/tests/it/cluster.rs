@@ -1,0 +1,171 @@
+//! Databases to test with, each of its own, in the cluster that `SCIM_TEST_POSTGRES` names or in a throw-away one.
+
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use scim_store::Tenant;
+use scim_store_postgres::{Address, Options, PostgresStore, migrate};
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+
+/// The role that stores connect as.
+pub(crate) const ROLE: &str = "scim_test";
+
+/// A database.
+pub(crate) struct Database {
+    name: String,
+}
+
+/// The address of the cluster's superuser.
+pub(crate) fn superuser() -> &'static str {
+    static ADDRESS: OnceLock<String> = OnceLock::new();
+    ADDRESS.get_or_init(|| {
+        let address = std::env::var("SCIM_TEST_POSTGRES").unwrap_or_else(|_| throw_away());
+        let sql = format!(
+            "DO $$ BEGIN CREATE ROLE {ROLE} LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$"
+        );
+        run(&address, &sql);
+        address
+    })
+}
+
+/// Starts a cluster that ends with this process.
+fn throw_away() -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres.sh");
+    let directory = tempfile::Builder::new().prefix("scim-postgres-").tempdir().expect("a directory").keep();
+    let lent = Command::new(script).arg("lend").arg(&directory).arg(std::process::id().to_string()).output();
+    let lent = lent.expect("scripts/postgres.sh runs");
+    assert!(
+        lent.status.success(),
+        "there is no PostgreSQL to test with; set SCIM_TEST_POSTGRES to what `scripts/postgres.sh start DIR` prints:\n{}",
+        String::from_utf8_lossy(&lent.stderr)
+    );
+    String::from_utf8(lent.stdout).expect("an address").trim().to_owned()
+}
+
+pub(crate) fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
+    })
+}
+
+/// Runs statements as somebody, and gives the first column of their rows.
+pub(crate) fn run(address: &str, sql: &str) -> Vec<String> {
+    let (answer, answered) = std::sync::mpsc::channel();
+    let (address, sql) = (address.to_owned(), sql.to_owned());
+    // A test may be in a runtime of its own.
+    runtime().spawn(async move {
+        let (client, connection) = tokio_postgres::connect(&address, NoTls).await.expect("connects");
+        let driving = tokio::spawn(connection);
+        let messages = client.simple_query(&sql).await.expect("runs");
+        drop(client);
+        let _ = driving.await;
+        let first = |message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        };
+        answer.send(messages.into_iter().filter_map(first).collect()).expect("somebody waits");
+    });
+    answered.recv().expect("the statements ran")
+}
+
+/// A connection that is kept.
+pub(crate) struct Session(Client);
+
+/// A connection of the superuser to a database.
+pub(crate) fn superuser_of(database: &Database) -> Session {
+    let address = database.text("postgres");
+    runtime().block_on(async {
+        let (client, connection) = tokio_postgres::connect(&address, NoTls).await.expect("connects");
+        tokio::spawn(connection);
+        Session(client)
+    })
+}
+
+impl Session {
+    /// Runs statements.
+    pub(crate) fn run(&self, sql: &str) {
+        runtime().block_on(self.0.batch_execute(sql)).expect("runs");
+    }
+}
+
+impl Database {
+    /// An empty one.
+    pub(crate) fn empty() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        run(superuser(), &format!("CREATE DATABASE {name} TEMPLATE template0"));
+        Self { name }
+    }
+
+    /// One with tables, made by the superuser for [`ROLE`].
+    pub(crate) fn new() -> Self {
+        let database = Self::empty();
+        migrate(&database.owner(), Options::default(), Some(ROLE)).expect("migrates");
+        database
+    }
+
+    /// The address for a role.
+    pub(crate) fn text(&self, role: &str) -> String {
+        let (place, _) = superuser().rsplit_once('/').expect("a database");
+        let (scheme, host) =
+            (place.split_once("://").expect("a scheme").0, place.rsplit_once('@').expect("a host").1);
+        format!("{scheme}://{role}@{host}/{}", self.name)
+    }
+
+    pub(crate) fn owner(&self) -> Address {
+        self.text("postgres").parse().expect("an address")
+    }
+
+    pub(crate) fn address(&self) -> Address {
+        self.text(ROLE).parse().expect("an address")
+    }
+
+    pub(crate) fn open(&self, options: Options) -> PostgresStore {
+        PostgresStore::open(&self.address(), options).expect("opens")
+    }
+
+    /// Runs statements as the superuser.
+    pub(crate) fn run(&self, sql: &str) -> Vec<String> {
+        run(&self.text("postgres"), sql)
+    }
+
+    /// Cuts all connections and lets nobody in.
+    pub(crate) fn close(&self) {
+        let name = &self.name;
+        run(superuser(), &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+        let sql =
+            format!("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'");
+        run(superuser(), &sql);
+    }
+
+    /// Lets everybody in again.
+    pub(crate) fn reopen(&self) {
+        run(superuser(), &format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name));
+    }
+
+    /// Who has something stored.
+    pub(crate) fn tenants(&self) -> Vec<Tenant> {
+        let names = self.run("SELECT name FROM scim.tenant ORDER BY name");
+        names.iter().map(|name| Tenant::new(name).unwrap_or_else(|_| Tenant::system())).collect()
+    }
+
+    /// Takes all rows away.
+    pub(crate) fn clear(&self) {
+        let tables = [
+            "tenant", "total", "resource", "entry", "claim", "edge", "hidden", "change", "audit", "person",
+            "report",
+        ];
+        self.run(&tables.map(|table| format!("DELETE FROM scim.{table};")).concat());
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            run(superuser(), &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        }
+    }
+}

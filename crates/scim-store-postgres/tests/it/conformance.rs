@@ -1,0 +1,96 @@
+//! The suite that every store runs, and our own check of the database after each case.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use scim_store::{
+    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
+    PersonQuery, Query, Record, ReportQuery, Reported, Store, Tenant, conformance,
+};
+use scim_store_postgres::{Options, PostgresStore};
+
+use crate::cluster::Database;
+
+#[test]
+fn postgres_store_conforms() {
+    let database = Database::new();
+    for case in conformance::cases() {
+        database.clear();
+        let store = Arc::new(database.open(Options::default()));
+        println!("{}", case.name);
+        case.run(Arc::clone(&store) as _);
+        assert_eq!(store.check(&database.tenants()).expect("a check"), [""; 0], "{}", case.name);
+    }
+}
+
+/// Two servers on one database. Whatever is asked goes to the one or the other, in turns.
+struct Two([PostgresStore; 2], AtomicUsize);
+
+impl Two {
+    fn next(&self) -> &PostgresStore {
+        let [first, second] = &self.0;
+        if self.1.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) { first } else { second }
+    }
+}
+
+impl Store for Two {
+    fn get<'a>(&'a self, tenant: &'a Tenant, ids: &'a [&'a str]) -> Pending<'a, Vec<Option<Record>>> {
+        self.next().get(tenant, ids)
+    }
+
+    fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page> {
+        self.next().query(tenant, query)
+    }
+
+    fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {
+        self.next().edges(tenant, query)
+    }
+
+    fn crowded<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        after: Option<&'a str>,
+        count: usize,
+    ) -> Pending<'a, Vec<String>> {
+        self.next().crowded(tenant, after, count)
+    }
+
+    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
+        self.next().persons(tenant, query)
+    }
+
+    fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
+        self.next().commit(tenant, changeset)
+    }
+
+    fn changes<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Change>> {
+        self.next().changes(tenant, after, count)
+    }
+
+    fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
+        self.next().audit(tenant, after, count)
+    }
+
+    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
+        self.next().reports(tenant, query)
+    }
+}
+
+/// Many writers, on two servers.
+#[test]
+fn two_servers_conform_where_many_write() {
+    let database = Database::new();
+    let open = || database.open(Options::default());
+    let store = Arc::new(Two([open(), open()], AtomicUsize::new(0)));
+    let races =
+        conformance::cases().filter(|case| case.name.contains("many") || case.name.contains("own writes"));
+    let mut count = 0;
+    for case in races {
+        database.clear();
+        println!("{}", case.name);
+        case.run(Arc::clone(&store) as _);
+        assert_eq!(store.next().check(&database.tenants()).expect("a check"), [""; 0], "{}", case.name);
+        count += 1;
+    }
+    assert!(count >= 5, "the cases have other names");
+}

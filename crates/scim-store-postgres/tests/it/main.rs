@@ -1,0 +1,14 @@
+//! The PostgreSQL store from outside: the suite of every store, and what only a database can get wrong.
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+mod cluster;
+mod conformance;
+mod migrations;
+mod outages;
+mod people;
+mod plans;
+mod proxy;
+mod searches;
+mod tenants;
+mod tls;
+mod writers;

@@ -1,0 +1,42 @@
+//! Making and changing the tables.
+
+use scim_store_postgres::{Migrated, OpenError, Options, PostgresStore, migrate, standing};
+
+use crate::cluster::{Database, ROLE};
+
+#[test]
+fn many_migrate_at_once_and_one_does_it() {
+    let database = Database::empty();
+    let all: Vec<Migrated> = std::thread::scope(|scope| {
+        let each = || migrate(&database.owner(), Options::default(), Some(ROLE)).expect("migrates");
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(each)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    let known = standing(&database.owner(), Options::default()).expect("a standing").known;
+    assert!(all.iter().all(|migrated| migrated.to == known));
+    assert_eq!(all.iter().filter(|migrated| migrated.from == 0).count(), 1);
+    PostgresStore::open(&database.address(), Options::default()).expect("opens");
+}
+
+#[test]
+fn other_schemas_are_refused_by_name() {
+    let database = Database::empty();
+    let check = |words: &str| {
+        let refused =
+            PostgresStore::open(&database.address(), Options::default()).expect_err("another schema");
+        assert!(refused.to_string().contains(words), "{refused}");
+    };
+    check("has no tables of this software; run `scimd store migrate`");
+    let missing =
+        migrate(&database.owner(), Options::default(), Some("nobody \"here\"")).expect_err("no role");
+    assert!(matches!(missing, OpenError::NoRole { .. }), "{missing}");
+    check("has no tables of this software");
+    migrate(&database.owner(), Options::default(), Some(ROLE)).expect("migrates");
+    let known = standing(&database.owner(), Options::default()).expect("a standing").known;
+    database.run(&format!("INSERT INTO scim.migration (step) VALUES ({})", known + 1));
+    check("and this software knows up to");
+    let newer = migrate(&database.owner(), Options::default(), Some(ROLE)).expect_err("newer");
+    assert!(matches!(newer, OpenError::Newer { .. }), "{newer}");
+    database.run("DELETE FROM scim.migration; INSERT INTO scim.migration (step) VALUES (0)");
+    check("has no tables of this software");
+}

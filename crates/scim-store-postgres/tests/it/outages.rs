@@ -1,0 +1,125 @@
+//! The database goes away: between calls, before a commit, while one is on its way, and for good.
+
+use std::pin::Pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use scim_store::conformance::wait;
+use scim_store::{CommitError, Committed, Pending, Store, StoreError};
+use scim_store_postgres::Options;
+
+use crate::cluster::{Database, superuser_of};
+use crate::people::{Town, a_tenant, acme};
+use crate::proxy::{Mode, Proxy};
+
+const KILL: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = 'scim_test'";
+
+fn town(proxy: &Proxy, options: Options) -> Town {
+    let database = Database::new();
+    let town = Town::at(&proxy.address(&database, "127.0.0.1", "sslmode=disable"), database, options);
+    town.commit(town.user("first")).expect("created");
+    town
+}
+
+/// Begins a commit and leaves it where its last statements wait for a lock, until the session is told to let go.
+fn begin<'a>(town: &'a Town, id: &str) -> (Pending<'a, Committed, CommitError>, crate::cluster::Session) {
+    let other = superuser_of(&town.database);
+    other.run("BEGIN; LOCK TABLE scim.change IN ACCESS EXCLUSIVE MODE");
+    let mut commit = town.store.commit(a_tenant(), town.user(id));
+    assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let sql =
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while town.database.run(sql).is_empty() {
+        std::thread::yield_now();
+    }
+    (commit, other)
+}
+
+fn changes(town: &Town) -> Vec<String> {
+    wait(town.store.changes(&acme(), 0, 100)).expect("changes").into_iter().map(|change| change.id).collect()
+}
+
+#[test]
+fn connections_that_were_cut_are_made_anew() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("u1")).expect("created");
+    for n in 2..5 {
+        assert!(!town.database.run(KILL).is_empty());
+        let read = wait(town.store.get(&acme(), &["u1"])).expect("read by another connection");
+        assert_eq!(read.iter().flatten().count(), 1);
+        town.database.run(KILL);
+        town.commit(town.user(&format!("u{n}"))).expect("written by another connection");
+    }
+    assert_eq!(changes(&town), ["u1", "u2", "u3", "u4"]);
+}
+
+/// The database committed, and the answer was lost: it is looked up.
+#[test]
+fn a_commit_whose_answer_is_lost_is_found() {
+    let proxy = Proxy::new(None);
+    let town = town(&proxy, Options::default());
+    let (commit, other) = begin(&town, "u1");
+    proxy.set(Mode::Swallow);
+    other.run("COMMIT");
+    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 2").is_empty() {
+        std::thread::yield_now();
+    }
+    proxy.cut();
+    assert_eq!(wait(commit).expect("it was committed").sequence, 2);
+    assert_eq!(changes(&town), ["first", "u1"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// The connection was lost before the database committed: it is done again, once.
+#[test]
+fn a_commit_that_was_lost_on_its_way_is_done_again() {
+    let proxy = Proxy::new(None);
+    let town = town(&proxy, Options::default());
+    let (commit, other) = begin(&town, "u1");
+    town.database.run(KILL);
+    other.run("COMMIT");
+    assert_eq!(wait(commit).expect("it is done again").sequence, 2);
+    assert_eq!(changes(&town), ["first", "u1"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// Nobody can tell: the caller is told so.
+#[test]
+fn an_outcome_that_cannot_be_found_out_is_unknown() {
+    let proxy = Proxy::new(None);
+    let town = town(&proxy, Options { patience: Duration::from_millis(300), ..Options::default() });
+    let (commit, other) = begin(&town, "u1");
+    proxy.set(Mode::Away);
+    other.run("COMMIT");
+    match wait(commit) {
+        Err(CommitError::Store(StoreError::Unavailable(why))) => {
+            assert!(why.to_string().starts_with("the outcome is unknown"), "{why}");
+        }
+        outcome => panic!("{outcome:?}"),
+    }
+    // Whatever became of it, reads are refused while the database is away, and go on afterwards.
+    assert!(matches!(wait(town.store.get(&acme(), &["u1"])), Err(StoreError::Unavailable(_))));
+    proxy.set(Mode::Forward);
+    wait(town.store.get(&acme(), &["u1"])).expect("it is back");
+    town.commit(town.user("u2")).expect("created");
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// Nothing was done where there is no connection, and so nothing is unknown.
+#[test]
+fn a_database_that_lets_nobody_in_is_unavailable() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("u1")).expect("created");
+    town.database.close();
+    assert!(matches!(wait(town.store.get(&acme(), &["u1"])), Err(StoreError::Unavailable(_))));
+    match town.commit(town.user("u2")) {
+        Err(CommitError::Store(StoreError::Unavailable(why))) => {
+            assert!(!why.to_string().contains("unknown"), "{why}");
+        }
+        outcome => panic!("{outcome:?}"),
+    }
+    town.database.reopen();
+    town.commit(town.user("u2")).expect("created");
+    assert_eq!(changes(&town), ["u1", "u2"]);
+}

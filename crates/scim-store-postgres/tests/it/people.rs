@@ -1,0 +1,107 @@
+//! Users and groups to fill a store with.
+
+use std::sync::{Arc, Mutex};
+
+use scim_core::filter::Filter;
+use scim_core::schema::{Registry, ResourceType};
+use scim_core::sort::Sort;
+use scim_core::time::Timestamp;
+use scim_store::conformance::{content, wait};
+use scim_store::{Changeset, CommitError, Committed, MemberDelta, Operation, Query, Start, Store, Tenant};
+use scim_store_postgres::{Address, Options, PostgresStore};
+use serde_json::{Value, json};
+
+use crate::cluster::Database;
+
+/// A store on a database of its own, and the statements of each round trip.
+pub(crate) struct Town {
+    pub(crate) store: PostgresStore,
+    pub(crate) trips: Trips,
+    pub(crate) registry: Registry,
+    pub(crate) database: Database,
+}
+
+type Trips = Arc<Mutex<Vec<Vec<String>>>>;
+
+pub(crate) fn acme() -> Tenant {
+    Tenant::new("acme").expect("a name")
+}
+
+pub(crate) fn a_tenant() -> &'static Tenant {
+    static ACME: std::sync::OnceLock<Tenant> = std::sync::OnceLock::new();
+    ACME.get_or_init(acme)
+}
+
+impl Town {
+    pub(crate) fn new(options: Options) -> Self {
+        let database = Database::new();
+        let address = database.address();
+        Self::at(&address, database, options)
+    }
+
+    /// One whose store takes another way to the database.
+    pub(crate) fn at(address: &Address, database: Database, options: Options) -> Self {
+        let trips = Trips::default();
+        let seen = Arc::clone(&trips);
+        let trace = Arc::new(move |statements: &[&str]| {
+            seen.lock().expect("not poisoned").push(statements.iter().map(|&sql| sql.to_owned()).collect());
+        });
+        let options = Options { trace: Some(trace), ..options };
+        let store = PostgresStore::open(address, options).expect("opens");
+        let registry = Registry::builder().and_then(|builder| builder.build()).expect("built in");
+        Self { store, trips, registry, database }
+    }
+
+    pub(crate) fn kind(&self, name: &str) -> Arc<ResourceType> {
+        Arc::clone(self.registry.resource_type(name).expect("a built-in type"))
+    }
+
+    pub(crate) fn user(&self, id: &str) -> Changeset {
+        let name = format!("{id}@example.com");
+        let document = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
+            "userName": name, "externalId": format!("x-{id}"), "active": true,
+            "emails": [{ "value": name, "type": "work", "primary": true }, { "value": "b@example.com" }],
+        });
+        self.create("User", id, &document, &[])
+    }
+
+    pub(crate) fn group(&self, id: &str, members: &[&str]) -> Changeset {
+        let document = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": format!("Group {id}")
+        });
+        self.create("Group", id, &document, members)
+    }
+
+    fn create(&self, kind: &str, id: &str, document: &Value, members: &[&str]) -> Changeset {
+        let map = document.as_object().expect("an object");
+        let operation = Operation::Create {
+            id: id.to_owned(),
+            resource_type: kind.into(),
+            content: content(&self.kind(kind), map),
+            members: MemberDelta {
+                add: members.iter().map(|&id| id.to_owned()).collect(),
+                ..MemberDelta::default()
+            },
+        };
+        Changeset { operations: vec![operation], ..Changeset::new(Timestamp(1_700_000_000_000)) }
+    }
+
+    pub(crate) fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
+        wait(self.store.commit(&acme(), changeset))
+    }
+
+    pub(crate) fn query(&self, kind: &str, filter: &str, sort: &str) -> Query {
+        let resource_type = self.kind(kind);
+        let filter = (!filter.is_empty()).then(|| Filter::parse(filter, &resource_type).expect("a filter"));
+        let sort = sort
+            .split_once(' ')
+            .map(|(by, order)| Sort::parse(by, Some(order), &resource_type).expect("a sort"));
+        Query { resource_type, filter, sort, start: Start::Offset(0), count: 10, total: true }
+    }
+
+    /// The round trips since the last call.
+    pub(crate) fn trips(&self) -> Vec<Vec<String>> {
+        std::mem::take(&mut *self.trips.lock().expect("not poisoned"))
+    }
+}

@@ -1,0 +1,164 @@
+//! The plans that PostgreSQL makes of our statements: what has an index is found by it, tenant first, and not sorted.
+
+use scim_core::time::Timestamp;
+use scim_store::conformance::wait;
+use scim_store::{Changeset, EdgeQuery, PersonQuery, Position, Report, ReportQuery, Side, Start, Store};
+use scim_store_postgres::Options;
+
+use crate::cluster::{ROLE, run};
+use crate::people::{Town, acme};
+
+fn town() -> Town {
+    let town = Town::new(Options::default());
+    for n in 0..100 {
+        town.commit(town.user(&format!("u{n:03}"))).expect("created");
+    }
+    town.commit(town.group("g1", &["u001", "u002"])).expect("created");
+    town
+}
+
+/// What PostgreSQL would do for statements, with the settings of our connections, as far as it is not a walk of an index
+/// from a known place within the tenant.
+fn complaints(town: &Town, statements: &[String]) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let is_plain = |sql: &&String| {
+        ["SELECT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb)) && sql.contains("$2")
+    };
+    for sql in statements.iter().filter(is_plain) {
+        let places = (1..20).take_while(|place| sql.contains(&format!("${place}"))).count();
+        let nulls = vec!["NULL"; places].join(", ");
+        let arguments = if places == 0 { String::new() } else { format!("({nulls})") };
+        let explain = format!(
+            "SET search_path = scim; SET scim.tenant = 'acme'; SET plan_cache_mode = force_generic_plan;
+             SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+             SET jit = off; PREPARE asked AS {sql}; EXPLAIN EXECUTE asked{arguments}"
+        );
+        let plan = run(&town.database.text(ROLE), &explain);
+        for (number, step) in plan.iter().enumerate() {
+            let condition = plan.get(number + 1).map(String::as_str).unwrap_or_default();
+            let is_index = step.contains("Index Scan") || step.contains("Index Only Scan");
+            let is_of_tenant = condition.contains("tenant = ") || condition.contains("name = ");
+            // Only who asks for all persons of a tenant gets all of anything.
+            let others =
+                condition.replace("current_setting('scim.tenant'::text, true)", "").replace(" AND ", "&");
+            let is_narrow =
+                others.split('&').any(|part| !part.contains("tenant = ")) || step.contains("person");
+            if step.contains("Seq Scan on") || (is_index && !(is_of_tenant && is_narrow)) {
+                complaints.push(format!("{}: {}\n{}", step.trim(), sql, plan.join("\n")));
+            }
+        }
+    }
+    complaints
+}
+
+/// Whatever the planner knows of the tables.
+#[test]
+fn nothing_is_scanned() {
+    let town = town();
+    let mut statements: Vec<(String, Vec<String>)> = Vec::new();
+    ask_everything(&town, &mut |what, asked| statements.push((what.to_owned(), asked)));
+    let check = |state: &str, knows_reports: bool| {
+        for (what, asked) in &statements {
+            let mut asked = asked.clone();
+            asked.retain(|sql| knows_reports || !sql.contains(" report "));
+            assert_eq!(complaints(&town, &asked), [""; 0], "{state}: {what}");
+        }
+    };
+    // Of what it knows nothing, the planner takes any index that begins with the tenant. Of reports, which have three, a
+    // tenant has 20,000 at most.
+    check("what autovacuum has made of it, if anything", false);
+    town.database.run("ANALYZE");
+    check("a hundred rows", true);
+    town.database.clear();
+    town.database.run("VACUUM ANALYZE");
+    check("no rows", false);
+}
+
+/// Asks for whatever there is, and shows the statements.
+fn ask_everything(town: &Town, show: &mut dyn FnMut(&str, Vec<String>)) {
+    let mut check = |what: &str| {
+        let statements = town.trips().concat();
+        assert!(statements.iter().any(|sql| sql.starts_with("SELECT")), "{what}: nothing was asked");
+        show(what, statements);
+    };
+    town.trips();
+    for (kind, filter, sort) in [
+        ("User", "", ""),
+        ("User", r#"id eq "u001""#, ""),
+        ("User", r#"userName eq "U001@example.com""#, ""),
+        ("User", r#"userName sw "u00""#, ""),
+        ("User", r#"userName gt "u05""#, "userName ascending"),
+        ("User", "", "userName descending"),
+        ("User", r#"emails[type eq "work" and value eq "u001@example.com"]"#, ""),
+        ("User", r#"userName eq "a" or externalId eq "x-u002""#, ""),
+        ("User", r#"meta.lastModified ge "2020-01-01T00:00:00Z""#, ""),
+        ("User", r#"groups.value eq "g1""#, ""),
+        ("Group", r#"members.value eq "u001""#, ""),
+        ("Group", r#"members[value eq "u001"]"#, "id descending"),
+    ] {
+        let query = town.query(kind, filter, sort);
+        let first = wait(town.store.query(&acme(), &query)).expect("a page");
+        let next = Position { key: None, id: "u050".to_owned() };
+        let start = Start::After(first.next.unwrap_or(next));
+        wait(town.store.query(&acme(), &scim_store::Query { start, ..query })).expect("a page");
+        check(&format!("{filter} {sort}"));
+    }
+    let ids: Vec<String> = (0..100).map(|n| format!("u{n:03}")).collect();
+    let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+    wait(town.store.get(&acme(), &all)).expect("records");
+    wait(town.store.get_with_edges(&acme(), "u001", Side::Groups, 10)).expect("a record");
+    let edges = EdgeQuery { side: Side::Groups, of: ids.clone(), after: None, count: 10 };
+    wait(town.store.edges(&acme(), &edges)).expect("edges");
+    wait(town.store.crowded(&acme(), None, 10)).expect("members");
+    wait(town.store.changes(&acme(), 5, 10)).expect("changes");
+    wait(town.store.audit(&acme(), 5, 10)).expect("entries");
+    check("plain reads");
+    wait(town.store.persons(&acme(), &PersonQuery::Of(ids))).expect("persons");
+    wait(town.store.persons(&acme(), &PersonQuery::Page { after: None, count: 10 })).expect("persons");
+    check("persons");
+    let report = |subject: &str| Report {
+        subject: subject.to_owned(),
+        digest: [1; 32],
+        request: "r1".to_owned(),
+        method: "POST".to_owned(),
+        path: "/Users".to_owned(),
+        body: bytes::Bytes::new(),
+        status: 400,
+        findings: bytes::Bytes::new(),
+    };
+    for n in 0..100 {
+        let reports = vec![report(&format!("s{n}"))];
+        town.commit(Changeset { reports, ..Changeset::new(Timestamp(0)) }).expect("reported");
+    }
+    town.trips();
+    let saying = Changeset { reports: vec![report("u001")], ..Changeset::new(Timestamp(0)) };
+    town.commit(saying.clone()).expect("reported");
+    town.commit(Changeset { settles: vec!["u001".to_owned()], ..saying }).expect("reported again");
+    check("commits");
+    for (settled, subject) in
+        [(None, None), (Some(true), None), (None, Some("u001")), (Some(false), Some("u001"))]
+    {
+        let query = ReportQuery { after: 0, count: 10, settled, subject: subject.map(str::to_owned) };
+        wait(town.store.reports(&acme(), &query)).expect("reports");
+    }
+    check("reports");
+}
+
+/// The rule above finds what it is there for.
+#[test]
+fn scans_are_seen() {
+    let town = town();
+    for sql in [
+        "SELECT body FROM resource WHERE tenant = $1 AND label = $2",
+        "SELECT number FROM report WHERE tenant = $1 AND subject = $2",
+        "SELECT j.n FROM unnest($2::text[]) AS j (n) JOIN audit a ON a.tenant = $1 AND a.actor = j.n",
+    ] {
+        assert!(!complaints(&town, &[sql.to_owned()]).is_empty(), "{sql}");
+    }
+    town.database.run("DROP INDEX scim.edge_by_member; ALTER TABLE scim.edge DROP CONSTRAINT edge_pkey");
+    assert_eq!(
+        complaints(&town, &["SELECT e.since FROM edge e WHERE e.tenant = $1 AND e.grp = $2".to_owned()])
+            .len(),
+        1
+    );
+}

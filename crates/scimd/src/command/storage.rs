@@ -1,0 +1,126 @@
+//! `scimd store`.
+
+use scim_service::directory::Directory;
+use scim_store::{Query, Store, StoreError, Tenant};
+use scim_store_postgres::{Address, Options, Standing};
+
+use super::{existing, print, small_runtime};
+use crate::Failure;
+use crate::cli::{Common, Output, StoreCommand};
+use crate::config::{Config, StoreUrl};
+use crate::environment::System;
+use crate::store::{registry, with_password};
+use crate::table::render;
+
+pub(super) fn run(command: StoreCommand) -> Result<(), Failure> {
+    match command {
+        StoreCommand::Migrate { role, common } => migrate(role.as_deref(), &common),
+        StoreCommand::Status { common, output } => status(&common, &output),
+    }
+}
+
+fn migrate(role: Option<&str>, common: &Common) -> Result<(), Failure> {
+    let url = Config::load(&common.flags())?.store;
+    let StoreUrl::Postgres(address) = &url else {
+        if role.is_some() {
+            return Err(Failure::Usage(format!(
+                "`--role` is for databases, and the store is {url}; leave it out"
+            )));
+        }
+        existing(&url, true)?;
+        eprintln!("{url} is up to date");
+        return Ok(());
+    };
+    let migrated = scim_store_postgres::migrate(&with_password(address), Options::default(), role)
+        .map_err(|error| cannot("migrate", &url, &error))?;
+    match migrated.from == migrated.to {
+        true => eprintln!("{url} is up to date, at schema version {}", migrated.to),
+        false => eprintln!("migrated {url} from schema version {} to {}", migrated.from, migrated.to),
+    }
+    match role {
+        Some(role) => eprintln!("the role `{}` may serve from it", role.escape_debug()),
+        None if migrated.from == 0 => {
+            eprintln!("no role was named that may serve from it; see `scimd store migrate --help`");
+        }
+        None => {}
+    }
+    Ok(())
+}
+
+/// What is listed: a thing about the store or a count.
+type Row = Vec<Option<String>>;
+
+fn status(common: &Common, output: &Output) -> Result<(), Failure> {
+    let config = Config::load(&common.flags())?;
+    let mut rows: Vec<Row> = Vec::new();
+    let mut is_open = true;
+    match &config.store {
+        StoreUrl::Postgres(address) => is_open = database(address, &config.store, &mut rows)?,
+        StoreUrl::Sqlite(path) => {
+            if let Ok(metadata) = std::fs::metadata(path) {
+                rows.push(row("size", "file", metadata.len()));
+            }
+        }
+        StoreUrl::Memory => {}
+    }
+    if is_open {
+        let store = existing(&config.store, false)?;
+        let registry = registry(&config)?;
+        let directory = Directory::new(std::sync::Arc::clone(&store), std::sync::Arc::new(System));
+        let runtime = small_runtime()?;
+        let tenants = runtime.block_on(directory.tenants())?;
+        for entry in &tenants {
+            for resource_type in registry.resource_types() {
+                let query = Query { total: true, ..Query::all(std::sync::Arc::clone(resource_type), 0) };
+                let count = runtime.block_on(total(&*store, &entry.tenant, &query));
+                let count = count.map_err(|error| Failure::Run(error.to_string()))?;
+                rows.push(row(entry.tenant.as_str(), resource_type.name(), count));
+            }
+        }
+    }
+    print(&render(output.format, &["what", "name", "value"], &rows));
+    Ok(())
+}
+
+async fn total(store: &dyn Store, tenant: &Tenant, query: &Query) -> Result<u64, StoreError> {
+    Ok(store.query(tenant, query).await?.total.unwrap_or_default())
+}
+
+/// What a database says of itself, and whether it can be served from as this role.
+fn database(address: &Address, url: &StoreUrl, rows: &mut Vec<Row>) -> Result<bool, Failure> {
+    let standing = scim_store_postgres::standing(&with_password(address), Options::default())
+        .map_err(|error| cannot("ask", url, &error))?;
+    let Standing { server, schema, known, role, is_bound, is_owner, unprotected, is_durable, tables } =
+        &standing;
+    rows.push(row("server", "version", server));
+    rows.push(row("server", "syncs commits", words(*is_durable)));
+    rows.push(row("schema", "version", schema));
+    rows.push(row("schema", "needed", known));
+    rows.push(row("role", "name", role));
+    rows.push(row("role", "held to one tenant", words(*is_bound)));
+    rows.push(row("role", "owns the tables", words(*is_owner)));
+    let protected = match (tables.is_empty(), unprotected.is_empty()) {
+        (true, _) => "there are no tables".to_owned(),
+        (false, true) => "forced on every table".to_owned(),
+        (false, false) => format!("not forced on {}", unprotected.join(", ")),
+    };
+    rows.push(row("row-level security", "state", protected));
+    rows.extend(tables.iter().map(|(name, bytes)| row("size", name, bytes)));
+    if let Err(error) = standing.admit() {
+        rows.push(row("serving", "refused", error));
+        return Ok(false);
+    }
+    Ok(true)
+}
+
+fn row(what: &str, name: &str, value: impl ToString) -> Row {
+    vec![Some(what.to_owned()), Some(name.to_owned()), Some(value.to_string())]
+}
+
+fn words(is: bool) -> &'static str {
+    if is { "yes" } else { "no" }
+}
+
+fn cannot(what: &str, url: &StoreUrl, error: &dyn std::fmt::Display) -> Failure {
+    Failure::Run(format!("cannot {what} {url}: {error}"))
+}

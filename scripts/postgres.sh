@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# A throw-away PostgreSQL cluster for tests: its data and its socket are in DIR, nobody else's cluster is touched, and
+# what is committed is synced as in service. `start` prints the URL of its superuser, `stop` removes the cluster.
+# On Debian and Ubuntu PostgreSQL is installed where it is missing.
+#
+# usage: scripts/postgres.sh start DIR
+#        scripts/postgres.sh stop DIR
+#        scripts/postgres.sh lend DIR PID    as start, and stop by itself once the process PID has ended
+set -euo pipefail
+
+fail() {
+    echo "postgres: $*" >&2
+    exit 1
+}
+
+usage() {
+    echo "usage: scripts/postgres.sh start DIR | stop DIR | lend DIR PID" >&2
+    exit 2
+}
+
+# The directory of initdb and pg_ctl: the newest there is, since Debian keeps them out of PATH.
+programs() {
+    local found
+    found=$(find /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql@*/bin -maxdepth 1 -name initdb 2>/dev/null |
+        sort -V | tail -n 1)
+    [ -n "$found" ] || found=$(command -v initdb || true)
+    [ -n "$found" ] && dirname "$found"
+}
+
+# PostgreSQL refuses to run as root.
+as_nobody_special() {
+    if [ "$(id -u)" -ne 0 ]; then
+        "$@"
+    elif command -v runuser >/dev/null; then
+        runuser -u "$user" -- "$@"
+    else
+        su -s /bin/sh "$user" -c '"$0" "$@"' -- "$@"
+    fi
+}
+
+if [ "$#" -eq 3 ] && [ "$1" = lend ]; then
+    "$0" start "$2"
+    script=$(cd "$(dirname "$0")" && pwd)/postgres.sh
+    (while kill -0 "$3" 2>/dev/null; do sleep 1; done; exec "$script" stop "$2") </dev/null >/dev/null 2>&1 &
+    exit 0
+fi
+[ "$#" -eq 2 ] || usage
+mkdir -p "$2"
+directory=$(cd "$2" && pwd)
+user=$(id -un)
+if [ "$(id -u)" -eq 0 ]; then
+    user=postgres
+    id "$user" >/dev/null 2>&1 || user=nobody
+fi
+
+bin=$(programs || true)
+if [ -z "$bin" ] && [ "$1" = start ]; then
+    command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ] ||
+        fail "there is no initdb; install PostgreSQL 15 or later (Debian and Ubuntu: sudo apt-get install postgresql)"
+    echo "postgres: installing PostgreSQL" >&2
+    # No cluster of its own: only the programs are wanted.
+    mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] ||
+        echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; } >&2 ||
+        fail "could not install PostgreSQL"
+    bin=$(programs) || fail "PostgreSQL is installed, but there is no initdb"
+    id postgres >/dev/null 2>&1 && user=postgres
+fi
+
+case $1 in
+    start)
+        [ ! -e "$directory/data" ] || fail "$directory has a cluster already; stop it first, or choose another directory"
+        [ "$(id -u)" -ne 0 ] || chown "$user" "$directory"
+        cd "$directory"
+        # The path of a socket has room for 107 bytes.
+        socket=$directory
+        [ "${#socket}" -le 80 ] || socket=$(as_nobody_special mktemp -d /tmp/scim-postgres.XXXXXX)
+        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+        as_nobody_special "$bin/initdb" --pgdata "$directory/data" --username postgres --encoding UTF8 --locale C \
+            --auth-local trust --auth-host scram-sha-256 --no-instructions >"$directory/initdb.log" 2>&1 ||
+            { cat "$directory/initdb.log" >&2; fail "initdb failed"; }
+        as_nobody_special tee -a "$directory/data/postgresql.conf" >/dev/null <<CONF
+listen_addresses = '127.0.0.1'
+port = $port
+unix_socket_directories = '$socket'
+fsync = on
+max_connections = 300
+shared_buffers = 64MB
+CONF
+        as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --log "$directory/server.log" --wait --timeout 60 \
+            start >/dev/null || { cat "$directory/server.log" >&2; fail "the server did not start"; }
+        echo "$socket" >"$directory/socket"
+        echo "postgres://postgres@${socket//\//%2F}:$port/postgres"
+        ;;
+    stop)
+        cd /
+        if [ -n "$bin" ] && [ -e "$directory/data/postmaster.pid" ]; then
+            as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --mode immediate --wait stop >/dev/null ||
+                fail "the server in $directory did not stop"
+        fi
+        if [ -e "$directory/socket" ]; then
+            socket=$(cat "$directory/socket")
+            case $socket in /tmp/scim-postgres.*) rm -rf "$socket" ;; esac
+        fi
+        rm -rf "$directory/data" "$directory/initdb.log" "$directory/server.log" "$directory/socket"
+        rmdir "$directory" 2>/dev/null || true
+        ;;
+    *) usage ;;
+esac
