@@ -5,6 +5,7 @@
 #
 # usage: scripts/postgres.sh start DIR
 #        scripts/postgres.sh stop DIR
+#        scripts/postgres.sh restart DIR     as after a failure of the machine, with what is there
 #        scripts/postgres.sh lend DIR PID    as start, and stop by itself once the process PID has ended
 set -euo pipefail
 
@@ -14,7 +15,7 @@ fail() {
 }
 
 usage() {
-    echo "usage: scripts/postgres.sh start DIR | stop DIR | lend DIR PID" >&2
+    echo "usage: scripts/postgres.sh start DIR | stop DIR | restart DIR | lend DIR PID" >&2
     exit 2
 }
 
@@ -92,6 +93,11 @@ CONF
             start >/dev/null || { cat "$directory/server.log" >&2; fail "the server did not start"; }
         echo "$socket" >"$directory/socket"
         echo "postgres://postgres@${socket//\//%2F}:$port/postgres"
+        ;;
+    restart)
+        cd "$directory"
+        as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --log "$directory/server.log" --mode immediate --wait \
+            --timeout 60 restart >/dev/null || fail "the server in $directory did not start again"
         ;;
     stop)
         cd /

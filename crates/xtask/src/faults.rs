@@ -12,19 +12,20 @@ const ROWS: [&str; 10] =
     ["kill", "terminate", "disk", "lock", "exhausted", "neighbours", "slow", "idle", "servers", "restart"];
 
 const HELP: &str = "\
-usage: cargo xtask faults [--long] [--store URL] [--debug] [ROW]...
+usage: cargo xtask faults [--long] [--store sqlite|postgres] [--debug] [ROW]...
 
 Does to a running scimd what may happen to it, and checks what became of everything that it acknowledged.
 
   ROW           kill, terminate, disk, lock, exhausted, neighbours, slow, idle, servers, restart [default: all]
   --long        the numbers of docs/faults.md instead of the quick ones of the test command
-  --store URL   a Postgres of its own, `postgres://…`, instead of SQLite files
+  --store       what the servers keep their data in [default: sqlite]; postgres starts a cluster of its own, or takes
+                the one that SCIM_TEST_POSTGRES names
   --debug       a build without optimisation
 
 Examples:
   cargo xtask faults
   cargo xtask faults --long kill
-  cargo xtask faults --long --store postgres://scim@localhost:5499/scim servers
+  cargo xtask faults --long --store postgres servers
 
 Exit codes:
   0  every row was carried out, and held
@@ -37,7 +38,7 @@ Exit codes:
 struct Options<'a> {
     long: bool,
     debug: bool,
-    store: Option<&'a str>,
+    postgres: bool,
     rows: Vec<&'a str>,
 }
 
@@ -64,10 +65,9 @@ fn parse<'a>(options: &[&'a str]) -> Result<Options<'a>, String> {
             "--long" => parsed.long = true,
             "--debug" => parsed.debug = true,
             "--store" => match options.next() {
-                Some(url) if url.starts_with("postgres:") || url.starts_with("postgresql:") => {
-                    parsed.store = Some(url);
-                }
-                _ => return Err("`--store` needs the URL of a Postgres, `postgres://…`".to_owned()),
+                Some(&"postgres") => parsed.postgres = true,
+                Some(&"sqlite") => parsed.postgres = false,
+                _ => return Err("`--store` is `sqlite` or `postgres`".to_owned()),
             },
             flag if flag.starts_with('-') => {
                 return Err(format!("there is no option `{flag}`; see `cargo xtask faults --help`"));
@@ -93,9 +93,10 @@ fn start(root: &Path, options: &Options<'_>) -> Result<u8, String> {
     // One row at a time, since each wants the whole machine.
     cargo.arg("--test-threads=1").stdout(Stdio::null()).stderr(Stdio::piped());
     cargo.env("FAULTS", if options.long { "long" } else { "short" });
-    if let Some(store) = options.store {
-        cargo.env("FAULTS_STORE", store);
-    }
+    match options.postgres {
+        true => cargo.env("SCIM_TEST_STORE", "postgres"),
+        false => cargo.env_remove("SCIM_TEST_STORE"),
+    };
     follow(cargo)
 }
 
@@ -129,11 +130,16 @@ mod tests {
 
     #[test]
     fn options_are_understood_or_refused() {
-        let expected =
-            Options { long: true, store: Some("postgres://x"), rows: vec!["kill", "disk"], debug: false };
-        assert_eq!(parse(&["--long", "kill", "--store", "postgres://x", "disk"]), Ok(expected));
+        let expected = Options { long: true, postgres: true, rows: vec!["kill", "disk"], debug: false };
+        assert_eq!(parse(&["--long", "kill", "--store", "postgres", "disk"]), Ok(expected));
         assert_eq!(parse(&[]), Ok(Options::default()));
-        for wrong in [&["--lnog"][..], &["--store"], &["--store", "sqlite:x"], &["nosuch"]] {
+        for wrong in [
+            &["--lnog"][..],
+            &["--store"],
+            &["--store", "sqlite:x"],
+            &["--store", "postgres://x"],
+            &["nosuch"],
+        ] {
             assert!(parse(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -1,5 +1,6 @@
 //! Databases to test with, each of its own, in the cluster that `SCIM_TEST_POSTGRES` names or in a throw-away one.
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,34 +15,48 @@ pub(crate) const ROLE: &str = "scim_test";
 
 /// A database.
 pub(crate) struct Database {
+    /// The address of its cluster's superuser.
+    superuser: String,
     name: String,
 }
 
-/// The address of the cluster's superuser.
+/// What starts and stops clusters.
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres.sh");
+
+/// A cluster that ends with this process.
+pub(crate) struct Cluster {
+    directory: PathBuf,
+    superuser: String,
+}
+
+/// The address of the superuser of the cluster that tests share.
 pub(crate) fn superuser() -> &'static str {
     static ADDRESS: OnceLock<String> = OnceLock::new();
     ADDRESS.get_or_init(|| {
-        let address = std::env::var("SCIM_TEST_POSTGRES").unwrap_or_else(|_| throw_away());
-        let sql = format!(
-            "DO $$ BEGIN CREATE ROLE {ROLE} LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$"
-        );
-        run(&address, &sql);
+        let address = std::env::var("SCIM_TEST_POSTGRES").unwrap_or_else(|_| throw_away().1);
+        create_role(&address);
         address
     })
 }
 
-/// Starts a cluster that ends with this process.
-fn throw_away() -> String {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres.sh");
+fn create_role(superuser: &str) {
+    let sql = format!(
+        "DO $$ BEGIN CREATE ROLE {ROLE} LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$"
+    );
+    run(superuser, &sql);
+}
+
+/// Starts a cluster that ends with this process, and gives its directory and the address of its superuser.
+fn throw_away() -> (PathBuf, String) {
     let directory = tempfile::Builder::new().prefix("scim-postgres-").tempdir().expect("a directory").keep();
-    let lent = Command::new(script).arg("lend").arg(&directory).arg(std::process::id().to_string()).output();
+    let lent = Command::new(SCRIPT).arg("lend").arg(&directory).arg(std::process::id().to_string()).output();
     let lent = lent.expect("scripts/postgres.sh runs");
     assert!(
         lent.status.success(),
         "there is no PostgreSQL to test with; set SCIM_TEST_POSTGRES to what `scripts/postgres.sh start DIR` prints:\n{}",
         String::from_utf8_lossy(&lent.stderr)
     );
-    String::from_utf8(lent.stdout).expect("an address").trim().to_owned()
+    (directory, String::from_utf8(lent.stdout).expect("an address").trim().to_owned())
 }
 
 pub(crate) fn runtime() -> &'static Runtime {
@@ -91,25 +106,53 @@ impl Session {
     }
 }
 
+#[allow(dead_code, reason = "only the tests of the server restart a cluster")]
+impl Cluster {
+    /// One that nobody else uses.
+    pub(crate) fn start() -> Self {
+        let (directory, superuser) = throw_away();
+        create_role(&superuser);
+        Self { directory, superuser }
+    }
+
+    /// Ends it as a failure of the machine would, and starts it again.
+    pub(crate) fn restart(&self) {
+        let status = Command::new(SCRIPT).arg("restart").arg(&self.directory).status();
+        assert!(status.expect("scripts/postgres.sh runs").success(), "the cluster does not come back");
+    }
+
+    /// A database in it with tables.
+    pub(crate) fn database(&self) -> Database {
+        Database::with_tables(Database::empty_in(&self.superuser))
+    }
+}
+
 impl Database {
     /// An empty one.
     pub(crate) fn empty() -> Self {
+        Self::empty_in(superuser())
+    }
+
+    fn empty_in(superuser: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        run(superuser(), &format!("CREATE DATABASE {name} TEMPLATE template0"));
-        Self { name }
+        run(superuser, &format!("CREATE DATABASE {name} TEMPLATE template0"));
+        Self { superuser: superuser.to_owned(), name }
     }
 
     /// One with tables, made by the superuser for [`ROLE`].
     pub(crate) fn new() -> Self {
-        let database = Self::empty();
+        Self::with_tables(Self::empty())
+    }
+
+    fn with_tables(database: Self) -> Self {
         migrate(&database.owner(), Options::default(), Some(ROLE)).expect("migrates");
         database
     }
 
     /// The address for a role.
     pub(crate) fn text(&self, role: &str) -> String {
-        let (place, _) = superuser().rsplit_once('/').expect("a database");
+        let (place, _) = self.superuser.rsplit_once('/').expect("a database");
         let (scheme, host) =
             (place.split_once("://").expect("a scheme").0, place.rsplit_once('@').expect("a host").1);
         format!("{scheme}://{role}@{host}/{}", self.name)
@@ -135,15 +178,15 @@ impl Database {
     /// Cuts all connections and lets nobody in.
     pub(crate) fn close(&self) {
         let name = &self.name;
-        run(superuser(), &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+        run(&self.superuser, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
         let sql =
             format!("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'");
-        run(superuser(), &sql);
+        run(&self.superuser, &sql);
     }
 
     /// Lets everybody in again.
     pub(crate) fn reopen(&self) {
-        run(superuser(), &format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name));
+        run(&self.superuser, &format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name));
     }
 
     /// Who has something stored.
@@ -165,7 +208,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            run(superuser(), &format!("DROP DATABASE {} WITH (FORCE)", self.name));
+            run(&self.superuser, &format!("DROP DATABASE {} WITH (FORCE)", self.name));
         }
     }
 }

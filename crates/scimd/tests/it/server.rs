@@ -96,7 +96,11 @@ impl Place {
 
     /// A place whose data are in a database of its own in PostgreSQL.
     pub(crate) fn in_database(config: &str) -> Self {
-        let database = Database::new();
+        Self::in_this(Database::new(), config)
+    }
+
+    /// A place whose data are in this database.
+    pub(crate) fn in_this(database: Database, config: &str) -> Self {
         let store = StoreUrl::Postgres(database.address());
         Self { database: Some(database), ..Self::on(Directory::new(), store, config) }
     }

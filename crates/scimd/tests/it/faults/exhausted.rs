@@ -9,9 +9,9 @@ use super::journal::{Intent, Journal};
 use super::lock::{Held, file};
 use super::state::verify;
 use super::traffic::{Watch, Writer};
-use super::{TENANT, millis, only_sqlite, place, seen};
+use super::{TENANT, millis, only_sqlite, seen};
 use crate::http::Client;
-use crate::server::Server;
+use crate::server::{Place, Server};
 
 const ROW: &str = "exhausted";
 /// More than one transaction takes and the queue holds.
@@ -23,7 +23,7 @@ fn the_queue_of_writes_is_full() {
         return;
     }
     scimd::signal::raise_descriptor_limit();
-    let place = place("[limits]\nrequests_per_second = 1000000\n[metrics]\nlisten = \"127.0.0.1:0\"");
+    let place = Place::new("[limits]\nrequests_per_second = 1000000\n[metrics]\nlisten = \"127.0.0.1:0\"");
     let token = place.tenant(TENANT, "generic");
     let journal = Journal::create(place.directory.path());
     let watch = Watch::default();

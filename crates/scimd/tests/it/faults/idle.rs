@@ -5,14 +5,15 @@ use std::net::TcpStream;
 use std::time::Instant;
 
 use super::slow::{PATIENCE, connections};
-use super::{TENANT, millis, place, seen, sized};
-use crate::server::Server;
+use super::{TENANT, millis, seen, sized};
+use crate::server::{Place, Server};
 
 #[test]
 fn idle_connections_cost_little() {
     let count = sized(1000, 10_000);
     scimd::signal::raise_descriptor_limit();
-    let place = place(&format!("[limits]\nrequests_per_second = 1000000\nmax_connections = {}", count + 100));
+    let place =
+        Place::new(&format!("[limits]\nrequests_per_second = 1000000\nmax_connections = {}", count + 100));
     let token = place.tenant(TENANT, "generic");
     let server = Server { process: place.serve(), place };
     let mut client = server.client(TENANT, &token);

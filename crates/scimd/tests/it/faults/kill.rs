@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 use super::journal::Journal;
 use super::state::verify;
 use super::traffic::{End, Watch, Writer, groups};
-use super::{FAST, TENANT, millis, place, seen, sized};
-use crate::server::Server;
+use super::{FAST, TENANT, millis, seen, sized};
+use crate::server::{Place, Server};
 
 const WRITERS: usize = 16;
 
 #[test]
 fn killed_under_writers() {
     let (kills, writes) = sized((20, 100), (100, 200));
-    let place = place(FAST);
+    let place = Place::new(FAST);
     let token = place.tenant(TENANT, "generic");
     let journal = Journal::create(place.directory.path());
     let watch = Watch::default();

@@ -11,8 +11,8 @@ use scimd::config::StoreUrl;
 use super::journal::Journal;
 use super::state::verify;
 use super::traffic::{Ending, Watch, Writer, groups};
-use super::{FAST, TENANT, millis, only_sqlite, place, seen, sized};
-use crate::server::Server;
+use super::{FAST, TENANT, millis, only_sqlite, seen, sized};
+use crate::server::{Place, Server};
 
 const ROW: &str = "lock";
 const WRITERS: usize = 8;
@@ -48,7 +48,7 @@ fn another_writer_holds_the_file() {
     if !only_sqlite(ROW) {
         return;
     }
-    let place = place(FAST);
+    let place = Place::new(FAST);
     let token = place.tenant(TENANT, "generic");
     let journal = Journal::create(place.directory.path());
     let watch = Watch::default();

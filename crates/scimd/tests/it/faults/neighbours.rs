@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::traffic::Ending;
-use super::{millis, place, seen, sized};
+use super::{millis, seen, sized};
 use crate::http::Client;
 use crate::messages::{id, user};
-use crate::server::Server;
+use crate::server::{Place, Server};
 
 /// What a tenant may send in a second, and how often over that the loud one sends.
 const RATE: usize = 50;
@@ -16,7 +16,7 @@ const TIMES: usize = 20;
 #[test]
 fn one_tenant_is_too_loud() {
     let (count, burst) = sized((100, 5), (800, 40));
-    let place = place(&format!("[limits]\nrequests_per_second = {RATE}\nburst_seconds = {burst}"));
+    let place = Place::new(&format!("[limits]\nrequests_per_second = {RATE}\nburst_seconds = {burst}"));
     let tokens = ["loud", "quiet"].map(|tenant| place.tenant(tenant, "generic"));
     let server = Server { process: place.serve(), place };
     let loud = server.client("loud", &tokens[0]);

@@ -9,9 +9,9 @@ use scimd::config::StoreUrl;
 use super::journal::Journal;
 use super::state::verify;
 use super::traffic::{End, Ending, Seen, Watch, Writer, groups};
-use super::{FAST, TENANT, place, seen, sized};
+use super::{FAST, TENANT, seen, sized};
 use crate::http::Client;
-use crate::server::Process;
+use crate::server::{Place, Process};
 
 const SERVERS: usize = 3;
 const CLIENTS: usize = 60;
@@ -46,7 +46,7 @@ impl Crowd<'_> {
 #[test]
 fn servers_on_one_store_are_killed() {
     let kills = sized(6, 60);
-    let place = place(FAST);
+    let place = Place::new(FAST);
     let token = place.tenant(TENANT, "generic");
     let journal = Journal::create(place.directory.path());
     let watch = Watch::default();

@@ -5,15 +5,15 @@ use std::time::Instant;
 use super::journal::Journal;
 use super::state::verify;
 use super::traffic::{End, Watch, Writer, groups};
-use super::{FAST, TENANT, millis, place, seen, sized};
-use crate::server::Server;
+use super::{FAST, TENANT, millis, seen, sized};
+use crate::server::{Place, Server};
 
 const WRITERS: usize = 16;
 
 #[test]
 fn terminated_under_load() {
     let rounds = sized(5, 50);
-    let place = place(FAST);
+    let place = Place::new(FAST);
     let token = place.tenant(TENANT, "generic");
     let journal = Journal::create(place.directory.path());
     let watch = Watch::default();
