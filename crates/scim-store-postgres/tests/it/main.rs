@@ -5,6 +5,7 @@ mod cluster;
 mod conformance;
 mod migrations;
 mod outages;
+mod partitions;
 mod people;
 mod plans;
 mod proxy;

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::random::Random;
+use crate::cluster::Database;
 use crate::server::Directory;
 
 /// The tenants of every world.
@@ -95,8 +96,14 @@ pub(crate) struct World {
     environment: Arc<Steps>,
     tokens: Vec<String>,
     runtime: Runtime,
-    /// Removed after the store.
-    _directory: Directory,
+    /// Where the store keeps its data. It is removed after the store.
+    #[expect(dead_code, reason = "kept for its end")]
+    place: Option<Place>,
+}
+
+enum Place {
+    File(#[expect(dead_code, reason = "kept for its end")] Directory),
+    Database(#[expect(dead_code, reason = "kept for its end")] Database),
 }
 
 impl World {
@@ -105,13 +112,21 @@ impl World {
         let directory = Directory::new();
         let file = directory.path().join("scim.db");
         let sqlite = SqliteStore::open(file, Options { cache: 256, ..Options::default() }).expect("opens");
+        let database = Database::new();
+        let postgres = database.open(scim_store_postgres::Options::default());
+        let sqlite =
+            Self { place: Some(Place::File(directory)), ..Self::over("sqlite", Arc::new(sqlite), policy) };
         vec![
-            Self::over("memory", Arc::new(MemoryStore::new()), Directory::new(), policy),
-            Self::over("sqlite", Arc::new(sqlite), directory, policy),
+            Self::over("memory", Arc::new(MemoryStore::new()), policy),
+            sqlite,
+            Self {
+                place: Some(Place::Database(database)),
+                ..Self::over("postgres", Arc::new(postgres), policy)
+            },
         ]
     }
 
-    fn over(name: &'static str, store: Arc<dyn Store>, directory: Directory, policy: Option<&str>) -> Self {
+    fn over(name: &'static str, store: Arc<dyn Store>, policy: Option<&str>) -> Self {
         let environment = Arc::new(Steps { clock: AtomicI64::new(0), random: AtomicU64::new(0) });
         environment.begin(0);
         let registry = Arc::new(registry());
@@ -138,7 +153,7 @@ impl World {
             directory.refresh().await.expect("a directory");
             tokens
         });
-        Self { name, registry, service, store, environment, tokens, runtime, _directory: directory }
+        Self { name, registry, service, store, environment, tokens, runtime, place: None }
     }
 
     /// Sends a request as step `number` of a conversation.
