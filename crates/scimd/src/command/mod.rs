@@ -2,6 +2,7 @@
 
 mod administration;
 mod import;
+mod moving;
 mod people;
 mod quickstart;
 mod rules;
@@ -9,9 +10,11 @@ mod serve;
 mod storage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use scim_service::directory::{Directory, TenantEntry};
 use scim_service::{Service, Settings};
+use scim_store::transfer::Portable;
 use scim_store::{Store, StoreError, Tenant};
 use tokio::runtime::{Builder, Runtime};
 
@@ -114,6 +117,20 @@ fn open_directory(flags: &Flags, create: bool) -> Result<Directory, Failure> {
 
 /// The store of this address, which other commands can reach too.
 fn existing(url: &StoreUrl, create: bool) -> Result<Arc<dyn Store>, Failure> {
+    check_existing(url, create)?;
+    crate::store::open(url)
+}
+
+/// As [`existing`], for a command that moves tenants.
+fn portable(url: &StoreUrl, create: bool) -> Result<Arc<dyn Portable>, Failure> {
+    check_existing(url, create)?;
+    crate::store::portable(url, LONG)
+}
+
+/// How long a statement may take that counts or removes all that a tenant has.
+const LONG: Duration = Duration::from_secs(600);
+
+fn check_existing(url: &StoreUrl, create: bool) -> Result<(), Failure> {
     if *url == StoreUrl::Memory {
         return Err(Failure::Usage(
             "the `memory` store lives inside the server's process, where no other command can reach it; use \
@@ -130,7 +147,7 @@ fn existing(url: &StoreUrl, create: bool) -> Result<Arc<dyn Store>, Failure> {
             path.display()
         )));
     }
-    crate::store::open(url)
+    Ok(())
 }
 
 /// A runtime for one command.

@@ -1,0 +1,222 @@
+//! `scimd store copy`: a tenant moves as it is, whatever ends the command, and nobody notices but by the address.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+use scim_store::Change;
+use serde_json::{Value, json};
+
+use crate::http::{Answer, Client};
+use crate::ledger::Ledger;
+use crate::messages::{bulk, group, id, op, user_with, with};
+use crate::server::{Place, Ran, Server, run_in, scimd};
+
+const CONFIG: &str =
+    "base_url = \"http://scim.example.com\"\npasswords = \"hash\"\n[limits]\nrequests_per_second = 1000000";
+
+const POLICY: &str = r#"
+[mapping]
+[mapping.fields]
+site = ["urn:example:Site:site"]
+[domain]
+allow = ["example.com"]
+[group]
+on_conflict = "latest"
+[gender]
+vocabulary = { m = "male", w = "female" }
+"#;
+
+/// How many users there are besides those that are looked at.
+const MANY: usize = 2000;
+
+/// A command that is killed when it says that it has come so far.
+fn killed(from: &Path, to: &Path, what: &str, percent: u64) -> bool {
+    let mut command = scimd();
+    command.args(["store", "copy", "--from", &url(from), "--to", &url(to), "--tenant", "acme"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("scimd starts");
+    let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
+    let is_there = |line: &String| {
+        let (_, rest) = line.split_once(what).unwrap_or_default();
+        let reached = rest.trim_start().split_once('%').and_then(|(number, _)| number.parse().ok());
+        reached.is_some_and(|reached: u64| reached >= percent)
+    };
+    let mut lines = lines.skip_while(|line| !is_there(line));
+    assert!(lines.next().is_some(), "it never {what} {percent}%");
+    child.kill().expect("kill");
+    !child.wait().expect("a child").success()
+}
+
+fn url(database: &Path) -> String {
+    format!("sqlite:{}", database.display())
+}
+
+fn copy(from: &Path, to: &Path, more: &[&str]) -> Ran {
+    let (from, to) = (url(from), url(to));
+    let arguments = [&["store", "copy", "--from", &from, "--to", &to, "--format", "csv"], more].concat();
+    run_in(Path::new("."), &arguments)
+}
+
+/// A tenant with something of everything. Gives back paths that are answered with what it has.
+fn fill(server: &Server, client: &mut Client) -> Vec<String> {
+    let file = server.place.directory.write("acme.toml", POLICY);
+    let schema = json!({
+        "id": "urn:example:Site", "name": "Site", "attributes": [{ "name": "site", "type": "string" }],
+    });
+    let schema = server.place.directory.write("site.json", &schema.to_string());
+    server.place.command(&["schema", "add", "acme", &schema.to_string_lossy()]);
+    server.place.command(&["policy", "apply", "acme", &file.to_string_lossy()]);
+    let person = |name: &str| {
+        let attributes = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", "urn:example:Site"],
+            "name": { "givenName": name, "familyName": "Example" }, "active": true,
+            "emails": [{ "type": "work", "value": format!("{name}@example.com") }],
+            "urn:example:Site": { "site": "Ulm" },
+        });
+        user_with(&format!("{name}@example.com"), attributes)
+    };
+    let ada = with(person("ada"), json!({ "password": "correct horse" }));
+    let ada = id(&client.post("/Users", &ada).expect(201));
+    let grace = id(&client.post("/Users", &person("grace")).expect(201));
+    let gone = id(&client.post("/Users", &person("gone")).expect(201));
+    let red = id(&client.post("/Groups", &group("Red", &[&ada, &grace, &gone])).expect(201));
+    let blue = id(&client.post("/Groups", &group("Blue", &[])).expect(201));
+    let join = json!([op("add", "members", json!([{ "value": grace }]))]);
+    client.patch(&format!("/Groups/{blue}"), join).expect(204);
+    client.delete(&format!("/Users/{gone}")).expect(204);
+    let refused = user_with("eve@example.net", json!({ "emails": [{ "value": "eve@example.net" }] }));
+    client.post("/Users", &refused).refused(400, "invalidValue");
+    for first in (0..MANY).step_by(250) {
+        let create = |number: usize| {
+            let name = format!("user{number}");
+            json!({ "method": "POST", "path": "/Users", "bulkId": name, "data": person(&name) })
+        };
+        let operations: Vec<Value> = (first..first + 250).map(create).collect();
+        client.post("/Bulk", &bulk(Value::Array(operations))).expect(200);
+    }
+    [
+        format!("/Users/{ada}"),
+        format!("/Users/{grace}"),
+        format!("/Users/{gone}"),
+        format!("/Groups/{red}"),
+        format!("/Groups/{blue}"),
+        "/Users?startIndex=1501&count=50".to_owned(),
+        "/Users?filter=userName%20eq%20%22USER77@example.com%22".to_owned(),
+        "/Users?filter=emails.value%20sw%20%22user29%22&sortBy=userName&sortOrder=descending".to_owned(),
+        format!("/Users?filter=groups.value%20eq%20%22{red}%22"),
+        "/Groups".to_owned(),
+        "/Schemas".to_owned(),
+        "/ServiceProviderConfig".to_owned(),
+    ]
+    .into()
+}
+
+/// What must be the same whoever answers.
+fn shown(answer: &Answer) -> (u16, Option<String>, String) {
+    (answer.status, answer.header("etag").map(str::to_owned), answer.text())
+}
+
+fn changes(database: &Path) -> Vec<Change> {
+    Ledger::open(database).changes("acme")
+}
+
+#[test]
+fn a_tenant_moves_with_everything_though_the_command_is_killed() {
+    let server = Server::start(CONFIG);
+    let mut client = server.tenant("acme", "entra");
+    let token = server.place.token("acme");
+    let paths = fill(&server, &mut client);
+    let before: Vec<_> = paths.iter().map(|path| shown(&client.get(path))).collect();
+    server.process.kill();
+    let from = server.place;
+    let source = from.database();
+    // The other store is in use.
+    let to = Server::start(CONFIG);
+    let mut resident = to.tenant("resident", "generic");
+    let target = to.place.database();
+
+    let mut kills = 0;
+    for (what, percent) in
+        [("copied", 10), ("copied", 50), ("copied", 90), ("compared", 10), ("compared", 100)]
+    {
+        kills += usize::from(killed(&source, &target, what, percent));
+        if what == "copied" {
+            let missing = to.place.run(&["person", "list", "acme"]);
+            assert!(missing.stderr.contains("there is no tenant `acme`"), "{missing:?}");
+            assert_eq!(to.client("acme", &token).get("/Users").status, 401, "it is served half");
+        }
+    }
+    assert!(kills >= 4, "only {kills} of 5 came in time");
+    let ran = copy(&source, &target, &[]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("acme,copied and verified,2004,3,2002,"), "{ran:?}");
+    let again = copy(&source, &target, &["--tenant", "acme"]);
+    assert!(again.stdout.contains("acme,\"already there, verified\",2004,3,2002,"), "{again:?}");
+
+    // The server there follows; the tokens are what they were.
+    let mut client = to.client("acme", &token);
+    let after: Vec<_> = paths.iter().map(|path| shown(&client.get(path))).collect();
+    for ((path, before), after) in paths.iter().zip(&before).zip(&after) {
+        assert_eq!(before, after, "{path}");
+    }
+    let lists: [&[&str]; 6] = [
+        &["person", "export", "acme", "--format", "json"],
+        &["findings", "list", "acme", "--format", "json"],
+        &["policy", "show", "acme"],
+        &["schema", "list", "acme"],
+        &["group", "conflicts", "acme", "--format", "json"],
+        &["replay", "acme", "--format", "json"],
+    ];
+    for list in lists {
+        assert_eq!(from.command(list), to.place.command(list), "{list:?}");
+    }
+    let numbers = changes(&target).len() as u64;
+    assert_eq!(changes(&source), changes(&target));
+    let new = client.post("/Users", &user_with("new@example.com", json!({})));
+    assert_eq!(
+        new.header("etag").map(|etag| etag.starts_with(&format!("W/\"{}", numbers + 1))),
+        Some(true),
+        "{new:?}"
+    );
+    client.post("/Users", &user_with("User5@example.com", json!({}))).refused(409, "uniqueness");
+    resident.get("/Users").expect(200);
+    assert_eq!(Ledger::open(&target).faults(), [""; 0]);
+
+    // It has moved on there.
+    let refused = copy(&source, &target, &[]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("it is there already, but not the same"), "{refused:?}");
+}
+
+#[test]
+fn what_cannot_be_copied_is_explained_and_the_rest_is_copied() {
+    let from = Server::start("");
+    for name in ["acme", "beta", "ceta"] {
+        let mut client = from.tenant(name, "generic");
+        client.post("/Users", &user_with("ada", json!({}))).expect(201);
+    }
+    let to = Place::new("");
+    to.tenant("beta", "generic");
+    let (source, target) = (from.place.database(), to.database());
+    let ran = copy(&source, &target, &[]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("tenant beta: there is a tenant `beta` there already"), "{ran:?}");
+    assert!(ran.stdout.contains("acme,copied") && ran.stdout.contains("ceta,copied"), "{ran:?}");
+    assert!(to.serve().address.port() > 0, "it can be served from");
+
+    fn check(ran: &Ran, code: i32, expected: &str) {
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        assert!(ran.stderr.contains(expected), "{ran:?}");
+    }
+    check(
+        &copy(&source, &target, &["--tenant", "acne"]),
+        1,
+        "there is no tenant `acne`; did you mean `acme`?",
+    );
+    check(&copy(&source, &target, &["--tenant", "A"]), 2, "`A` is not a tenant name");
+    check(&copy(&source, &source, &[]), 2, "name two stores");
+    let nowhere = to.directory.path().join("nowhere.db");
+    check(&copy(&nowhere, &target, &[]), 1, "there is no store at");
+    let memory = ["store", "copy", "--from", &url(&source), "--to", "memory"];
+    check(&run_in(to.directory.path(), &memory), 2, "no other command can reach it");
+}
