@@ -11,4 +11,5 @@ mod proxy;
 mod searches;
 mod tenants;
 mod tls;
+mod transfer;
 mod writers;

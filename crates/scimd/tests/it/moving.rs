@@ -1,16 +1,19 @@
 //! `scimd store copy`: a tenant moves as it is, whatever ends the command, and nobody notices but by the address.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 
-use scim_store::Change;
+use scim_store::conformance::transfer_cases;
+use scim_store::transfer::Portable;
+use scim_store_sqlite::SqliteStore;
 use serde_json::{Value, json};
 
+use crate::cluster::{Database, ROLE};
 use crate::http::{Answer, Client};
 use crate::ledger::Ledger;
 use crate::messages::{bulk, group, id, op, user_with, with};
-use crate::server::{Place, Ran, Server, run_in, scimd};
+use crate::server::{Directory, Place, Ran, Server, run_in, scimd};
 
 const CONFIG: &str =
     "base_url = \"http://scim.example.com\"\npasswords = \"hash\"\n[limits]\nrequests_per_second = 1000000";
@@ -27,11 +30,8 @@ on_conflict = "latest"
 vocabulary = { m = "male", w = "female" }
 "#;
 
-/// How many users there are besides those that are looked at.
-const MANY: usize = 2000;
-
 /// A command that is killed when it says that it has come so far.
-fn killed(from: &Path, to: &Path, what: &str, percent: u64) -> bool {
+fn killed(from: &Place, to: &Place, what: &str, percent: u64) -> bool {
     let mut command = scimd();
     command.args(["store", "copy", "--from", &url(from), "--to", &url(to), "--tenant", "acme"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("scimd starts");
@@ -47,18 +47,21 @@ fn killed(from: &Path, to: &Path, what: &str, percent: u64) -> bool {
     !child.wait().expect("a child").success()
 }
 
-fn url(database: &Path) -> String {
-    format!("sqlite:{}", database.display())
+fn url(place: &Place) -> String {
+    match &place.database {
+        None => format!("sqlite:{}", place.file().display()),
+        Some(database) => database.text(ROLE),
+    }
 }
 
-fn copy(from: &Path, to: &Path, more: &[&str]) -> Ran {
-    let (from, to) = (url(from), url(to));
-    let arguments = [&["store", "copy", "--from", &from, "--to", &to, "--format", "csv"], more].concat();
-    run_in(Path::new("."), &arguments)
+fn copy(from: &str, to: &str, more: &[&str]) -> Ran {
+    let directory = Directory::new();
+    let arguments = [&["store", "copy", "--from", from, "--to", to, "--format", "csv"], more].concat();
+    run_in(directory.path(), &arguments)
 }
 
 /// A tenant with something of everything. Gives back paths that are answered with what it has.
-fn fill(server: &Server, client: &mut Client) -> Vec<String> {
+fn fill(server: &Server, client: &mut Client, many: usize) -> Vec<String> {
     let file = server.place.directory.write("acme.toml", POLICY);
     let schema = json!({
         "id": "urn:example:Site", "name": "Site", "attributes": [{ "name": "site", "type": "string" }],
@@ -86,7 +89,7 @@ fn fill(server: &Server, client: &mut Client) -> Vec<String> {
     client.delete(&format!("/Users/{gone}")).expect(204);
     let refused = user_with("eve@example.net", json!({ "emails": [{ "value": "eve@example.net" }] }));
     client.post("/Users", &refused).refused(400, "invalidValue");
-    for first in (0..MANY).step_by(250) {
+    for first in (0..many).step_by(250) {
         let create = |number: usize| {
             let name = format!("user{number}");
             json!({ "method": "POST", "path": "/Users", "bulkId": name, "data": person(&name) })
@@ -100,7 +103,7 @@ fn fill(server: &Server, client: &mut Client) -> Vec<String> {
         format!("/Users/{gone}"),
         format!("/Groups/{red}"),
         format!("/Groups/{blue}"),
-        "/Users?startIndex=1501&count=50".to_owned(),
+        "/Users?startIndex=301&count=50".to_owned(),
         "/Users?filter=userName%20eq%20%22USER77@example.com%22".to_owned(),
         "/Users?filter=emails.value%20sw%20%22user29%22&sortBy=userName&sortOrder=descending".to_owned(),
         format!("/Users?filter=groups.value%20eq%20%22{red}%22"),
@@ -116,30 +119,44 @@ fn shown(answer: &Answer) -> (u16, Option<String>, String) {
     (answer.status, answer.header("etag").map(str::to_owned), answer.text())
 }
 
-fn changes(database: &Path) -> Vec<Change> {
-    Ledger::open(database).changes("acme")
+#[test]
+fn a_tenant_moves_from_a_file_to_a_database_though_the_command_is_killed() {
+    check(None, Some(Database::new()), 2000);
 }
 
 #[test]
-fn a_tenant_moves_with_everything_though_the_command_is_killed() {
-    let server = Server::start(CONFIG);
+fn a_tenant_moves_from_a_database_to_a_file_though_the_command_is_killed() {
+    check(Some(Database::new()), None, 1000);
+}
+
+#[test]
+fn a_tenant_moves_from_a_file_to_another_though_the_command_is_killed() {
+    check(None, None, 1000);
+}
+
+/// Moves a tenant with so many users besides those that are looked at.
+fn check(from: Option<Database>, to: Option<Database>, many: usize) {
+    let start = |database| {
+        let place = Place::with(CONFIG, database);
+        Server { process: place.serve(), place }
+    };
+    let server = start(from);
     let mut client = server.tenant("acme", "entra");
     let token = server.place.token("acme");
-    let paths = fill(&server, &mut client);
+    let paths = fill(&server, &mut client, many);
     let before: Vec<_> = paths.iter().map(|path| shown(&client.get(path))).collect();
     server.process.kill();
     let from = server.place;
-    let source = from.database();
     // The other store is in use.
-    let to = Server::start(CONFIG);
+    let to = start(to);
     let mut resident = to.tenant("resident", "generic");
-    let target = to.place.database();
+    let (source, target) = (url(&from), url(&to.place));
 
     let mut kills = 0;
     for (what, percent) in
         [("copied", 10), ("copied", 50), ("copied", 90), ("compared", 10), ("compared", 100)]
     {
-        kills += usize::from(killed(&source, &target, what, percent));
+        kills += usize::from(killed(&from, &to.place, what, percent));
         if what == "copied" {
             let missing = to.place.run(&["person", "list", "acme"]);
             assert!(missing.stderr.contains("there is no tenant `acme`"), "{missing:?}");
@@ -149,9 +166,10 @@ fn a_tenant_moves_with_everything_though_the_command_is_killed() {
     assert!(kills >= 4, "only {kills} of 5 came in time");
     let ran = copy(&source, &target, &[]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(ran.stdout.contains("acme,copied and verified,2004,3,2002,"), "{ran:?}");
+    let counted = format!("{},3,{},", many + 4, many + 2);
+    assert!(ran.stdout.contains(&format!("acme,copied and verified,{counted}")), "{ran:?}");
     let again = copy(&source, &target, &["--tenant", "acme"]);
-    assert!(again.stdout.contains("acme,\"already there, verified\",2004,3,2002,"), "{again:?}");
+    assert!(again.stdout.contains(&format!("acme,\"already there, verified\",{counted}")), "{again:?}");
 
     // The server there follows; the tokens are what they were.
     let mut client = to.client("acme", &token);
@@ -170,17 +188,14 @@ fn a_tenant_moves_with_everything_though_the_command_is_killed() {
     for list in lists {
         assert_eq!(from.command(list), to.place.command(list), "{list:?}");
     }
-    let numbers = changes(&target).len() as u64;
-    assert_eq!(changes(&source), changes(&target));
+    let [ours, theirs] = [&from, &to.place].map(|place| Ledger::open(place).changes("acme"));
+    assert_eq!(ours, theirs);
+    let next = format!("W/\"{}", theirs.len() + 1);
     let new = client.post("/Users", &user_with("new@example.com", json!({})));
-    assert_eq!(
-        new.header("etag").map(|etag| etag.starts_with(&format!("W/\"{}", numbers + 1))),
-        Some(true),
-        "{new:?}"
-    );
+    assert!(new.header("etag").is_some_and(|etag| etag.starts_with(&next)), "{next}: {new:?}");
     client.post("/Users", &user_with("User5@example.com", json!({}))).refused(409, "uniqueness");
     resident.get("/Users").expect(200);
-    assert_eq!(Ledger::open(&target).faults(), [""; 0]);
+    assert_eq!(Ledger::open(&to.place).faults(), [""; 0]);
 
     // It has moved on there.
     let refused = copy(&source, &target, &[]);
@@ -190,33 +205,52 @@ fn a_tenant_moves_with_everything_though_the_command_is_killed() {
 
 #[test]
 fn what_cannot_be_copied_is_explained_and_the_rest_is_copied() {
-    let from = Server::start("");
+    let place = Place::with("", None);
+    let from = Server { process: place.serve(), place };
     for name in ["acme", "beta", "ceta"] {
         let mut client = from.tenant(name, "generic");
         client.post("/Users", &user_with("ada", json!({}))).expect(201);
     }
-    let to = Place::new("");
+    let to = Place::with("", None);
     to.tenant("beta", "generic");
-    let (source, target) = (from.place.database(), to.database());
+    let (source, target) = (url(&from.place), url(&to));
     let ran = copy(&source, &target, &[]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("tenant beta: there is a tenant `beta` there already"), "{ran:?}");
     assert!(ran.stdout.contains("acme,copied") && ran.stdout.contains("ceta,copied"), "{ran:?}");
     assert!(to.serve().address.port() > 0, "it can be served from");
 
-    fn check(ran: &Ran, code: i32, expected: &str) {
+    fn explained(ran: &Ran, code: i32, expected: &str) {
         assert_eq!(ran.code, Some(code), "{ran:?}");
         assert!(ran.stderr.contains(expected), "{ran:?}");
     }
-    check(
+    explained(
         &copy(&source, &target, &["--tenant", "acne"]),
         1,
         "there is no tenant `acne`; did you mean `acme`?",
     );
-    check(&copy(&source, &target, &["--tenant", "A"]), 2, "`A` is not a tenant name");
-    check(&copy(&source, &source, &[]), 2, "name two stores");
-    let nowhere = to.directory.path().join("nowhere.db");
-    check(&copy(&nowhere, &target, &[]), 1, "there is no store at");
-    let memory = ["store", "copy", "--from", &url(&source), "--to", "memory"];
-    check(&run_in(to.directory.path(), &memory), 2, "no other command can reach it");
+    explained(&copy(&source, &target, &["--tenant", "A"]), 2, "`A` is not a tenant name");
+    explained(&copy(&source, &source, &[]), 2, "name two stores");
+    explained(&copy("sqlite:nowhere.db", &target, &[]), 1, "there is no store at");
+    explained(&copy(&source, "memory", &[]), 2, "no other command can reach it");
+}
+
+#[test]
+fn files_and_databases_are_copied_into_one_another() {
+    let database = Database::new();
+    for case in transfer_cases() {
+        for into_database in [true, false] {
+            let directory = Directory::new();
+            database.clear();
+            let file = directory.path().join("scim.db");
+            let file: Arc<dyn Portable> =
+                Arc::new(SqliteStore::open(file, Default::default()).expect("opens"));
+            let database: Arc<dyn Portable> = Arc::new(database.open(Default::default()));
+            println!("{}, into the database: {into_database}", case.name);
+            match into_database {
+                true => case.run(file, database),
+                false => case.run(database, file),
+            }
+        }
+    }
 }
