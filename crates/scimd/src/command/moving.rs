@@ -11,7 +11,7 @@ use scim_store::transfer::{Copied, CopyError, Portable, Progress, Rows, copy, ve
 use super::{portable, print, small_runtime};
 use crate::Failure;
 use crate::cli::StoreCopy;
-use crate::config::StoreUrl;
+use crate::config::{StoreUrl, check_no_password};
 use crate::environment::System;
 use crate::table::render;
 
@@ -21,6 +21,9 @@ pub(super) fn run(arguments: &StoreCopy) -> Result<(), Failure> {
     let StoreCopy { from, to, tenants, output } = arguments;
     if from == to {
         return Err(Failure::Usage(format!("`--from` and `--to` are both {from}; name two stores")));
+    }
+    for (store, flag) in [(from, "`--from`"), (to, "`--to`")] {
+        check_no_password(store, flag, "set PGPASSWORD, or add `?password_file=FILE`")?;
     }
     let named: Result<Vec<Tenant>, _> = tenants.iter().map(|name| Tenant::new(name)).collect();
     let mut tenants = named.map_err(|error| Failure::Usage(error.to_string()))?;

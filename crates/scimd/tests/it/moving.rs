@@ -232,6 +232,11 @@ fn what_cannot_be_copied_is_explained_and_the_rest_is_copied() {
     explained(&copy(&source, &target, &["--tenant", "A"]), 2, "`A` is not a tenant name");
     explained(&copy(&source, &source, &[]), 2, "name two stores");
     explained(&copy("sqlite:nowhere.db", &target, &[]), 1, "there is no store at");
+    let secret = "postgres://scimd:Canary1@127.0.0.1:1/scim";
+    for ran in [copy(&source, secret, &[]), copy(secret, &target, &[])] {
+        explained(&ran, 2, "has a password in it, where others can read it; take it out, and set PGPASSWORD");
+        assert!(!ran.stderr.contains("Canary1"), "{ran:?}");
+    }
     explained(&copy(&source, "memory", &[]), 2, "no other command can reach it");
 }
 
