@@ -39,6 +39,18 @@ pub enum StoreCommand {
     /// Copy tenants into another store, compare everything, and hand them over
     #[command(after_help = COPY)]
     Copy(StoreCopy),
+    /// Remove what a copy that was ended has left of a tenant, instead of going on with it
+    #[command(
+        after_help = "Examples:\n  scimd store discard acme --store postgres://scimd@db.example.com/scim\n\nA \
+        tenant that is in use is never touched."
+    )]
+    Discard {
+        /// The tenant
+        tenant: String,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+    },
 }
 
 const COPY: &str = "Examples:

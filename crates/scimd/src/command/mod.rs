@@ -61,12 +61,16 @@ fn print(text: &str) {
 /// The directory in the store that the flags name, for a command that administers it. The store must be there: one that
 /// is made because of a typing error would only seem to be empty.
 fn directory(flags: &Flags) -> Result<Directory, Failure> {
-    open_directory(flags, false)
+    let url = Config::load(flags)?.store;
+    Ok(Directory::new(existing(&url, false)?, Arc::new(System)))
 }
 
-/// As [`directory`], for the command that a new store begins with.
-fn new_directory(flags: &Flags) -> Result<Directory, Failure> {
-    open_directory(flags, true)
+/// As [`directory`], with the store, for the command that a new store begins with.
+fn new_directory(flags: &Flags) -> Result<(Arc<dyn Portable>, Directory), Failure> {
+    let url = Config::load(flags)?.store;
+    let store = portable(&url, true)?;
+    let directory = Directory::new(Arc::clone(&store) as _, Arc::new(System));
+    Ok((store, directory))
 }
 
 /// The service on a store, for a command that works with what the service knows.
@@ -108,11 +112,6 @@ impl Office {
             None => Err(self.service.directory().no_tenant(name).await),
         }
     }
-}
-
-fn open_directory(flags: &Flags, create: bool) -> Result<Directory, Failure> {
-    let url = Config::load(flags)?.store;
-    Ok(Directory::new(existing(&url, create)?, Arc::new(System)))
 }
 
 /// The store of this address, which other commands can reach too.

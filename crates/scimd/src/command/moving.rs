@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use scim_service::directory::{Directory, Welcome};
-use scim_store::Tenant;
 use scim_store::transfer::{Copied, CopyError, Portable, Progress, Rows, copy, verify};
+use scim_store::{StoreError, Tenant};
 
 use super::{portable, print, small_runtime};
 use crate::Failure;
-use crate::cli::StoreCopy;
-use crate::config::{StoreUrl, check_no_password};
+use crate::cli::{Common, StoreCopy};
+use crate::config::{Config, StoreUrl, check_no_password};
 use crate::environment::System;
 use crate::table::render;
 
@@ -63,6 +63,37 @@ pub(super) fn run(arguments: &StoreCopy) -> Result<(), Failure> {
             tenants.len(),
             several.join("\n  ")
         ))),
+    }
+}
+
+/// `scimd store discard`.
+pub(super) fn discard(tenant: &str, common: &Common) -> Result<(), Failure> {
+    let url = Config::load(&common.flags())?.store;
+    let name = Tenant::new(tenant).map_err(|error| Failure::Usage(error.to_string()))?;
+    let store = portable(&url, false)?;
+    small_runtime()?.block_on(async {
+        let failed = |error: StoreError| Failure::Run(error.to_string());
+        if !store.holdings(&name).await.map_err(failed)?.is_unfinished() {
+            let words =
+                format!("there is no unfinished copy of a tenant `{tenant}` in {url}; nothing was removed");
+            return Err(Failure::Run(words));
+        }
+        store.discard(&name).await.map_err(failed)
+    })?;
+    eprintln!("removed the unfinished copy of tenant {tenant}");
+    Ok(())
+}
+
+/// Refuses to make a tenant where an unfinished copy is in the way: its rows would be taken for the new one's.
+pub(super) async fn check_vacant(store: &dyn Portable, name: &str) -> Result<(), Failure> {
+    let Ok(tenant) = Tenant::new(name) else { return Ok(()) };
+    let holdings = store.holdings(&tenant).await.map_err(|error| Failure::Run(error.to_string()))?;
+    match holdings.is_unfinished() {
+        true => Err(Failure::Run(format!(
+            "there is an unfinished copy of a tenant `{name}`; finish it with `scimd store copy`, or remove it with \
+             `scimd store discard {name}`"
+        ))),
+        false => Ok(()),
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) fn run(command: StoreCommand) -> Result<(), Failure> {
         StoreCommand::Migrate { role, common } => migrate(role.as_deref(), &common),
         StoreCommand::Status { common, output } => status(&common, &output),
         StoreCommand::Copy(arguments) => moving::run(&arguments),
+        StoreCommand::Discard { tenant, common } => moving::discard(&tenant, &common),
     }
 }
 

@@ -4,15 +4,16 @@ use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::Arc;
 
-use scim_store::conformance::transfer_cases;
-use scim_store::transfer::Portable;
+use scim_store::Tenant;
+use scim_store::conformance::{transfer_cases, wait};
+use scim_store::transfer::{self, Lot, Portable};
 use scim_store_sqlite::SqliteStore;
 use serde_json::{Value, json};
 
 use crate::cluster::{Database, ROLE};
 use crate::http::{Answer, Client};
 use crate::ledger::Ledger;
-use crate::messages::{bulk, group, id, op, user_with, with};
+use crate::messages::{bulk, group, id, op, user, user_with, with};
 use crate::server::{Directory, Place, Ran, Server, run_in, scimd};
 
 const CONFIG: &str =
@@ -238,6 +239,36 @@ fn what_cannot_be_copied_is_explained_and_the_rest_is_copied() {
         assert!(!ran.stderr.contains("Canary1"), "{ran:?}");
     }
     explained(&copy(&source, "memory", &[]), 2, "no other command can reach it");
+}
+
+#[test]
+fn what_was_left_half_done_is_handed_over_or_removed() {
+    let place = Place::with("", None);
+    let from = Server { process: place.serve(), place };
+    let mut client = from.tenant("acme", "generic");
+    let token = from.place.token("acme");
+    (0..70).for_each(|number| drop(client.post("/Users", &user(&format!("u{number}"))).expect(201)));
+    let to = Place::with("", None);
+    let open = |place: &Place| SqliteStore::open(place.file(), Default::default()).expect("opens");
+    let acme = Tenant::new("acme").expect("a name");
+    let (source, target) = (open(&from.place), open(&to));
+    let first = wait(source.wholes(&acme, "", 10)).expect("resources");
+    wait(target.adopt(&acme, Lot { wholes: first, ..Lot::default() })).expect("adopted");
+    let refused = to.run(&["tenant", "create", "acme"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("there is an unfinished copy of a tenant `acme`"), "{refused:?}");
+    to.command(&["store", "discard", "acme"]);
+    let refused = to.run(&["store", "discard", "acme"]);
+    assert!(refused.stderr.contains("nothing was removed"), "{refused:?}");
+
+    // Everything is there, and what is known of the tenant is not: it was ended at the last moment.
+    wait(transfer::copy(&source, &target, &acme, &mut |_| {})).expect("copied");
+    assert!(to.run(&["store", "discard", "acme"]).stderr.contains("nothing was removed"));
+    let ran = copy(&url(&from.place), &url(&to), &[]);
+    assert!(ran.stdout.contains("acme,copied and verified,70,"), "{ran:?}");
+    let to = Server { process: to.serve(), place: to };
+    assert_eq!(to.client("acme", &token).get("/Users").expect(200)["totalResults"], 70);
+    assert!(to.place.run(&["store", "discard", "acme"]).stderr.contains("nothing was removed"));
 }
 
 #[test]
