@@ -3,16 +3,19 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use scim_store::Tenant;
 use scim_store::conformance::{transfer_cases, wait};
 use scim_store::transfer::{self, Lot, Portable};
 use scim_store_sqlite::SqliteStore;
+use scimd::config::StoreUrl;
+use scimd::store::portable;
 use serde_json::{Value, json};
 
-use crate::cluster::{Database, ROLE};
+use crate::cluster::Database;
 use crate::http::{Answer, Client};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, faults};
 use crate::messages::{bulk, group, id, op, user, user_with, with};
 use crate::server::{Directory, Place, Ran, Server, run_in, scimd};
 
@@ -34,7 +37,16 @@ vocabulary = { m = "male", w = "female" }
 /// A command that is killed when it says that it has come so far.
 fn killed(from: &Place, to: &Place, what: &str, percent: u64) -> bool {
     let mut command = scimd();
-    command.args(["store", "copy", "--from", &url(from), "--to", &url(to), "--tenant", "acme"]);
+    command.args([
+        "store",
+        "copy",
+        "--from",
+        &from.store.to_string(),
+        "--to",
+        &to.store.to_string(),
+        "--tenant",
+        "acme",
+    ]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("scimd starts");
     let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
     let is_there = |line: &String| {
@@ -46,13 +58,6 @@ fn killed(from: &Place, to: &Place, what: &str, percent: u64) -> bool {
     assert!(lines.next().is_some(), "it never {what} {percent}%");
     child.kill().expect("kill");
     !child.wait().expect("a child").success()
-}
-
-fn url(place: &Place) -> String {
-    match &place.database {
-        None => format!("sqlite:{}", place.file().display()),
-        Some(database) => database.text(ROLE),
-    }
 }
 
 fn copy(from: &str, to: &str, more: &[&str]) -> Ran {
@@ -122,25 +127,22 @@ fn shown(answer: &Answer) -> (u16, Option<String>, String) {
 
 #[test]
 fn a_tenant_moves_from_a_file_to_a_database_though_the_command_is_killed() {
-    check(None, Some(Database::new()), 2000);
+    check(Place::in_file(CONFIG), Place::in_database(CONFIG), 2000);
 }
 
 #[test]
 fn a_tenant_moves_from_a_database_to_a_file_though_the_command_is_killed() {
-    check(Some(Database::new()), None, 1000);
+    check(Place::in_database(CONFIG), Place::in_file(CONFIG), 1000);
 }
 
 #[test]
 fn a_tenant_moves_from_a_file_to_another_though_the_command_is_killed() {
-    check(None, None, 1000);
+    check(Place::in_file(CONFIG), Place::in_file(CONFIG), 1000);
 }
 
 /// Moves a tenant with so many users besides those that are looked at.
-fn check(from: Option<Database>, to: Option<Database>, many: usize) {
-    let start = |database| {
-        let place = Place::with(CONFIG, database);
-        Server { process: place.serve(), place }
-    };
+fn check(from: Place, to: Place, many: usize) {
+    let start = |place: Place| Server { process: place.serve(), place };
     let server = start(from);
     let mut client = server.tenant("acme", "entra");
     let token = server.place.token("acme");
@@ -151,7 +153,7 @@ fn check(from: Option<Database>, to: Option<Database>, many: usize) {
     // The other store is in use.
     let to = start(to);
     let mut resident = to.tenant("resident", "generic");
-    let (source, target) = (url(&from), url(&to.place));
+    let (source, target) = (from.store.to_string(), to.place.store.to_string());
 
     let mut kills = 0;
     for (what, percent) in
@@ -189,14 +191,18 @@ fn check(from: Option<Database>, to: Option<Database>, many: usize) {
     for list in lists {
         assert_eq!(from.command(list), to.place.command(list), "{list:?}");
     }
-    let [ours, theirs] = [&from, &to.place].map(|place| Ledger::open(place).changes("acme"));
+    let [ours, theirs] = [&from, &to.place].map(|place| Ledger::open(&place.store).changes("acme"));
     assert_eq!(ours, theirs);
     let next = format!("W/\"{}", theirs.len() + 1);
     let new = client.post("/Users", &user_with("new@example.com", json!({})));
     assert!(new.header("etag").is_some_and(|etag| etag.starts_with(&next)), "{next}: {new:?}");
     client.post("/Users", &user_with("User5@example.com", json!({}))).refused(409, "uniqueness");
     resident.get("/Users").expect(200);
-    assert_eq!(Ledger::open(&to.place).faults(), [""; 0]);
+    let faults = match &to.place.store {
+        StoreUrl::Sqlite(file) => faults(file),
+        _ => to.place.faults(),
+    };
+    assert_eq!(faults, [""; 0]);
 
     // It has moved on there.
     let refused = copy(&source, &target, &[]);
@@ -206,15 +212,15 @@ fn check(from: Option<Database>, to: Option<Database>, many: usize) {
 
 #[test]
 fn what_cannot_be_copied_is_explained_and_the_rest_is_copied() {
-    let place = Place::with("", None);
+    let place = Place::in_file("");
     let from = Server { process: place.serve(), place };
     for name in ["acme", "beta", "ceta"] {
         let mut client = from.tenant(name, "generic");
         client.post("/Users", &user_with("ada", json!({}))).expect(201);
     }
-    let to = Place::with("", None);
+    let to = Place::in_file("");
     to.tenant("beta", "generic");
-    let (source, target) = (url(&from.place), url(&to));
+    let (source, target) = (from.place.store.to_string(), to.store.to_string());
     let ran = copy(&source, &target, &[]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("tenant beta: there is a tenant `beta` there already"), "{ran:?}");
@@ -243,13 +249,13 @@ fn what_cannot_be_copied_is_explained_and_the_rest_is_copied() {
 
 #[test]
 fn what_was_left_half_done_is_handed_over_or_removed() {
-    let place = Place::with("", None);
+    let place = Place::in_file("");
     let from = Server { process: place.serve(), place };
     let mut client = from.tenant("acme", "generic");
     let token = from.place.token("acme");
     (0..70).for_each(|number| drop(client.post("/Users", &user(&format!("u{number}"))).expect(201)));
-    let to = Place::with("", None);
-    let open = |place: &Place| SqliteStore::open(place.file(), Default::default()).expect("opens");
+    let to = Place::in_file("");
+    let open = |place: &Place| portable(&place.store, Duration::from_secs(20)).expect("opens");
     let acme = Tenant::new("acme").expect("a name");
     let (source, target) = (open(&from.place), open(&to));
     let first = wait(source.wholes(&acme, "", 10)).expect("resources");
@@ -262,9 +268,9 @@ fn what_was_left_half_done_is_handed_over_or_removed() {
     assert!(refused.stderr.contains("nothing was removed"), "{refused:?}");
 
     // Everything is there, and what is known of the tenant is not: it was ended at the last moment.
-    wait(transfer::copy(&source, &target, &acme, &mut |_| {})).expect("copied");
+    wait(transfer::copy(&*source, &*target, &acme, &mut |_| {})).expect("copied");
     assert!(to.run(&["store", "discard", "acme"]).stderr.contains("nothing was removed"));
-    let ran = copy(&url(&from.place), &url(&to), &[]);
+    let ran = copy(&from.place.store.to_string(), &to.store.to_string(), &[]);
     assert!(ran.stdout.contains("acme,copied and verified,70,"), "{ran:?}");
     let to = Server { process: to.serve(), place: to };
     assert_eq!(to.client("acme", &token).get("/Users").expect(200)["totalResults"], 70);
