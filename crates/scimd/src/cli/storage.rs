@@ -57,9 +57,10 @@ const COPY: &str = "Examples:
   scimd store copy --from sqlite:scimd.db --to postgres://scimd@db.example.com/scim
   scimd store copy --from sqlite:scimd.db --to sqlite:new.db --tenant acme --tenant umbrella
 
-A tenant moves as it is: identifiers, versions, change log, audit trail, findings, passwords' hashes, policy, connection
-and tokens. Nobody may write to it meanwhile: stop the servers, or `scimd connection pause` it. A copy that was ended goes
-on when the command is run again, and one that is there already is compared. What is copied from stays as it is.";
+A tenant moves as it is: identifiers, versions, change log, audit trail, findings, passwords' hashes, policy, \
+connection and tokens. Nobody may write to it meanwhile: stop the servers, or `scimd connection pause` it. A copy that \
+was ended goes on when the command is run again, and one that is there already is compared. What is copied from stays \
+as it is.";
 
 /// `scimd store copy`.
 #[derive(Debug, Args)]
