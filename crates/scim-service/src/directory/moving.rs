@@ -155,9 +155,9 @@ impl Directory {
             if theirs.as_ref() != Some(&ours) {
                 return Err(Error::new(
                     ErrorKind::Conflict,
-                    format!("the two stores were served with other schemas: what is indexed or unique of {name} differs"),
+                    format!("the two stores were served with other schemas or by other versions: what is indexed or unique of {name} differs"),
                 )
-                .remedy("start a server with the same configuration on each of the two once, then try again"));
+                .remedy("start a server of this version with the same configuration on each of the two once, then try again"));
             }
         }
         Ok(())

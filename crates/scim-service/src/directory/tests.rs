@@ -553,6 +553,7 @@ fn index(unique: &str) -> IndexBody {
         entries: vec!["userName string folded".to_owned()],
         unique: vec![unique.to_owned()],
         persons: true,
+        folding: 1,
     }
 }
 
@@ -630,7 +631,7 @@ fn a_tenant_is_not_taken_in_where_it_does_not_fit() {
     let belongings = now(from.belongings(&tenant)).unwrap();
     check(
         now(to.welcome(&belongings)),
-        "what is indexed or unique of User differs; start a server with the same configuration",
+        "what is indexed or unique of User differs; start a server of this version with the same configuration",
     );
     now(to.keep_index("User", &index("userName"))).unwrap();
     assert_eq!(now(to.welcome(&belongings)).unwrap(), Welcome::New);
