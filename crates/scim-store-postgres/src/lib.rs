@@ -27,6 +27,7 @@ mod search;
 mod session;
 mod store;
 mod tls;
+mod transfer;
 mod wishes;
 mod writer;
 

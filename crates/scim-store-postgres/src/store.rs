@@ -153,8 +153,17 @@ impl PostgresStore {
         Ok(wrong)
     }
 
+    pub(crate) fn pool(&self) -> Arc<Pool> {
+        Arc::clone(&self.pool)
+    }
+
+    /// The threads of the store.
+    pub(crate) fn handle(&self) -> Result<&tokio::runtime::Handle, Failed> {
+        self.runtime.handle()
+    }
+
     /// Reads on the threads of the store, once more if a connection turns out to be broken.
-    async fn read<T, F>(
+    pub(crate) async fn read<T, F>(
         &self,
         tenant: &Tenant,
         is_long: bool,

@@ -358,19 +358,20 @@ async fn draft(
 }
 
 /// A tenant's row under lock, and the number of the transaction that holds it.
-struct Locked {
-    row: TenantRow,
+pub(crate) struct Locked {
+    pub(crate) row: TenantRow,
     xid: String,
 }
 
-fn lock(tenant: &str) -> Step {
+/// Locks a tenant's row and reads it.
+pub(crate) fn lock(tenant: &str) -> Step {
     let sql = "SELECT sequence, epoch, reported, reports, open, audited, pg_current_xact_id()::text
         FROM tenant WHERE name = $1 FOR NO KEY UPDATE";
     step!(sql, tenant.to_owned())
 }
 
 impl Locked {
-    fn read(rows: Vec<Row>) -> Result<Option<Self>, Failed> {
+    pub(crate) fn read(rows: Vec<Row>) -> Result<Option<Self>, Failed> {
         let Some(row) = rows.first() else { return Ok(None) };
         let counts = Counts {
             sequence: number(row, 0)?,

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use scim_store::draft::{Counts, Draft, Drafted, Stored};
-use scim_store::{Committed, IndexEntry, StoreError, Tenant, UniqueKey};
+use scim_store::transfer::{Lot, Totals};
+use scim_store::{Audited, Committed, IndexEntry, StoreError, Tenant, UniqueKey};
 
 use crate::database::Database;
 use crate::entries::{self, Item};
@@ -47,21 +48,43 @@ impl Counters {
         tenant: &Tenant,
         draft: Draft,
     ) -> Result<Committed, StoreError> {
-        let mut row = match self.tenant(database, tenant)? {
-            Some(row) => row,
-            None => {
-                let sql = "INSERT INTO tenant (name, sequence, audited) VALUES (?1, 0, 0)";
-                database.run(sql, &[&tenant.as_str()])?;
-                let num = database.connection.last_insert_rowid();
-                TenantRow { num, counts: Counts::default(), audited: 0 }
-            }
-        };
-        let writing = Writing { database, tenant: row.num, totals: &mut self.totals };
+        let mut row = self.tenant_or_new(database, tenant)?;
+        let mut writing = Writing { database, tenant: row.num, totals: &mut self.totals };
         row.counts = draft.counts;
         row.audited += u64::from(draft.audit.is_some());
         let committed = writing.write(draft, row.audited)?;
         self.tenants.insert(tenant.clone(), row);
         Ok(committed)
+    }
+
+    /// Writes a lot of a copy. After an error the transaction cannot go on.
+    pub(crate) fn adopt(&mut self, database: &Database, tenant: &Tenant, lot: Lot) -> Result<(), StoreError> {
+        let mut row = self.tenant_or_new(database, tenant)?;
+        if row.is_in_use() {
+            return Err(in_use());
+        }
+        let Totals { counts, audited } = lot.totals.unwrap_or_default();
+        (row.counts, row.audited) = (counts, audited);
+        let mut writing = Writing { database, tenant: row.num, totals: &mut self.totals };
+        let (draft, audit) = lot.into_draft();
+        writing.write(draft, 0)?;
+        for audited in &audit {
+            writing.write_audit(audited)?;
+        }
+        self.tenants.insert(tenant.clone(), row);
+        Ok(())
+    }
+
+    /// Removes what there is of an unfinished copy. The tenant keeps its number, which others may remember.
+    pub(crate) fn discard(&self, database: &Database, tenant: &Tenant) -> Result<(), StoreError> {
+        let Some(row) = self.tenant(database, tenant)? else { return Ok(()) };
+        if row.is_in_use() {
+            return Err(in_use());
+        }
+        for sql in REMOVE {
+            database.run(sql, &[&row.num])?;
+        }
+        Ok(())
     }
 
     /// Writes what was counted.
@@ -81,6 +104,16 @@ impl Counters {
             database.run(sql, &[tenant, kind, count])?;
         }
         Ok(())
+    }
+
+    fn tenant_or_new(&self, database: &Database, tenant: &Tenant) -> Result<TenantRow, StoreError> {
+        if let Some(row) = self.tenant(database, tenant)? {
+            return Ok(row);
+        }
+        let sql = "INSERT INTO tenant (name, sequence, audited) VALUES (?1, 0, 0)";
+        database.run(sql, &[&tenant.as_str()])?;
+        let num = database.connection.last_insert_rowid();
+        Ok(TenantRow { num, counts: Counts::default(), audited: 0 })
     }
 
     fn tenant(&self, database: &Database, tenant: &Tenant) -> Result<Option<TenantRow>, StoreError> {
@@ -105,6 +138,31 @@ impl Counters {
 /// The number of no tenant.
 const NOBODY: i64 = -1;
 
+/// What removes all rows of a tenant but its own.
+const REMOVE: [&str; 10] = [
+    "DELETE FROM total WHERE tenant = ?1",
+    "DELETE FROM resource WHERE tenant = ?1",
+    "DELETE FROM entry WHERE tenant = ?1",
+    "DELETE FROM claim WHERE tenant = ?1",
+    "DELETE FROM edge WHERE tenant = ?1",
+    "DELETE FROM hidden WHERE tenant = ?1",
+    "DELETE FROM change WHERE tenant = ?1",
+    "DELETE FROM audit WHERE tenant = ?1",
+    "DELETE FROM person WHERE tenant = ?1",
+    "DELETE FROM report WHERE tenant = ?1",
+];
+
+impl TenantRow {
+    /// Whether anything was ever committed to it, or a copy of it finished.
+    fn is_in_use(self) -> bool {
+        self.counts != Counts::default() || self.audited != 0
+    }
+}
+
+fn in_use() -> StoreError {
+    StoreError::Fault("the tenant is in use here, and no unfinished copy".into())
+}
+
 struct Writing<'a> {
     database: &'a Database,
     tenant: i64,
@@ -118,7 +176,7 @@ struct Rows {
 }
 
 impl Writing<'_> {
-    fn write(mut self, draft: Draft, audit_number: u64) -> Result<Committed, StoreError> {
+    fn write(&mut self, draft: Draft, audit_number: u64) -> Result<Committed, StoreError> {
         let Draft { at, counts, resources, hidden, persons, links, changes, reports, applied, audit } = draft;
         let sequence = counts.sequence;
         let mut pairs = Vec::with_capacity(resources.len());
@@ -182,22 +240,28 @@ impl Writing<'_> {
         }
         reports::write(self.database, self.tenant, reports)?;
         if let Some(entry) = audit {
-            self.database.run(
-                "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                &[
-                    &self.tenant,
-                    &clamp(audit_number),
-                    &clamp(sequence),
-                    &at.0,
-                    &entry.actor,
-                    &entry.request,
-                    &entry.action,
-                    &entry.status,
-                    &entry.detail,
-                ],
-            )?;
+            self.write_audit(&Audited { number: audit_number, sequence, at, entry })?;
         }
         Ok(Committed { sequence, applied })
+    }
+
+    fn write_audit(&self, audited: &Audited) -> Result<(), StoreError> {
+        let Audited { number, sequence, at, entry } = audited;
+        self.database.run(
+            "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            &[
+                &self.tenant,
+                &clamp(*number),
+                &clamp(*sequence),
+                &at.0,
+                &entry.actor,
+                &entry.request,
+                &entry.action,
+                &entry.status,
+                &entry.detail,
+            ],
+        )?;
+        Ok(())
     }
 
     fn remove_rows(

@@ -30,20 +30,7 @@ impl Existing for Present<'_> {
         let Some((bytes, raw)) = self.database.first(sql, &[&self.tenant, &id], read)? else {
             return Ok(None);
         };
-        let record = raw.finish(self.database)?;
-        let mut stored = Stored { record, unique: Vec::new(), index: Vec::new() };
-        for item in entries::decode(&bytes)? {
-            match item {
-                Item::Entry { path, key, leading } => {
-                    let path = self.database.text(path)?;
-                    stored.index.push(IndexEntry { path, key: Key::from_bytes(key), leading });
-                }
-                Item::Claim { path, value } => {
-                    stored.unique.push(UniqueKey { path: self.database.text(path)?, value });
-                }
-            }
-        }
-        Ok(Some(stored))
+        stored(self.database, raw, &bytes).map(Some)
     }
 
     fn resource_type(&self, id: &str) -> Result<Option<Arc<str>>, StoreError> {
@@ -96,4 +83,22 @@ impl Existing for Present<'_> {
     fn reports_to_go(&self, count: usize) -> Result<Vec<Going>, StoreError> {
         reports::to_go(self.database, self.tenant, count)
     }
+}
+
+/// A resource with what its `entries` column says.
+pub(crate) fn stored(database: &Database, raw: RawRecord, bytes: &[u8]) -> Result<Stored, StoreError> {
+    let record = raw.finish(database)?;
+    let mut stored = Stored { record, unique: Vec::new(), index: Vec::new() };
+    for item in entries::decode(bytes)? {
+        match item {
+            Item::Entry { path, key, leading } => {
+                let path = database.text(path)?;
+                stored.index.push(IndexEntry { path, key: Key::from_bytes(key), leading });
+            }
+            Item::Claim { path, value } => {
+                stored.unique.push(UniqueKey { path: database.text(path)?, value });
+            }
+        }
+    }
+    Ok(stored)
 }

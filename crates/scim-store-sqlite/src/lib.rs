@@ -25,6 +25,7 @@ mod rows;
 mod schema;
 mod search;
 mod store;
+mod transfer;
 mod writer;
 
 pub use error::OpenError;

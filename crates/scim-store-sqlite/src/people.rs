@@ -66,6 +66,27 @@ pub(crate) fn derived(database: &Database, tenant: i64, id: &str) -> Result<Opti
     Ok(Some(Derived { person, pick }))
 }
 
+/// The persons of the resources after an identifier and up to another, as they are stored.
+pub(crate) fn derived_between(
+    database: &Database,
+    tenant: i64,
+    after: &str,
+    last: &str,
+) -> Result<BTreeMap<String, Derived>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        person_columns!(),
+        ", p.id FROM person p WHERE p.tenant = ?1 AND p.id > ?2 AND p.id <= ?3"
+    );
+    let read = |row: &Row<'_>| Ok((row.get(11)?, RawPerson::read(row)?));
+    let rows: Vec<(String, RawPerson)> = database.all(sql, &[&tenant, &after, &last], read)?;
+    let derived = |(id, raw): (String, RawPerson)| {
+        let (person, pick) = raw.finish()?;
+        Ok((id, Derived { person, pick }))
+    };
+    rows.into_iter().map(derived).collect()
+}
+
 /// Gives a resource this person, or none.
 pub(crate) fn write(
     database: &Database,

@@ -103,10 +103,13 @@ impl SqliteStore {
     /// # Errors
     /// When the file cannot be read at all. What is wrong with it is the answer.
     pub fn check(&self) -> Result<Vec<String>, StoreError> {
+        check::check(&self.own_connection()?)
+    }
+
+    /// A connection of whoever asks, for what is done on its thread, apart from those who serve.
+    pub(crate) fn own_connection(&self) -> Result<Database, StoreError> {
         let Options { wait, cache, .. } = self.options;
-        let database =
-            Database::open(&self.path, wait, cache / 4, None).map_err(crate::error::store_error)?;
-        check::check(&database)
+        Database::open(&self.path, wait, cache / 4, None).map_err(crate::error::store_error)
     }
 }
 

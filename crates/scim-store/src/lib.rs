@@ -31,6 +31,7 @@ mod record;
 mod report;
 mod store;
 mod tenant;
+pub mod transfer;
 pub mod window;
 
 pub use changeset::{

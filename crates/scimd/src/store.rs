@@ -2,8 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use scim_core::schema::Registry;
+use scim_store::transfer::Portable;
 use scim_store::{MemoryStore, Store};
 use scim_store_postgres::{Address, PostgresStore};
 use scim_store_sqlite::{Options, SqliteStore};
@@ -19,13 +21,28 @@ use crate::config::{Config, StoreUrl};
 pub fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, Failure> {
     match url {
         StoreUrl::Memory => Ok(Arc::new(MemoryStore::new())),
+        StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) => {
+            Ok(portable(url, scim_store_postgres::Options::default().statement)?)
+        }
+    }
+}
+
+/// As [`open`], for one that tenants can be moved from and to, whose database may take so long for a statement.
+///
+/// # Errors
+/// When it cannot be opened, or is in memory.
+pub fn portable(url: &StoreUrl, statement: Duration) -> Result<Arc<dyn Portable>, Failure> {
+    match url {
+        StoreUrl::Memory => Err(Failure::Usage("the `memory` store ends with its process".to_owned())),
         StoreUrl::Sqlite(path) => {
             let store = SqliteStore::open(path, Options::default())
                 .map_err(|error| Failure::Run(format!("cannot open {url}: {error}")))?;
             Ok(Arc::new(store))
         }
         StoreUrl::Postgres(address) => {
-            let store = PostgresStore::open(&with_password(address), scim_store_postgres::Options::default())
+            let options =
+                scim_store_postgres::Options { statement, ..scim_store_postgres::Options::default() };
+            let store = PostgresStore::open(&with_password(address), options)
                 .map_err(|error| Failure::Run(format!("cannot open {url}: {error}")))?;
             if store.standing().is_owner {
                 let role = store.standing().role.as_str();

@@ -295,7 +295,7 @@ impl Directory {
     }
 
     /// Commits a change and says when, or which guard failed.
-    async fn change(
+    pub(super) async fn change(
         &self,
         operations: Vec<Operation>,
         actor: &str,
@@ -334,7 +334,7 @@ fn no_connection(tenant: &Tenant) -> Error {
         .remedy(format!("create one with `scimd connection create {tenant}`"))
 }
 
-fn create(kind: Kind, name: &str, content: Content) -> Operation {
+pub(super) fn create(kind: Kind, name: &str, content: Content) -> Operation {
     Operation::Create {
         id: kind.id(name),
         resource_type: kind.name().into(),
@@ -349,28 +349,26 @@ fn delete(kind: Kind, name: &str) -> Operation {
 
 /// Fails when there is no such record.
 fn replace(kind: Kind, name: &str, content: Option<Content>) -> Operation {
-    Operation::Replace {
-        id: kind.id(name),
-        resource_type: kind.name().into(),
-        guard: Guard::Exists,
-        content,
-        members: MemberDelta::default(),
-        kind: ChangeKind::Modified,
-    }
+    guarded(kind, name, Guard::Exists, content)
 }
 
 /// Creates the record, or replaces it if it is still the same.
 fn put(kind: Kind, name: &str, old: Option<&Record>, content: Content) -> Operation {
     match old {
         None => create(kind, name, content),
-        Some(record) => Operation::Replace {
-            id: kind.id(name),
-            resource_type: kind.name().into(),
-            guard: Guard::Version(record.version),
-            content: Some(content),
-            members: MemberDelta::default(),
-            kind: ChangeKind::Modified,
-        },
+        Some(record) => guarded(kind, name, Guard::Version(record.version), Some(content)),
+    }
+}
+
+/// Replaces the record, or does nothing to it, if what must hold of it holds.
+pub(super) fn guarded(kind: Kind, name: &str, guard: Guard, content: Option<Content>) -> Operation {
+    Operation::Replace {
+        id: kind.id(name),
+        resource_type: kind.name().into(),
+        guard,
+        content,
+        members: MemberDelta::default(),
+        kind: ChangeKind::Modified,
     }
 }
 
@@ -379,7 +377,8 @@ fn exists(tenant: &Tenant) -> Operation {
     replace(Kind::Tenant, tenant.as_str(), None)
 }
 
-fn id(operation: &Operation) -> &str {
+/// The record that an operation is about.
+pub(super) fn id(operation: &Operation) -> &str {
     match operation {
         Operation::Create { id, .. }
         | Operation::Replace { id, .. }

@@ -8,6 +8,7 @@
 mod administration;
 mod cache;
 mod entry;
+mod moving;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use scim_core::time::Timestamp;
 use scim_store::{Record, Store, Tenant};
 
 pub use self::entry::{Connection, Idp, NewToken, TenantEntry, TenantSettings, TokenEntry};
+pub use self::moving::{Belongings, Welcome};
 
 use self::cache::Cache;
 use self::entry::Parts;

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::token::Hash;
 
 /// The types of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Tenant,
     Connection,
@@ -28,8 +28,19 @@ pub(super) enum Kind {
     Index,
 }
 
+/// Whose a record is, and so whether it goes along when a tenant moves to another store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Of the tenant that it is named after.
+    Tenant,
+    /// Of the tenant that it names.
+    Field,
+    /// Of the store.
+    Store,
+}
+
 impl Kind {
-    const ALL: [Self; 7] =
+    pub(super) const ALL: [Self; 7] =
         [Self::Tenant, Self::Connection, Self::Policy, Self::Schemas, Self::Token, Self::Secret, Self::Index];
 
     /// The name of the resource type.
@@ -42,6 +53,15 @@ impl Kind {
             Self::Token => "Token",
             Self::Secret => "Secret",
             Self::Index => "Index",
+        }
+    }
+
+    /// Whose records of this type are.
+    pub(super) fn owner(self) -> Owner {
+        match self {
+            Self::Tenant | Self::Connection | Self::Policy | Self::Schemas => Owner::Tenant,
+            Self::Token => Owner::Field,
+            Self::Secret | Self::Index => Owner::Store,
         }
     }
 
@@ -141,6 +161,7 @@ pub(crate) struct IndexBody {
 pub(super) struct Types {
     pub(super) tenant: Arc<ResourceType>,
     pub(super) token: Arc<ResourceType>,
+    pub(super) index: Arc<ResourceType>,
 }
 
 impl Types {
@@ -151,7 +172,7 @@ impl Types {
     pub(super) fn new() -> Self {
         let registry = registry().expect("the directory's own schemas");
         let of = |kind: Kind| registry.resource_type(kind.name()).map(Arc::clone).expect("declared");
-        Self { tenant: of(Kind::Tenant), token: of(Kind::Token) }
+        Self { tenant: of(Kind::Tenant), token: of(Kind::Token), index: of(Kind::Index) }
     }
 
     /// The filter that finds a tenant's tokens.
@@ -162,7 +183,7 @@ impl Types {
 
 fn registry() -> Result<Registry> {
     let mut builder = Registry::builder()?;
-    for kind in [Kind::Tenant, Kind::Token] {
+    for kind in [Kind::Tenant, Kind::Token, Kind::Index] {
         let (name, urn) = (kind.name(), format!("urn:scimd:directory:{}", kind.name()));
         let attribute =
             json!({ "name": if kind == Kind::Token { "tenant" } else { "name" }, "caseExact": true });
@@ -193,8 +214,12 @@ pub(super) fn content(label: &str, body: &impl Serialize) -> Result<Content> {
 /// The content of a `Token` record.
 pub(super) fn token_content(id: &str, tenant: &Tenant, hash: &Hash, expires: Option<i64>) -> Result<Content> {
     let body = TokenBody { tenant: tenant.as_str().to_owned(), hash: STANDARD.encode(hash), expires };
-    let entry = IndexEntry { path: "tenant".into(), key: Key::text(tenant.as_str()), leading: true };
-    Ok(Content { index: vec![entry], ..content(id, &body)? })
+    Ok(Content { index: vec![token_index(tenant)], ..content(id, &body)? })
+}
+
+/// What a `Token` record is found by.
+pub(super) fn token_index(tenant: &Tenant) -> IndexEntry {
+    IndexEntry { path: "tenant".into(), key: Key::text(tenant.as_str()), leading: true }
 }
 
 /// The content of a `Secret` record.

@@ -530,3 +530,111 @@ fn connections_are_checked_before_they_are_kept() {
     check(Idp::Generic, "a\nb", &[], "`a\\nb` is not usable");
     check(Idp::Generic, "", &["bare-tokn"], "there is no quirk `bare-tokn`");
 }
+
+/// Two directories, the first with a tenant that has one of everything.
+fn two() -> (Directory, Directory, Tenant, String) {
+    let directory = |environment| Directory::new(Arc::new(MemoryStore::new()), environment);
+    let (from, to) = (directory(Frozen::new()), directory(Frozen::new()));
+    from.environment.fill(&mut [0; 64]);
+    let tenant = now(from.create_tenant("acme", "test")).unwrap();
+    let other = now(from.create_tenant("other", "test")).unwrap();
+    now(from.create_connection(&tenant, Connection::new(Idp::Entra), "test")).unwrap();
+    let entry = now(from.tenant("acme")).unwrap().unwrap();
+    now(from.put_rules(&entry, Some("[email]".to_owned()), vec![serde_json::json!({ "id": "x" })], "test"))
+        .unwrap();
+    let token = now(from.create_token(&tenant, Some(Timestamp(9_000_000)), "test")).unwrap().token;
+    now(from.create_token(&other, None, "test")).unwrap();
+    now(from.secret("cursor")).unwrap();
+    (from, to, tenant, token)
+}
+
+fn index(unique: &str) -> IndexBody {
+    IndexBody {
+        entries: vec!["userName string folded".to_owned()],
+        unique: vec![unique.to_owned()],
+        persons: true,
+        folding: 1,
+    }
+}
+
+#[test]
+fn a_tenant_is_taken_in_with_all_that_is_known_of_it() {
+    let (from, to, tenant, token) = two();
+    now(from.keep_index("User", &index("userName"))).unwrap();
+    now(to.create_tenant("umbrella", "test")).unwrap();
+    now(to.refresh()).unwrap();
+    let belongings = now(from.belongings(&tenant)).unwrap();
+    assert_eq!(now(to.welcome(&belongings)).unwrap(), Welcome::New);
+    assert!(now(to.take_in(&belongings, "cli:store copy")).unwrap());
+    assert_eq!(now(to.welcome(&belongings)).unwrap(), Welcome::Known);
+    assert!(!now(to.take_in(&belongings, "cli:store copy")).unwrap(), "a second time");
+    assert_eq!(now(to.belongings(&tenant)).unwrap(), belongings);
+    assert_eq!(now(to.index("User")).unwrap(), Some(index("userName")));
+
+    let entry = now(to.tenant("acme")).unwrap().unwrap();
+    let before = now(from.tenant("acme")).unwrap().unwrap();
+    assert_eq!(
+        (&entry.connection, &entry.policy, &entry.schemas),
+        (&before.connection, &before.policy, &before.schemas)
+    );
+    assert_eq!(entry.epoch, 1);
+    assert!(now(to.authenticate(&entry, &token)).unwrap().is_some());
+    assert_eq!(now(to.tokens(&tenant)).unwrap().len(), 1);
+    let names = |directory: &Directory| {
+        let tenants = now(directory.tenants()).unwrap();
+        tenants.into_iter().map(|entry| entry.tenant.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&to), ["acme", "umbrella"]);
+    let audit = now(to.store.audit(&to.system, 1, 10)).unwrap();
+    assert_eq!(audit.len(), 1);
+    assert_eq!(
+        (audit[0].entry.actor.as_str(), audit[0].entry.action.as_str()),
+        ("cli:store copy", "take in tenant acme")
+    );
+    let changes = now(to.store.changes(&to.system, 1, 100)).unwrap();
+    assert!(changes.iter().all(|change| !change.id.starts_with("Secret/")), "{changes:?}");
+    assert_ne!(now(to.secret("cursor")).unwrap(), now(from.secret("cursor")).unwrap());
+}
+
+#[test]
+fn a_tenant_is_not_taken_in_where_it_does_not_fit() {
+    fn check<T: std::fmt::Debug>(outcome: Result<T>, expected: &str) {
+        let error = outcome.expect_err(expected).to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let nobody = Tenant::new("acne").unwrap();
+    let (from, to, tenant, _) = two();
+    check(now(from.belongings(&nobody)), "did you mean `acme`?");
+    let belongings = now(from.belongings(&tenant)).unwrap();
+    // Another tenant of that name.
+    now(to.create_tenant("acme", "test")).unwrap();
+    check(now(to.take_in(&belongings, "test")), "its record `Connection/acme` is another");
+
+    // A token that is taken by somebody else: both directories draw the same.
+    let (from, to, tenant, _) = two();
+    let belongings = now(from.belongings(&tenant)).unwrap();
+    let umbrella = now(to.create_tenant("umbrella", "test")).unwrap();
+    let taken = now(from.tokens(&tenant)).unwrap().remove(0);
+    let content = record::token_content(&taken.id, &umbrella, &taken.hash, None).unwrap();
+    let create = administration::create(Kind::Token, &taken.id, content);
+    now(to.change(vec![create], "test", "test".to_owned(), 201)).unwrap().unwrap();
+    check(
+        now(to.take_in(&belongings, "test")),
+        &format!("there is a record `Token/{}` there already", taken.id),
+    );
+    assert_eq!(now(to.tenant("acme")).unwrap().map(|entry| entry.epoch), None, "whole or not at all");
+
+    // Other schemas.
+    let (from, to, tenant, _) = two();
+    now(from.keep_index("User", &index("userName"))).unwrap();
+    now(to.keep_index("User", &index("externalId"))).unwrap();
+    let belongings = now(from.belongings(&tenant)).unwrap();
+    check(
+        now(to.welcome(&belongings)),
+        "what is indexed or unique of User differs; start a server of this version with the same configuration",
+    );
+    now(to.keep_index("User", &index("userName"))).unwrap();
+    assert_eq!(now(to.welcome(&belongings)).unwrap(), Welcome::New);
+    now(to.keep_index("Device", &index("serial"))).unwrap();
+    check(now(to.welcome(&belongings)), "of Device differs");
+}

@@ -12,4 +12,5 @@ mod proxy;
 mod searches;
 mod tenants;
 mod tls;
+mod transfer;
 mod writers;

@@ -5,4 +5,5 @@ mod conformance;
 mod files;
 mod people;
 mod plans;
+mod transfer;
 mod writers;

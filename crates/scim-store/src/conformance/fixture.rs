@@ -45,6 +45,11 @@ impl Fixture {
         Self { store: Arc::clone(&self.store), tenant, registry: Arc::clone(&self.registry), clock }
     }
 
+    /// The same tenant at the same time in another store.
+    pub(super) fn twin(&self, store: Arc<dyn Store>) -> Self {
+        Self { store, ..self.other_tenant(self.tenant.as_str()) }
+    }
+
     pub(super) fn kind(&self, name: &str) -> Arc<ResourceType> {
         Arc::clone(self.registry.resource_type(name).expect(name))
     }

@@ -25,6 +25,7 @@ mod queries;
 mod races;
 mod random;
 mod reports;
+mod transfer;
 mod writes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,6 +36,7 @@ use std::thread::{self, Thread};
 
 use self::fixture::Fixture;
 pub use self::fixture::content;
+pub use self::transfer::{TransferCase, transfer_cases};
 use crate::Store;
 
 /// One thing that a store must do.

@@ -15,7 +15,7 @@ pub use self::rules::{
     FindingsCommand, GenderCommand, GroupCommand, Import, Listing, OfTenant, PersonCommand, PolicyCommand,
     SchemaCommand,
 };
-pub use self::storage::StoreCommand;
+pub use self::storage::{StoreCommand, StoreCopy};
 use crate::config::{Flags, StoreUrl};
 
 const EXAMPLES: &str = "\
@@ -85,7 +85,7 @@ pub enum Command {
     /// Look into groups
     #[command(subcommand, arg_required_else_help = true)]
     Group(GroupCommand),
-    /// Make a database ready to be served from, and see how a store is
+    /// Make a database ready to be served from, see how a store is, and move tenants between stores
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),
     /// Show what a tenant's mapping and rules make of a User: each field, where it came from, each finding
@@ -478,6 +478,10 @@ mod tests {
         check("token create acme --expires 180d", "expires: Some(After(15552000))");
         check("token create acme --expires 1970-01-01T00:01:00Z", "expires: Some(At(Timestamp(60000)))");
         check("token revoke abcd2345", "id: \"abcd2345\"");
+        check(
+            "store copy --from sqlite:a.db --to sqlite:b.db --tenant x --tenant y",
+            "from: Sqlite(\"a.db\"), to: Sqlite(\"b.db\"), tenants: [\"x\", \"y\"]",
+        );
         check("check --config x.toml", "config: Some(\"x.toml\")");
         check("person import acme a.csv --separator tab", "separator: Some(9)");
         check("person import acme a.csv --column Vorname=first_name", "[(\"Vorname\", \"first_name\")]");
@@ -505,6 +509,7 @@ mod tests {
         check("token create acme --expires 180", "use a time such as");
         check("token create acme --expires 0d", "use a time such as");
         check("token create acme --expires -1d", "use a time such as");
+        check("store copy --from sqlite:a.db", "--to <STORE>");
         check("tenant list --format xml", "table, json, csv");
         check("person import acme a.csv --separator ab", "use one character");
         check("person import acme a.csv --column Vorname", "`Vorname=first_name`");

@@ -1,8 +1,9 @@
 //! The commands about the store itself.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::{Common, Output};
+use crate::config::StoreUrl;
 
 /// `scimd store …`.
 #[derive(Debug, Subcommand)]
@@ -35,4 +36,45 @@ pub enum StoreCommand {
         #[command(flatten)]
         output: Output,
     },
+    /// Copy tenants into another store, compare everything, and hand them over
+    #[command(after_help = COPY)]
+    Copy(StoreCopy),
+    /// Remove what a copy that was ended has left of a tenant, instead of going on with it
+    #[command(
+        after_help = "Examples:\n  scimd store discard acme --store postgres://scimd@db.example.com/scim\n\nA \
+        tenant that is in use is never touched."
+    )]
+    Discard {
+        /// The tenant
+        tenant: String,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+const COPY: &str = "Examples:
+  scimd store copy --from sqlite:scimd.db --to postgres://scimd@db.example.com/scim
+  scimd store copy --from sqlite:scimd.db --to sqlite:new.db --tenant acme --tenant umbrella
+
+A tenant moves as it is: identifiers, versions, change log, audit trail, findings, passwords' hashes, policy, \
+connection and tokens. Nobody may write to it meanwhile: stop the servers, or `scimd connection pause` it. A copy that \
+was ended goes on when the command is run again, and one that is there already is compared. What is copied from stays \
+as it is.";
+
+/// `scimd store copy`.
+#[derive(Debug, Args)]
+pub struct StoreCopy {
+    /// The store to copy from: sqlite:PATH or postgres://USER@HOST/DATABASE
+    #[arg(long, value_name = "STORE")]
+    pub from: StoreUrl,
+    /// The store to copy to; a file is made if it is not there, a database needs its tables
+    #[arg(long, value_name = "STORE")]
+    pub to: StoreUrl,
+    /// A tenant to copy; may be repeated [default: all]
+    #[arg(long = "tenant", value_name = "NAME")]
+    pub tenants: Vec<String>,
+    /// How the summary is printed.
+    #[command(flatten)]
+    pub output: Output,
 }

@@ -5,6 +5,7 @@ use scim_service::directory::{Connection, Directory, TenantEntry, TenantSettings
 use scim_service::environment::Environment;
 use scim_store::Tenant;
 
+use super::moving::check_vacant;
 use super::{directory, new_directory, print, small_runtime};
 use crate::Failure;
 use crate::cli::{Common, ConnectionCommand, Output, TenantCommand, TokenCommand};
@@ -14,8 +15,10 @@ use crate::table::render;
 pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
     match command {
         TenantCommand::Create { name, common } => {
-            let directory = new_directory(&common.flags())?;
-            small_runtime()?.block_on(directory.create_tenant(&name, "cli:tenant create"))?;
+            let (store, directory) = new_directory(&common.flags())?;
+            let runtime = small_runtime()?;
+            runtime.block_on(check_vacant(&*store, &name))?;
+            runtime.block_on(directory.create_tenant(&name, "cli:tenant create"))?;
             let again = common.again();
             eprintln!(
                 "created tenant {name}; next: scimd connection create {name} --idp entra|okta|generic{again}"

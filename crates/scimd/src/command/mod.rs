@@ -2,6 +2,7 @@
 
 mod administration;
 mod import;
+mod moving;
 mod people;
 mod quickstart;
 mod rules;
@@ -9,9 +10,11 @@ mod serve;
 mod storage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use scim_service::directory::{Directory, TenantEntry};
 use scim_service::{Service, Settings};
+use scim_store::transfer::Portable;
 use scim_store::{Store, StoreError, Tenant};
 use tokio::runtime::{Builder, Runtime};
 
@@ -58,12 +61,16 @@ fn print(text: &str) {
 /// The directory in the store that the flags name, for a command that administers it. The store must be there: one that
 /// is made because of a typing error would only seem to be empty.
 fn directory(flags: &Flags) -> Result<Directory, Failure> {
-    open_directory(flags, false)
+    let url = Config::load(flags)?.store;
+    Ok(Directory::new(existing(&url, false)?, Arc::new(System)))
 }
 
-/// As [`directory`], for the command that a new store begins with.
-fn new_directory(flags: &Flags) -> Result<Directory, Failure> {
-    open_directory(flags, true)
+/// As [`directory`], with the store, for the command that a new store begins with.
+fn new_directory(flags: &Flags) -> Result<(Arc<dyn Portable>, Directory), Failure> {
+    let url = Config::load(flags)?.store;
+    let store = portable(&url, true)?;
+    let directory = Directory::new(Arc::clone(&store) as _, Arc::new(System));
+    Ok((store, directory))
 }
 
 /// The service on a store, for a command that works with what the service knows.
@@ -107,13 +114,22 @@ impl Office {
     }
 }
 
-fn open_directory(flags: &Flags, create: bool) -> Result<Directory, Failure> {
-    let url = Config::load(flags)?.store;
-    Ok(Directory::new(existing(&url, create)?, Arc::new(System)))
-}
-
 /// The store of this address, which other commands can reach too.
 fn existing(url: &StoreUrl, create: bool) -> Result<Arc<dyn Store>, Failure> {
+    check_existing(url, create)?;
+    crate::store::open(url)
+}
+
+/// As [`existing`], for a command that moves tenants.
+fn portable(url: &StoreUrl, create: bool) -> Result<Arc<dyn Portable>, Failure> {
+    check_existing(url, create)?;
+    crate::store::portable(url, LONG)
+}
+
+/// How long a statement may take that counts or removes all that a tenant has.
+const LONG: Duration = Duration::from_secs(600);
+
+fn check_existing(url: &StoreUrl, create: bool) -> Result<(), Failure> {
     if *url == StoreUrl::Memory {
         return Err(Failure::Usage(
             "the `memory` store lives inside the server's process, where no other command can reach it; use \
@@ -130,7 +146,7 @@ fn existing(url: &StoreUrl, create: bool) -> Result<Arc<dyn Store>, Failure> {
             path.display()
         )));
     }
-    crate::store::open(url)
+    Ok(())
 }
 
 /// A runtime for one command.

@@ -4,7 +4,7 @@ use scim_service::directory::Directory;
 use scim_store::{Query, Store, StoreError, Tenant};
 use scim_store_postgres::{Address, Options, Standing};
 
-use super::{existing, print, small_runtime};
+use super::{existing, moving, print, small_runtime};
 use crate::Failure;
 use crate::cli::{Common, Output, StoreCommand};
 use crate::config::{Config, StoreUrl};
@@ -16,6 +16,8 @@ pub(super) fn run(command: StoreCommand) -> Result<(), Failure> {
     match command {
         StoreCommand::Migrate { role, common } => migrate(role.as_deref(), &common),
         StoreCommand::Status { common, output } => status(&common, &output),
+        StoreCommand::Copy(arguments) => moving::run(&arguments),
+        StoreCommand::Discard { tenant, common } => moving::discard(&tenant, &common),
     }
 }
 

@@ -119,6 +119,17 @@ pub struct Flags {
     pub base_url: Option<String>,
 }
 
+/// Refuses an address with a password. The list of processes shows arguments to everybody, and files of configuration are
+/// copied about.
+pub(crate) fn check_no_password(store: &StoreUrl, place: &str, remedy: &str) -> Result<(), Failure> {
+    match store.has_password() {
+        true => Err(Failure::Usage(format!(
+            "{place} has a password in it, where others can read it; take it out, and {remedy}"
+        ))),
+        false => Ok(()),
+    }
+}
+
 impl Config {
     /// Reads the file that the flags or `SCIMD_CONFIG` name, if any, then the environment, then the flags.
     ///
@@ -138,16 +149,11 @@ impl Config {
                     .relative_to(path.parent().unwrap_or(Path::new("")))
             }
         };
-        // The list of processes shows arguments to everybody, and files of configuration are copied about.
         for (store, place) in
             [(&flags.store, "`--store`"), (&file.store, "`store` in the configuration file")]
         {
-            if store.as_ref().is_some_and(StoreUrl::has_password) {
-                return Err(Failure::Usage(format!(
-                    "{place} has a password in it, where others can read it; take it out, and set PGPASSWORD, or \
-                     SCIMD_STORE to the whole address, or add `?password_file=FILE`"
-                )));
-            }
+            let remedy = "set PGPASSWORD, or SCIMD_STORE to the whole address, or add `?password_file=FILE`";
+            store.iter().try_for_each(|store| check_no_password(store, place, remedy))?;
         }
         let overlay = environment::read(variables)?;
         let flags = File {

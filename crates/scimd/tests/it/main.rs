@@ -21,6 +21,7 @@ mod http;
 mod import;
 mod ledger;
 mod messages;
+mod moving;
 mod policies;
 mod python;
 mod security;

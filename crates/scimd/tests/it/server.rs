@@ -86,12 +86,15 @@ impl Place {
     pub(crate) fn new(config: &str) -> Self {
         match std::env::var("SCIM_TEST_STORE").as_deref() {
             Ok("postgres") => Self::in_database(config),
-            _ => {
-                let directory = Directory::new();
-                let store = StoreUrl::Sqlite(directory.path().join("scimd.db"));
-                Self::on(directory, store, config)
-            }
+            _ => Self::in_file(config),
         }
+    }
+
+    /// A place whose data are in a file of its own.
+    pub(crate) fn in_file(config: &str) -> Self {
+        let directory = Directory::new();
+        let store = StoreUrl::Sqlite(directory.path().join("scimd.db"));
+        Self::on(directory, store, config)
     }
 
     /// A place whose data are in a database of its own in PostgreSQL.

@@ -1,0 +1,217 @@
+//! Tenants moved into a database and out of it. It is for a command, not for a request: what counts or removes everything
+//! takes as long as [`Options::statement`](crate::Options::statement) allows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use scim_store::draft::{Counts, Stored};
+use scim_store::transfer::{Holdings, Link, Lot, Marks, Portable, Rows, Totals, Whole};
+use scim_store::{Pending, StoreError, Tenant};
+use tokio_postgres::Row;
+
+use crate::apply::{self, TenantRow};
+use crate::entries;
+use crate::error::{Failed, Kind, corrupt};
+use crate::existing::Outcome;
+use crate::people;
+use crate::pool::{Pool, Snapshot, WRITE};
+use crate::rows::{clamp, record, record_columns};
+use crate::session::{Step, column, number, step};
+use crate::store::PostgresStore;
+use crate::writer::{Locked, lock};
+
+impl Portable for PostgresStore {
+    fn holdings<'a>(&'a self, tenant: &'a Tenant) -> Pending<'a, Holdings> {
+        Box::pin(self.read(tenant, true, holdings))
+    }
+
+    fn wholes<'a>(&'a self, tenant: &'a Tenant, after: &'a str, count: usize) -> Pending<'a, Vec<Whole>> {
+        let after: Arc<str> = after.into();
+        Box::pin(self.read(tenant, true, move |snapshot| wholes(snapshot, Arc::clone(&after), count)))
+    }
+
+    fn links<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        after: &'a (String, String),
+        count: usize,
+    ) -> Pending<'a, Vec<Link>> {
+        let after = after.clone();
+        Box::pin(self.read(tenant, true, move |snapshot| links(snapshot, after.clone(), count)))
+    }
+
+    fn adopt<'a>(&'a self, tenant: &'a Tenant, lot: Lot) -> Pending<'a, ()> {
+        Box::pin(self.write(adopt(self.pool(), tenant.clone(), lot)))
+    }
+
+    fn discard<'a>(&'a self, tenant: &'a Tenant) -> Pending<'a, ()> {
+        Box::pin(self.write(discard(self.pool(), tenant.clone())))
+    }
+}
+
+impl PostgresStore {
+    /// Writes on the threads of the store, apart from its writer. The lock of the tenant's row keeps the two apart.
+    async fn write(
+        &self,
+        work: impl Future<Output = Result<(), Failed>> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        match self.handle()?.spawn(work).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(StoreError::Fault("the copy was not written".into())),
+        }
+    }
+}
+
+async fn adopt(pool: Arc<Pool>, tenant: Tenant, lot: Lot) -> Result<(), Failed> {
+    let name = tenant.as_str().to_owned();
+    let mut lent = pool.lend().await?;
+    let sql = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
+    let rows = lent.begin(WRITE, &tenant, vec![step!(sql, name.clone()), lock(&name)]).await?;
+    let locked = Locked::read(rows.into_iter().nth(1).unwrap_or_default())?;
+    let Some(Locked { row, .. }) = locked else { return Err(corrupt("a tenant cannot be locked")) };
+    check_unused(row)?;
+    let Totals { counts, audited } = lot.totals.unwrap_or_default();
+    let (draft, audit) = lot.into_draft();
+    let mut outcome = Outcome::default();
+    outcome.add(draft, 0);
+    outcome.audit = audit;
+    let steps = apply::statements(&name, TenantRow { counts, audited }, outcome)?;
+    lent.end("COMMIT", steps).await?;
+    Ok(())
+}
+
+async fn discard(pool: Arc<Pool>, tenant: Tenant) -> Result<(), Failed> {
+    let name = tenant.as_str().to_owned();
+    let mut lent = pool.lend().await?;
+    let rows = lent.begin(WRITE, &tenant, vec![lock(&name)]).await?;
+    if let Some(Locked { row, .. }) = Locked::read(rows.into_iter().next().unwrap_or_default())? {
+        check_unused(row)?;
+    }
+    let steps = REMOVE.map(|sql| step!(sql, name.clone())).into_iter().collect();
+    lent.end("COMMIT", steps).await?;
+    Ok(())
+}
+
+/// What removes all rows of a tenant but its own.
+const REMOVE: [&str; 10] = [
+    "DELETE FROM total WHERE tenant = $1",
+    "DELETE FROM resource WHERE tenant = $1",
+    "DELETE FROM entry WHERE tenant = $1",
+    "DELETE FROM claim WHERE tenant = $1",
+    "DELETE FROM edge WHERE tenant = $1",
+    "DELETE FROM hidden WHERE tenant = $1",
+    "DELETE FROM change WHERE tenant = $1",
+    "DELETE FROM audit WHERE tenant = $1",
+    "DELETE FROM person WHERE tenant = $1",
+    "DELETE FROM report WHERE tenant = $1",
+];
+
+/// Refuses a tenant to which anything was committed. The transaction ends with the connection.
+fn check_unused(row: TenantRow) -> Result<(), Failed> {
+    match row.counts == Counts::default() && row.audited == 0 {
+        true => Ok(()),
+        false => Err(Failed::new(Kind::Fault, "the tenant is in use here, and no unfinished copy")),
+    }
+}
+
+const COUNTS: &str = "SELECT (SELECT count(*) FROM resource WHERE tenant = $1),
+    (SELECT count(*) FROM entry WHERE tenant = $1), (SELECT count(*) FROM claim WHERE tenant = $1),
+    (SELECT count(*) FROM hidden WHERE tenant = $1), (SELECT count(*) FROM person WHERE tenant = $1),
+    (SELECT count(*) FROM edge WHERE tenant = $1), (SELECT count(*) FROM change WHERE tenant = $1),
+    (SELECT count(*) FROM audit WHERE tenant = $1), (SELECT count(*) FROM report WHERE tenant = $1),
+    (SELECT coalesce(max(sequence), 0) FROM change WHERE tenant = $1),
+    (SELECT coalesce(max(number), 0) FROM audit WHERE tenant = $1),
+    (SELECT coalesce(max(number), 0) FROM report WHERE tenant = $1)";
+
+async fn holdings(snapshot: Snapshot) -> Result<Holdings, Failed> {
+    let tenant = snapshot.tenant();
+    let one = |sql: &'static str| step!(sql, tenant.clone());
+    let steps: Vec<Step> = vec![
+        one("SELECT sequence, epoch, reported, reports, open, audited FROM tenant WHERE name = $1"),
+        one(COUNTS),
+        one("SELECT id FROM resource WHERE tenant = $1 ORDER BY id DESC LIMIT 1"),
+        one("SELECT grp, member FROM edge WHERE tenant = $1 ORDER BY grp DESC, member DESC LIMIT 1"),
+    ];
+    let answers = snapshot.last(steps).await?;
+    let [totals, counted, resource, link] = answers.as_slice() else {
+        return Err(corrupt("an answer is missing"));
+    };
+    let mut holdings = Holdings::default();
+    if let Some(row) = totals.first() {
+        let counts = Counts {
+            sequence: number(row, 0)?,
+            epoch: number(row, 1)?,
+            reported: number(row, 2)?,
+            reports: number(row, 3)?,
+            open: number(row, 4)?,
+        };
+        holdings.totals = Totals { counts, audited: number(row, 5)? };
+    }
+    let row = counted.first().ok_or_else(|| corrupt("nothing was counted"))?;
+    holdings.rows = Rows {
+        resources: number(row, 0)?,
+        entries: number(row, 1)?,
+        claims: number(row, 2)?,
+        hidden: number(row, 3)?,
+        persons: number(row, 4)?,
+        links: number(row, 5)?,
+        changes: number(row, 6)?,
+        audit: number(row, 7)?,
+        reports: number(row, 8)?,
+    };
+    let marks = Marks {
+        change: number(row, 9)?,
+        audit: number(row, 10)?,
+        report: number(row, 11)?,
+        ..Marks::default()
+    };
+    holdings.marks = marks;
+    if let Some(row) = resource.first() {
+        holdings.marks.resource = column(row, 0)?;
+    }
+    if let Some(row) = link.first() {
+        holdings.marks.link = (column(row, 0)?, column(row, 1)?);
+    }
+    Ok(holdings)
+}
+
+async fn wholes(mut snapshot: Snapshot, after: Arc<str>, count: usize) -> Result<Vec<Whole>, Failed> {
+    let tenant = snapshot.tenant();
+    let sql = concat!(
+        "SELECT r.entries, ",
+        record_columns!(),
+        " FROM resource r WHERE r.tenant = $1 AND r.id > $2 ORDER BY r.id LIMIT $3"
+    );
+    let answers =
+        snapshot.run(vec![step!(sql, tenant.clone(), after.to_string(), clamp(count as u64))]).await?;
+    let stored = |row: &Row| entries::decode(record(row, 1)?, column(row, 0)?);
+    let all: Result<Vec<Stored>, Failed> = answers.iter().flatten().map(stored).collect();
+    let all = all?;
+    let ids: Vec<String> = all.iter().map(|stored| stored.record.id.clone()).collect();
+    let sql = "SELECT id, path, value FROM hidden WHERE tenant = $1 AND id = ANY($2::text[])";
+    let steps = vec![step!(sql, tenant.clone(), ids.clone()), step!(people::DERIVED, tenant, ids)];
+    let answers = snapshot.last(steps).await?;
+    let [secrets, derived] = answers.as_slice() else { return Err(corrupt("an answer is missing")) };
+    let mut hidden: BTreeMap<String, BTreeMap<Arc<str>, String>> = BTreeMap::new();
+    for row in secrets {
+        let path: &str = column(row, 1)?;
+        hidden.entry(column(row, 0)?).or_default().insert(path.into(), column(row, 2)?);
+    }
+    let persons: Result<BTreeMap<_, _>, Failed> = derived.iter().map(people::derived).collect();
+    let mut persons = persons?;
+    let whole = |stored: Stored| {
+        let id = stored.record.id.as_str();
+        let (hidden, person) = (hidden.remove(id).unwrap_or_default(), persons.remove(id));
+        Whole::new(stored, hidden, person)
+    };
+    Ok(all.into_iter().map(whole).collect())
+}
+
+async fn links(snapshot: Snapshot, after: (String, String), count: usize) -> Result<Vec<Link>, Failed> {
+    let sql = "SELECT grp, member, since FROM edge WHERE tenant = $1 AND (grp, member) > ($2, $3)
+        ORDER BY grp, member LIMIT $4";
+    let step = step!(sql, snapshot.tenant(), after.0, after.1, clamp(count as u64));
+    let link =
+        |row: &Row| Ok(Link { group: column(row, 0)?, member: column(row, 1)?, since: number(row, 2)? });
+    snapshot.rows(step).await?.iter().map(link).collect()
+}

@@ -1,0 +1,154 @@
+//! Tenants moved into a file and out of it. All of it runs on the calling thread and on a connection of its own, apart
+//! from those who serve: it is for a command, not for a request. Whoever writes meanwhile waits, and is waited for, as for
+//! another process.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rusqlite::Row;
+use scim_store::draft::Counts;
+use scim_store::transfer::{Holdings, Link, Lot, Marks, Portable, Rows, Totals, Whole};
+use scim_store::{Pending, StoreError, Tenant};
+
+use crate::apply::Counters;
+use crate::database::Database;
+use crate::existing::stored;
+use crate::people;
+use crate::rows::{RawRecord, clamp, record_columns};
+use crate::store::SqliteStore;
+
+impl Portable for SqliteStore {
+    fn holdings<'a>(&'a self, tenant: &'a Tenant) -> Pending<'a, Holdings> {
+        Box::pin(async move {
+            let database = self.own_connection()?;
+            database.snapshot(|| holdings(&database, tenant))
+        })
+    }
+
+    fn wholes<'a>(&'a self, tenant: &'a Tenant, after: &'a str, count: usize) -> Pending<'a, Vec<Whole>> {
+        Box::pin(async move {
+            let database = self.own_connection()?;
+            database.snapshot(|| wholes(&database, tenant, after, count))
+        })
+    }
+
+    fn links<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        after: &'a (String, String),
+        count: usize,
+    ) -> Pending<'a, Vec<Link>> {
+        Box::pin(async move { links(&self.own_connection()?, tenant, after, count) })
+    }
+
+    fn adopt<'a>(&'a self, tenant: &'a Tenant, lot: Lot) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let mut counters = Counters::default();
+            transaction(&self.own_connection()?, |database| {
+                counters.adopt(database, tenant, lot)?;
+                counters.finish(database)
+            })
+        })
+    }
+
+    fn discard<'a>(&'a self, tenant: &'a Tenant) -> Pending<'a, ()> {
+        Box::pin(async move {
+            transaction(&self.own_connection()?, |database| Counters::default().discard(database, tenant))
+        })
+    }
+}
+
+/// Writes all or nothing. After an error the transaction ends with the connection.
+fn transaction(
+    database: &Database,
+    write: impl FnOnce(&Database) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    database.run("BEGIN IMMEDIATE", &[])?;
+    write(database)?;
+    database.run("COMMIT", &[])?;
+    Ok(())
+}
+
+fn holdings(database: &Database, tenant: &Tenant) -> Result<Holdings, StoreError> {
+    let sql = "SELECT num, sequence, epoch, reported, reports, open, audited FROM tenant WHERE name = ?1";
+    let found = database.first(sql, &[&tenant.as_str()], |row| {
+        let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
+        let counts = Counts {
+            sequence: number(1)?,
+            epoch: number(2)?,
+            reported: number(3)?,
+            reports: number(4)?,
+            open: number(5)?,
+        };
+        Ok((row.get::<_, i64>(0)?, Totals { counts, audited: number(6)? }))
+    })?;
+    let Some((tenant, totals)) = found else { return Ok(Holdings::default()) };
+    let number = |sql: &str| {
+        let found = database.first(sql, &[&tenant], |row| row.get::<_, i64>(0))?;
+        Ok::<_, StoreError>(found.unwrap_or_default() as u64)
+    };
+    let rows = Rows {
+        resources: number("SELECT count(*) FROM resource WHERE tenant = ?1")?,
+        entries: number("SELECT count(*) FROM entry WHERE tenant = ?1")?,
+        claims: number("SELECT count(*) FROM claim WHERE tenant = ?1")?,
+        hidden: number("SELECT count(*) FROM hidden WHERE tenant = ?1")?,
+        persons: number("SELECT count(*) FROM person WHERE tenant = ?1")?,
+        links: number("SELECT count(*) FROM edge WHERE tenant = ?1")?,
+        changes: number("SELECT count(*) FROM change WHERE tenant = ?1")?,
+        audit: number("SELECT count(*) FROM audit WHERE tenant = ?1")?,
+        reports: number("SELECT count(*) FROM report WHERE tenant = ?1")?,
+    };
+    let resource = "SELECT id FROM resource WHERE tenant = ?1 ORDER BY id DESC LIMIT 1";
+    let link = "SELECT grp, member FROM edge WHERE tenant = ?1 ORDER BY grp DESC, member DESC LIMIT 1";
+    let marks = Marks {
+        resource: database.first(resource, &[&tenant], |row| row.get(0))?.unwrap_or_default(),
+        link: database.first(link, &[&tenant], |row| Ok((row.get(0)?, row.get(1)?)))?.unwrap_or_default(),
+        change: number("SELECT coalesce(max(sequence), 0) FROM change WHERE tenant = ?1")?,
+        audit: number("SELECT coalesce(max(number), 0) FROM audit WHERE tenant = ?1")?,
+        report: number("SELECT coalesce(max(number), 0) FROM report WHERE tenant = ?1")?,
+    };
+    Ok(Holdings { totals, rows, marks })
+}
+
+fn wholes(database: &Database, tenant: &Tenant, after: &str, count: usize) -> Result<Vec<Whole>, StoreError> {
+    let Some(tenant) = database.tenant(tenant)? else { return Ok(Vec::new()) };
+    let sql = concat!(
+        "SELECT r.entries, ",
+        record_columns!(),
+        " FROM resource r WHERE r.tenant = ?1 AND r.id > ?2 ORDER BY r.id LIMIT ?3"
+    );
+    let read = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, RawRecord::read(row, 1)?));
+    let rows = database.all(sql, &[&tenant, &after, &clamp(count as u64)], read)?;
+    let all: Result<Vec<_>, StoreError> =
+        rows.into_iter().map(|(bytes, raw)| stored(database, raw, &bytes)).collect();
+    let all = all?;
+    let Some(last) = all.last().map(|stored| stored.record.id.clone()) else { return Ok(Vec::new()) };
+    let sql = "SELECT id, path, value FROM hidden WHERE tenant = ?1 AND id > ?2 AND id <= ?3";
+    let rows: Vec<(String, i64, String)> =
+        database.all(sql, &[&tenant, &after, &last], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let mut hidden: BTreeMap<String, BTreeMap<Arc<str>, String>> = BTreeMap::new();
+    for (id, path, value) in rows {
+        hidden.entry(id).or_default().insert(database.text(path)?, value);
+    }
+    let mut persons = people::derived_between(database, tenant, after, &last)?;
+    let whole = |stored: scim_store::draft::Stored| {
+        let id = stored.record.id.as_str();
+        let (hidden, person) = (hidden.remove(id).unwrap_or_default(), persons.remove(id));
+        Whole::new(stored, hidden, person)
+    };
+    Ok(all.into_iter().map(whole).collect())
+}
+
+fn links(
+    database: &Database,
+    tenant: &Tenant,
+    after: &(String, String),
+    count: usize,
+) -> Result<Vec<Link>, StoreError> {
+    let Some(tenant) = database.tenant(tenant)? else { return Ok(Vec::new()) };
+    let sql = "SELECT grp, member, since FROM edge WHERE tenant = ?1 AND (grp, member) > (?2, ?3)
+        ORDER BY grp, member LIMIT ?4";
+    database.all(sql, &[&tenant, &after.0, &after.1, &clamp(count as u64)], |row| {
+        Ok(Link { group: row.get(0)?, member: row.get(1)?, since: row.get::<_, i64>(2)? as u64 })
+    })
+}
