@@ -92,7 +92,7 @@ impl Service {
         self.seal().await.map(|_| ())
     }
 
-    /// Answers a request. Every outcome is an answer, errors included. A body that fails with an [`io::Error`] of kind
+    /// Answers a request. Every outcome is an answer, errors included. A body that fails with an [`std::io::Error`] of kind
     /// `TimedOut` is answered with 408.
     pub async fn handle<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
     where

@@ -106,7 +106,6 @@ impl Session {
     }
 }
 
-#[allow(dead_code, reason = "only the tests of the server restart a cluster")]
 impl Cluster {
     /// One that nobody else uses.
     pub(crate) fn start() -> Self {

@@ -8,7 +8,7 @@ use scim_store::conformance::wait;
 use scim_store::{CommitError, Committed, Pending, Store, StoreError};
 use scim_store_postgres::Options;
 
-use crate::cluster::{Database, superuser_of};
+use crate::cluster::{Cluster, Database, superuser_of};
 use crate::people::{Town, a_tenant, acme};
 use crate::proxy::{Mode, Proxy};
 
@@ -122,4 +122,15 @@ fn a_database_that_lets_nobody_in_is_unavailable() {
     town.database.reopen();
     town.commit(town.user("u2")).expect("created");
     assert_eq!(changes(&town), ["u1", "u2"]);
+}
+
+#[test]
+fn a_cluster_that_fails_and_comes_back_is_found_again() {
+    let cluster = Cluster::start();
+    let database = cluster.database();
+    let town = Town::at(&database.address(), database, Options::default());
+    town.commit(town.user("before")).expect("created");
+    cluster.restart();
+    town.commit(town.user("after")).expect("created");
+    assert_eq!(changes(&town), ["before", "after"]);
 }
