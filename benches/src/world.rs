@@ -68,6 +68,7 @@ impl World {
     }
 
     async fn tenant(service: Arc<Service>, name: &str, idp: Idp) -> Result<Self, Failure> {
+        service.prepare().await?;
         let directory = service.directory();
         let tenant = directory.create_tenant(name, "bench").await?;
         directory.create_connection(&tenant, Connection::new(idp), "bench").await?;

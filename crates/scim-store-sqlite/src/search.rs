@@ -139,13 +139,6 @@ impl Numbered<'_> {
             return Ok((Vec::new(), None));
         }
         for stretch in self.stretches(&self.search.plan.source, after)? {
-            if offset > 0 {
-                let length = self.count(&stretch, "count(*)")?;
-                if offset >= length {
-                    offset -= length;
-                    continue;
-                }
-            }
             let columns = match (sort, stretch.has_key()) {
                 (Some(_), true) => concat!("x.key, ", record_columns!()),
                 (Some(_), false) | (None, _) => concat!("NULL, ", record_columns!()),
@@ -154,10 +147,15 @@ impl Numbered<'_> {
             let limit = clamp((count - rows.len().min(count)) as u64 + 1);
             let mut statement = self.bound(&sql, &stretch, &[(":limit", &limit), (":offset", &offset)])?;
             let mut found = statement.raw_query();
+            let before = rows.len();
             while let Some(row) = found.next().map_err(store_error)? {
                 rows.push(keyed(row).map_err(store_error)?);
             }
-            offset = 0;
+            // Counting a stretch walks all of it, which is done only where the page begins behind it.
+            offset = match offset > 0 && rows.len() == before {
+                true => offset - self.count(&stretch, "count(*)")?,
+                false => 0,
+            };
             if rows.len() > count {
                 break;
             }

@@ -9,6 +9,7 @@ use scim_bench::people;
 use scim_bench::world::{Failure, TENANT, World};
 use scim_service::directory::Idp;
 use scim_store::Store;
+use scim_store_postgres::{Address, PostgresStore, migrate};
 use scim_store_sqlite::{Options, SqliteStore};
 use scimd::config::StoreUrl;
 use tokio::runtime::Builder;
@@ -136,6 +137,10 @@ fn open(url: &str) -> Result<Arc<dyn Store>, Failure> {
         let options = Options { batch: BATCH, queue: 2 * BATCH, cache: 16 * 1024, ..Options::default() };
         return Ok(Arc::new(SqliteStore::open(file, options)?));
     }
+    if let StoreUrl::Postgres(address) = &url {
+        let options = scim_store_postgres::Options { batch: BATCH, queue: 2 * BATCH, ..Default::default() };
+        return Ok(Arc::new(PostgresStore::open(address, options)?));
+    }
     Ok(scimd::store::open(&url)?)
 }
 
@@ -155,21 +160,22 @@ struct Cluster {
 impl Cluster {
     fn start(parent: &Path) -> Result<Self, Failure> {
         let script = root().join("scripts/postgres.sh");
-        if !script.exists() {
-            return Err("`--store postgres` is not possible yet: there is no scripts/postgres.sh to start a cluster; \
-                        use `--store sqlite`"
-                .into());
-        }
         let folder = parent.join("postgres");
         let output = Command::new(&script).arg("start").arg(&folder).output()?;
         if !output.status.success() {
             return Err(format!("{}: {}", script.display(), String::from_utf8_lossy(&output.stderr)).into());
         }
         let text = String::from_utf8(output.stdout)?;
-        let url = text.lines().rev().find(|line| line.contains("://"));
-        let cluster = Self { url: url.unwrap_or_default().trim().to_owned(), folder };
-        // `scimd` may not know what it is yet. Then the cluster ends here.
-        cluster.url.parse::<StoreUrl>()?;
+        let owner = text.trim();
+        // Servers are refused as superuser, who would see every tenant.
+        let url = owner.replacen("postgres@", "scimd@", 1);
+        let cluster = Self { url, folder };
+        let made = Command::new("psql").args([owner, "-qc", "CREATE ROLE scimd LOGIN"]).output()?;
+        if !made.status.success() {
+            return Err(format!("psql: {}", String::from_utf8_lossy(&made.stderr)).into());
+        }
+        let owner: Address = owner.parse()?;
+        migrate(&owner, scim_store_postgres::Options::default(), Some("scimd"))?;
         Ok(cluster)
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
-use scim_core::Result;
 use scim_core::project::Projection;
 use scim_core::schema::{Membership, ResourceType};
+use scim_core::{ErrorKind, Result};
 use scim_store::{Edge, Record};
 
 use super::Answer;
@@ -38,7 +38,8 @@ impl Context<'_> {
         self.show(StatusCode::OK, &answer, projection)
     }
 
-    /// Answers with a resource that was just written.
+    /// Answers with a resource that was just written. One with more members than an answer holds is shown without
+    /// them: it must not look as if the write had failed.
     pub(crate) async fn show_written(
         &self,
         status: StatusCode,
@@ -46,8 +47,14 @@ impl Context<'_> {
         record: &Record,
         projection: &Projection,
     ) -> Result<Reply> {
-        let edges = self.shown_with(resource_type, record, projection).await?;
-        self.show(status, &self.answer(resource_type, record, &edges), projection)
+        match self.shown_with(resource_type, record, projection).await {
+            Ok(edges) => self.show(status, &self.answer(resource_type, record, &edges), projection),
+            Err(error) if error.kind() == ErrorKind::TooMany => {
+                let projection = Projection::parse(&[], &["members", "groups"], resource_type)?;
+                self.show(status, &self.answer(resource_type, record, &[]), &projection)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The entity tag that the resource has for whoever reads it now.

@@ -607,3 +607,22 @@ fn schemas_follow_what_a_patch_leaves() {
     world.patch(&path, &json!([{"op": "add", "path": department, "value": "Looms"}]));
     assert_eq!(world.get(&path).body["schemas"], json!([USER, enterprise]));
 }
+
+/// A write that was made is never answered as if it had failed.
+#[test]
+fn a_group_with_more_members_than_an_answer_holds_is_written_and_shown_without_them() {
+    let world = World::with(Idp::Generic, |settings| settings.max_members = 2);
+    let users: Vec<String> = ["a", "b", "c"].map(|name| world.user(name)).into();
+    let members: Vec<Value> = users.iter().map(|id| json!({"value": id})).collect();
+    let body = json!({"schemas": [scim_core::schema::GROUP], "displayName": "many", "members": members});
+    let made = world.request("POST", "/Groups", &body);
+    assert_eq!(made.status.as_u16(), 201, "{}", made.body);
+    assert!(made.body.get("members").is_none() && made.body["displayName"] == "many", "{}", made.body);
+    let path = format!("/Groups/{}", made.id());
+    assert_eq!(world.request("PUT", &path, &body).status.as_u16(), 200);
+    let rename = json!([{"op": "replace", "path": "displayName", "value": "more"}]);
+    assert_eq!(world.patch(&format!("{path}?attributes=members"), &rename).status.as_u16(), 200);
+    let read = world.get(&path);
+    assert_eq!((read.status.as_u16(), read.body["scimType"].as_str()), (400, Some("tooMany")));
+    assert_eq!(world.get(&format!("{path}?excludedAttributes=members")).body["displayName"], "more");
+}
