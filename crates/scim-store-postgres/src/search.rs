@@ -8,13 +8,12 @@
 //! statement.
 
 use std::collections::HashSet;
-use std::ops::Bound;
 
 use futures_util::TryStreamExt;
 use scim_core::key::Key;
 use scim_store::plan::{IndexRange, Memberships, Plan, Source};
 use scim_store::window::Window;
-use scim_store::{Page, Position, Query, Record, Side, Start};
+use scim_store::{Page, Position, Query, Record, Side, Start, Walk};
 use tokio_postgres::Row;
 
 use crate::error::{Failed, Kind, corrupt};
@@ -353,32 +352,12 @@ impl<'a> Search<'a> {
 
     fn index_stretches(&self, range: &IndexRange, after: Option<&Position>) -> Vec<Stretch> {
         let walk = IndexWalk { path: &range.path, leading: range.leading };
-        let (mut from, mut to) = (first_of(&range.from), end_of(&range.to));
-        let is_inside = |key: &[u8]| from.as_slice() <= key && key < to.as_slice();
-        if let (Some(key), None) = (range.point(), &self.query.sort) {
-            return vec![walk.point(key.as_bytes(), after.map_or("", |position| &position.id))];
-        }
-        let mut stretches = Vec::new();
-        if let Some(Position { key: Some(key), id }) = after {
-            if is_inside(key.as_bytes()) {
-                stretches.push(walk.point(key.as_bytes(), id));
-            }
-            match range.descending {
-                false => from = from.max(successor(key)),
-                true => to = to.min(key.as_bytes().to_vec()),
-            }
-        }
-        let absent = Key::absent();
-        let absent = absent.as_bytes();
-        // Going down, absent values come first; they can be many, and have one key.
-        if range.descending && from.as_slice() <= absent && absent < to.as_slice() {
-            stretches.push(walk.point(absent, ""));
-            to = absent.to_vec();
-        }
-        if from < to {
-            stretches.push(walk.range(from, to, range.descending));
-        }
-        stretches
+        let walks = range.walks(self.query.sort.is_some(), after).into_iter();
+        let stretch = |piece| match piece {
+            Walk::Point { key, after } => walk.point(&key, &after),
+            Walk::Range { from, to } => walk.range(from, to, range.descending),
+        };
+        walks.map(stretch).collect()
     }
 }
 
@@ -448,29 +427,4 @@ fn memberships_column(plan: &Plan, place: usize) -> String {
             CROSS JOIN LATERAL (SELECT m.id, m.type FROM resource m WHERE m.tenant = $1 AND m.id = g.{other} OFFSET 0) m
             WHERE g.tenant = $1 AND g.{known} = r.id{limited})"
     )
-}
-
-/// The smallest key greater than this one: bytes are compared, so nothing fits between.
-fn successor(key: &Key) -> Vec<u8> {
-    let mut bytes = key.as_bytes().to_vec();
-    bytes.push(0);
-    bytes
-}
-
-/// The first key of a range.
-fn first_of(bound: &Bound<Key>) -> Vec<u8> {
-    match bound {
-        Bound::Included(key) => key.as_bytes().to_vec(),
-        Bound::Excluded(key) => successor(key),
-        Bound::Unbounded => Vec::new(),
-    }
-}
-
-/// The first key after a range.
-fn end_of(bound: &Bound<Key>) -> Vec<u8> {
-    match bound {
-        Bound::Included(key) => successor(key),
-        Bound::Excluded(key) => key.as_bytes().to_vec(),
-        Bound::Unbounded => vec![u8::MAX],
-    }
 }

@@ -5,14 +5,13 @@
 //! [`Window`]. Either way the number of statements does not depend on the size of the page.
 
 use std::collections::HashSet;
-use std::ops::Bound;
 
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Row, ToSql};
 use scim_core::key::Key;
 use scim_store::plan::{IndexRange, Memberships, Plan, Source};
 use scim_store::window::Window;
-use scim_store::{Page, Position, Query, Record, Side, Start, StoreError, Tenant};
+use scim_store::{Page, Position, Query, Record, Side, Start, StoreError, Tenant, Walk};
 
 use crate::database::{Database, bind};
 use crate::error::{corrupt, store_error};
@@ -368,33 +367,12 @@ impl Numbered<'_> {
         // A path that nothing is stored under has no entries.
         let Some(path) = self.database.number(&range.path)? else { return Ok(Vec::new()) };
         let walk = IndexWalk { path, leading: range.leading };
-        let (from, to) = (first_of(&range.from), end_of(&range.to));
-        let is_inside = |key: &[u8]| from.as_slice() <= key && key < to.as_slice();
-        if let (Some(key), None) = (range.point(), &self.search.query.sort) {
-            return Ok(vec![walk.point(key.as_bytes(), after.map_or("", |position| &position.id))]);
-        }
-        let mut stretches = Vec::new();
-        let (mut from, mut to) = (from.clone(), to.clone());
-        if let Some(Position { key: Some(key), id }) = after {
-            if is_inside(key.as_bytes()) {
-                stretches.push(walk.point(key.as_bytes(), id));
-            }
-            match range.descending {
-                false => from = from.max(successor(key)),
-                true => to = to.min(key.as_bytes().to_vec()),
-            }
-        }
-        let absent = Key::absent();
-        let absent = absent.as_bytes();
-        // Going down, absent values come first; they can be many, and have one key.
-        if range.descending && from.as_slice() <= absent && absent < to.as_slice() {
-            stretches.push(walk.point(absent, ""));
-            to = absent.to_vec();
-        }
-        if from < to {
-            stretches.push(walk.range(from, to, range.descending));
-        }
-        Ok(stretches)
+        let walks = range.walks(self.search.query.sort.is_some(), after).into_iter();
+        let stretch = |piece| match piece {
+            Walk::Point { key, after } => walk.point(&key, &after),
+            Walk::Range { from, to } => walk.range(from, to, range.descending),
+        };
+        Ok(walks.map(stretch).collect())
     }
 }
 
@@ -494,30 +472,5 @@ fn memberships_column(plan: &Plan) -> &'static str {
             concat!(column!("member", "grp", only), ")")
         }
         Some(Memberships { side: Side::Groups, only: None }) => concat!(column!("member", "grp", all), ")"),
-    }
-}
-
-/// The smallest key greater than this one: bytes are compared, so nothing fits between.
-fn successor(key: &Key) -> Vec<u8> {
-    let mut bytes = key.as_bytes().to_vec();
-    bytes.push(0);
-    bytes
-}
-
-/// The first key of a range.
-fn first_of(bound: &Bound<Key>) -> Vec<u8> {
-    match bound {
-        Bound::Included(key) => key.as_bytes().to_vec(),
-        Bound::Excluded(key) => successor(key),
-        Bound::Unbounded => Vec::new(),
-    }
-}
-
-/// The first key after a range.
-fn end_of(bound: &Bound<Key>) -> Vec<u8> {
-    match bound {
-        Bound::Included(key) => successor(key),
-        Bound::Excluded(key) => key.as_bytes().to_vec(),
-        Bound::Unbounded => vec![u8::MAX],
     }
 }

@@ -24,6 +24,7 @@ mod changeset;
 pub mod conformance;
 pub mod draft;
 mod memory;
+mod pass_on;
 pub mod persons;
 pub mod plan;
 mod query;
@@ -32,6 +33,7 @@ mod report;
 mod store;
 mod tenant;
 pub mod transfer;
+mod walk;
 pub mod window;
 
 pub use changeset::{
@@ -46,3 +48,4 @@ pub use record::{Audited, Change, ChangeKind, PersonRecord, Record};
 pub use report::{Report, Reported};
 pub use store::{CommitError, Pending, Store, StoreError};
 pub use tenant::{InvalidTenant, Tenant};
+pub use walk::Walk;

@@ -10,9 +10,8 @@ use scim_core::{Error, ErrorKind, Result};
 use scim_policy::Finding;
 use scim_policy::value::email::EmailAddress;
 use scim_store::{
-    Applied, Audited, Change, Changeset, CommitError, Committed, Conflict, EdgePage, EdgeQuery, Operation,
-    Page, Pending, PersonPage, PersonQuery, Query, Record, Report, ReportQuery, Reported, Start, Store,
-    StoreError, Tenant, UniqueKey,
+    Applied, Changeset, CommitError, Committed, Conflict, Operation, Pending, PersonPage, PersonQuery, Query,
+    Report, Start, Store, StoreError, Tenant, UniqueKey, pass_on,
 };
 use serde_json::Value;
 
@@ -210,44 +209,9 @@ fn fault(words: &'static str) -> StoreError {
 }
 
 impl Store for Trial {
-    fn get<'a>(&'a self, tenant: &'a Tenant, ids: &'a [&'a str]) -> Pending<'a, Vec<Option<Record>>> {
-        self.store.get(tenant, ids)
-    }
-
-    fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page> {
-        self.store.query(tenant, query)
-    }
-
-    fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {
-        self.store.edges(tenant, query)
-    }
-
-    fn crowded<'a>(
-        &'a self,
-        tenant: &'a Tenant,
-        after: Option<&'a str>,
-        count: usize,
-    ) -> Pending<'a, Vec<String>> {
-        self.store.crowded(tenant, after, count)
-    }
-
-    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
-        self.store.persons(tenant, query)
-    }
+    pass_on!(self => &*self.store; get, query, edges, crowded, persons, changes, audit, reports);
 
     fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
         Box::pin(self.try_out(tenant, changeset))
-    }
-
-    fn changes<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Change>> {
-        self.store.changes(tenant, after, count)
-    }
-
-    fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
-        self.store.audit(tenant, after, count)
-    }
-
-    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
-        self.store.reports(tenant, query)
     }
 }

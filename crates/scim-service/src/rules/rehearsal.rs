@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use scim_core::Result;
 use scim_core::document::Document;
 use scim_store::{
-    Audited, Change, ChangeKind, Changeset, CommitError, Committed, Content, Edge, EdgePage, EdgeQuery,
-    Guard, MemberDelta, MemoryStore, Operation, Page, Pending, PersonPage, PersonQuery, Query, Record,
-    ReportQuery, Reported, Side, Store, StoreError, Tenant, UniqueKey,
+    ChangeKind, Changeset, CommitError, Committed, Content, Edge, EdgePage, EdgeQuery, Guard, MemberDelta,
+    MemoryStore, Operation, Page, Pending, Query, Record, Side, Store, StoreError, Tenant, UniqueKey,
+    pass_on,
 };
 
 use super::{EMAIL, Rules};
@@ -193,6 +193,8 @@ impl Rehearsal {
 }
 
 impl Store for Rehearsal {
+    pass_on!(self => &*self.truth; crowded, persons, changes, audit, reports);
+
     fn get<'a>(&'a self, tenant: &'a Tenant, ids: &'a [&'a str]) -> Pending<'a, Vec<Option<Record>>> {
         Box::pin(async move {
             self.copy(tenant, ids.to_vec()).await?;
@@ -221,19 +223,6 @@ impl Store for Rehearsal {
         })
     }
 
-    fn crowded<'a>(
-        &'a self,
-        tenant: &'a Tenant,
-        after: Option<&'a str>,
-        count: usize,
-    ) -> Pending<'a, Vec<String>> {
-        self.truth.crowded(tenant, after, count)
-    }
-
-    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
-        self.truth.persons(tenant, query)
-    }
-
     /// What is said of a write is not kept, and so nothing is settled.
     fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
         Box::pin(async move {
@@ -243,17 +232,5 @@ impl Store for Rehearsal {
             }
             self.copy.commit(tenant, Changeset { epoch, operations, ..Changeset::new(at) }).await
         })
-    }
-
-    fn changes<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Change>> {
-        self.truth.changes(tenant, after, count)
-    }
-
-    fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
-        self.truth.audit(tenant, after, count)
-    }
-
-    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
-        self.truth.reports(tenant, query)
     }
 }

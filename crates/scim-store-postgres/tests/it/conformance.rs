@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use scim_store::{
-    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
-    PersonQuery, Query, Record, ReportQuery, Reported, Store, Tenant, conformance,
-};
+use scim_store::{Store, conformance, pass_on};
 use scim_store_postgres::{Options, PostgresStore};
 
 use crate::cluster::Database;
@@ -34,46 +31,7 @@ impl Two {
 }
 
 impl Store for Two {
-    fn get<'a>(&'a self, tenant: &'a Tenant, ids: &'a [&'a str]) -> Pending<'a, Vec<Option<Record>>> {
-        self.next().get(tenant, ids)
-    }
-
-    fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page> {
-        self.next().query(tenant, query)
-    }
-
-    fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {
-        self.next().edges(tenant, query)
-    }
-
-    fn crowded<'a>(
-        &'a self,
-        tenant: &'a Tenant,
-        after: Option<&'a str>,
-        count: usize,
-    ) -> Pending<'a, Vec<String>> {
-        self.next().crowded(tenant, after, count)
-    }
-
-    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
-        self.next().persons(tenant, query)
-    }
-
-    fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
-        self.next().commit(tenant, changeset)
-    }
-
-    fn changes<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Change>> {
-        self.next().changes(tenant, after, count)
-    }
-
-    fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
-        self.next().audit(tenant, after, count)
-    }
-
-    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
-        self.next().reports(tenant, query)
-    }
+    pass_on!(self => self.next(); get, query, edges, crowded, persons, commit, changes, audit, reports);
 }
 
 /// Many writers, on two servers.

@@ -22,8 +22,8 @@ use crate::{
     Position, Query, Record, ReportQuery, Reported, Side, Start, Store, Tenant, UniqueKey, UnknownMembers,
 };
 
-/// The type with an attribute of every kind.
-pub(super) const DEVICE: &str = "urn:example:Device";
+/// The schema of the type that has an attribute of every kind.
+pub const DEVICE: &str = "urn:example:Device";
 
 pub(super) struct Fixture {
     pub(super) store: Arc<dyn Store>,
@@ -346,7 +346,11 @@ fn entries(path: &AttributePath, map: &Map<String, Value>) -> Vec<IndexEntry> {
     all.map(|(key, leading)| IndexEntry { path: Arc::clone(&name), key, leading }).collect()
 }
 
-fn registry() -> Registry {
+/// The built-in types, and Device, which has an attribute of every kind.
+///
+/// # Panics
+/// Never: the documents are constants.
+pub fn registry() -> Registry {
     let builder = Registry::builder().expect("built in");
     let attributes = json!([
         { "name": "displayName", "type": "string" },
@@ -357,6 +361,7 @@ fn registry() -> Registry {
         { "name": "weight", "type": "decimal" },
         { "name": "seen", "type": "dateTime" },
         { "name": "on", "type": "boolean" },
+        { "name": "made", "type": "string", "mutability": "immutable" },
         { "name": "tags", "type": "string", "multiValued": true },
         { "name": "marks", "type": "string", "multiValued": true },
         { "name": "ports", "type": "complex", "multiValued": true, "subAttributes": [

@@ -6,7 +6,7 @@ use scim_core::person::Pick;
 use serde_json::json;
 
 use super::fixture::{Fixture, adding, named, removing, setting};
-use super::random::Random;
+use super::words::Random;
 use super::{Case, wait};
 use crate::persons::{Mark, PersonChanges, changes};
 use crate::{Guard, PersonRecord, Side};
@@ -144,7 +144,7 @@ type Model = BTreeMap<String, Vec<(usize, String)>>;
 fn random(f: &Fixture) {
     for seed in 1..=4_u64 {
         let f = &f.other_tenant(&format!("f{seed}"));
-        let random = &mut Random(0x00C0_FFEE ^ (seed << 32));
+        let random = &mut Random::new(0x00C0_FFEE ^ (seed << 32));
         let ids: Vec<String> = (0..12).map(|n| format!("u{n:02}")).collect();
         let groups: Vec<String> = (0..5).map(|n| format!("g{n}")).collect();
         let mut model = Model::new();

@@ -26,6 +26,7 @@ mod races;
 mod random;
 mod reports;
 mod transfer;
+pub mod words;
 mod writes;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,7 +36,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
 use self::fixture::Fixture;
-pub use self::fixture::content;
+pub use self::fixture::{DEVICE, content, registry};
 pub use self::transfer::{TransferCase, transfer_cases};
 use crate::Store;
 

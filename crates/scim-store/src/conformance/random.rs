@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::Case;
 use super::fixture::{Fixture, after, ids, setting};
+use super::words::{DECIMALS, INTEGERS, Random, TEXTS, TIMES};
 use crate::{Position, Query, Record, Side, Start};
 
 pub(super) const CASES: &[Case] = &[
@@ -15,89 +16,10 @@ pub(super) const CASES: &[Case] = &[
     Case::new("random queries of users and groups", people),
 ];
 
-/// Marsaglia's xorshift: repeatable, and no dependency.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    pub(super) fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % bound
-    }
-
-    pub(super) fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-
-    pub(super) fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
-        from[self.below(from.len())]
-    }
-}
-
-const TEXTS: &[&str] = &[
-    "",
-    "a",
-    "A",
-    "ab",
-    "aB",
-    "abc",
-    "b",
-    "B%",
-    "b_",
-    "%",
-    "_",
-    "\\",
-    "a\\b",
-    "'",
-    "\"",
-    "ß",
-    "SS",
-    "ss",
-    "É",
-    "é",
-    "e\u{301}",
-    "\u{212A}",
-    "k",
-    "ı",
-    "i",
-    "İ",
-    "Σ",
-    "ς",
-    "σ",
-    "日本",
-    "\u{10FFFF}",
-    "\u{FFFF}",
-    " ",
-    "zz",
-    LONG,
-    LONG_2,
-];
-const LONG: &str = concat!(
-    "llllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll",
-    "llllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll",
-    "llllllllllllllllllllllllllllllllll1"
-);
-const LONG_2: &str = concat!(
-    "LLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLLL",
-    "llllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllllll",
-    "llllllllllllllllllllllllllllllllll2"
-);
-const TIMES: &[&str] = &[
-    "1969-12-31T23:59:59.999Z",
-    "2024-02-29T12:00:00+02:00",
-    "2024-02-29T10:00:00Z",
-    "2024-02-29T10:00:00.001",
-    "2025-01-01T00:00:00-11:00",
-    "9999-12-31T23:59:59Z",
-];
-const INTEGERS: &[i64] = &[i64::MIN, -7, -1, 0, 1, 2, 7, 9_007_199_254_740_993, i64::MAX];
-const DECIMALS: &[f64] = &[-1.0e300, -1.5, -0.0, 0.0, 0.25, 1.0, 2.5, 1.0e300];
-
 fn devices(f: &Fixture) {
     for seed in 1..=6_u64 {
         let f = f.other_tenant(&format!("t{seed}"));
-        let random = &mut Random(0x9E37_79B9_7F4A_7C15 ^ seed);
+        let random = &mut Random::new(seed);
         for n in 0..60 {
             f.must(vec![f.create("Device", &format!("d{n:02}"), device(random))]);
         }
@@ -134,7 +56,7 @@ fn devices(f: &Fixture) {
 }
 
 fn people(f: &Fixture) {
-    let random = &mut Random(0xDEAD_BEEF);
+    let random = &mut Random::new(0xDEAD_BEEF);
     let user_ids: Vec<String> = (0..20).map(|n| format!("u{n:02}")).collect();
     let group_ids: Vec<String> = (0..12).map(|n| format!("g{n:02}")).collect();
     f.must(user_ids.iter().map(|id| f.user(id, id)).collect());
@@ -213,8 +135,7 @@ fn compare(
         };
         let rest = expected.get(begin..).unwrap_or_default();
         let page = f.ask(&query);
-        let shown =
-            format!("seed {:x}: {kind}: `{text}` by `{sort}` {:?} {}", random.0, query.start, query.count);
+        let shown = format!("{random:?}: {kind}: `{text}` by `{sort}` {:?} {}", query.start, query.count);
         let wanted: Vec<String> =
             rest.iter().take(query.count).map(|(_, record)| record.id.clone()).collect();
         assert_eq!(ids(&page), wanted, "{shown}");

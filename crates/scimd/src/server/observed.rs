@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use scim_store::{
-    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
-    PersonQuery, Query, Record, ReportQuery, Reported, Side, Store, Tenant,
-};
+use scim_store::{Changeset, CommitError, Committed, Pending, Store, Tenant, pass_on};
 
 use super::metrics::{Commit, Metrics};
 
@@ -16,40 +13,7 @@ pub(crate) struct Observed {
 }
 
 impl Store for Observed {
-    fn get<'a>(&'a self, tenant: &'a Tenant, ids: &'a [&'a str]) -> Pending<'a, Vec<Option<Record>>> {
-        self.store.get(tenant, ids)
-    }
-
-    fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page> {
-        self.store.query(tenant, query)
-    }
-
-    fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {
-        self.store.edges(tenant, query)
-    }
-
-    fn crowded<'a>(
-        &'a self,
-        tenant: &'a Tenant,
-        after: Option<&'a str>,
-        count: usize,
-    ) -> Pending<'a, Vec<String>> {
-        self.store.crowded(tenant, after, count)
-    }
-
-    fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
-        self.store.persons(tenant, query)
-    }
-
-    fn get_with_edges<'a>(
-        &'a self,
-        tenant: &'a Tenant,
-        id: &'a str,
-        side: Side,
-        count: usize,
-    ) -> Pending<'a, Option<(Record, EdgePage)>> {
-        self.store.get_with_edges(tenant, id, side, count)
-    }
+    pass_on!(self => &*self.store; get, query, edges, crowded, persons, get_with_edges, changes, audit, reports);
 
     fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
         Box::pin(async move {
@@ -61,17 +25,5 @@ impl Store for Observed {
             });
             result
         })
-    }
-
-    fn changes<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Change>> {
-        self.store.changes(tenant, after, count)
-    }
-
-    fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
-        self.store.audit(tenant, after, count)
-    }
-
-    fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
-        self.store.reports(tenant, query)
     }
 }

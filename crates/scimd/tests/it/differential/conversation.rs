@@ -1,12 +1,12 @@
 //! One client that talks to all worlds at once, and compares what they say.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use scim_store::conformance::words::Random;
 use serde_json::{Map, Value, json};
 
 use super::documents::{self, KINDS};
 use super::naive::Everything;
 use super::questions;
-use super::random::Random;
 use super::world::{Answer, Sent, World};
 
 /// A conversation with all worlds about one tenant.

@@ -1,18 +1,24 @@
 //! Random resources and random changes of them. Most are good; some are refused, and alike everywhere.
 
 use scim_core::schema::{ENTERPRISE_USER, GROUP, USER};
+use scim_store::conformance::DEVICE;
+use scim_store::conformance::words::{DECIMALS, INTEGERS, Random, TEXTS, TIMES};
 use serde_json::{Map, Value, json};
-
-use super::random::{DECIMALS, INTEGERS, Random, TIMES};
-
-/// The schema of the type that has an attribute of every kind.
-pub(crate) const DEVICE: &str = "urn:example:Device";
 
 /// The endpoints of what there is.
 pub(crate) const KINDS: [&str; 3] = ["Users", "Groups", "Devices"];
 
 /// Identifiers that a document may name: those of users and of groups, some of them gone.
 pub(crate) type Known<'a> = [&'a str];
+
+/// A text; most are awkward.
+pub(crate) fn text(random: &mut Random) -> String {
+    match random.below(12) {
+        0 => format!("{}{}", random.pick(TEXTS), random.pick(TEXTS)),
+        1 => "l".repeat(random.below(700)) + random.pick(TEXTS),
+        _ => random.pick(TEXTS).to_owned(),
+    }
+}
 
 /// A resource of this kind.
 pub(crate) fn document(kind: &str, random: &mut Random, known: &Known<'_>) -> Value {
@@ -30,9 +36,9 @@ pub(crate) fn document(kind: &str, random: &mut Random, known: &Known<'_>) -> Va
 fn user(random: &mut Random) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("schemas".to_owned(), json!([USER]));
-    map.insert("userName".to_owned(), json!(format!("{}{}", random.text(), random.below(40))));
+    map.insert("userName".to_owned(), json!(format!("{}{}", text(random), random.below(40))));
     for name in ["displayName", "nickName", "title", "externalId"] {
-        maybe(random, 3, &mut map, name, |random| json!(random.text()));
+        maybe(random, 3, &mut map, name, |random| json!(text(random)));
     }
     maybe(random, 3, &mut map, "preferredLanguage", |random| {
         json!(random.pick(&["de", "EN", "fr-FR", "de-DE,de;q=0.9", "xx", ""]))
@@ -40,15 +46,15 @@ fn user(random: &mut Random) -> Map<String, Value> {
     maybe(random, 2, &mut map, "active", |random| json!(random.one_in(2)));
     maybe(random, 2, &mut map, "name", |random| {
         let mut name = Map::new();
-        maybe(random, 3, &mut name, "givenName", |random| json!(random.text()));
-        maybe(random, 3, &mut name, "familyName", |random| json!(random.text()));
+        maybe(random, 3, &mut name, "givenName", |random| json!(text(random)));
+        maybe(random, 3, &mut name, "familyName", |random| json!(text(random)));
         Value::Object(name)
     });
     maybe(random, 4, &mut map, "emails", emails);
     maybe(random, 2, &mut map, ENTERPRISE_USER, |random| {
         let mut extension = Map::new();
-        maybe(random, 2, &mut extension, "department", |random| json!(random.text()));
-        maybe(random, 2, &mut extension, "manager", |random| json!({ "value": random.text() }));
+        maybe(random, 2, &mut extension, "department", |random| json!(text(random)));
+        maybe(random, 2, &mut extension, "manager", |random| json!({ "value": text(random) }));
         Value::Object(extension)
     });
     map
@@ -70,8 +76,8 @@ fn emails(random: &mut Random) -> Value {
 fn group(random: &mut Random, known: &Known<'_>) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("schemas".to_owned(), json!([GROUP]));
-    map.insert("displayName".to_owned(), json!(format!("g{}", random.text())));
-    maybe(random, 3, &mut map, "externalId", |random| json!(random.text()));
+    map.insert("displayName".to_owned(), json!(format!("g{}", text(random))));
+    maybe(random, 3, &mut map, "externalId", |random| json!(text(random)));
     maybe(random, 3, &mut map, "members", |random| members(random, known));
     map
 }
@@ -84,7 +90,7 @@ fn device(random: &mut Random) -> Map<String, Value> {
     let mut map = Map::new();
     map.insert("schemas".to_owned(), json!([DEVICE]));
     for name in ["displayName", "note", "code", "made"] {
-        maybe(random, 4, &mut map, name, |random| json!(random.text()));
+        maybe(random, 4, &mut map, name, |random| json!(text(random)));
     }
     maybe(random, 1, &mut map, "serial", |random| json!(random.pick(&["s1", "S1", "s2", "s3", "s4"])));
     maybe(random, 3, &mut map, "size", |random| json!(random.pick(INTEGERS)));
@@ -97,7 +103,7 @@ fn device(random: &mut Random) -> Map<String, Value> {
     maybe(random, 3, &mut map, "ports", ports);
     maybe(random, 3, &mut map, "place", |random| {
         let mut place = Map::new();
-        maybe(random, 2, &mut place, "room", |random| json!(random.text()));
+        maybe(random, 2, &mut place, "room", |random| json!(text(random)));
         maybe(random, 2, &mut place, "floor", |random| json!(random.pick(INTEGERS)));
         Value::Object(place)
     });
@@ -105,14 +111,14 @@ fn device(random: &mut Random) -> Map<String, Value> {
 }
 
 fn texts(random: &mut Random) -> Value {
-    Value::Array((0..random.below(4)).map(|_| json!(random.text())).collect())
+    Value::Array((0..random.below(4)).map(|_| json!(text(random))).collect())
 }
 
 fn ports(random: &mut Random) -> Value {
     let port = |random: &mut Random| {
         let mut port = Map::new();
         maybe(random, 4, &mut port, "type", |random| json!(random.pick(&["in", "IN", "out"])));
-        maybe(random, 3, &mut port, "value", |random| json!(random.text()));
+        maybe(random, 3, &mut port, "value", |random| json!(text(random)));
         maybe(random, 2, &mut port, "rank", |random| json!(random.pick(INTEGERS)));
         maybe(random, 1, &mut port, "primary", |random| json!(random.one_in(2)));
         Value::Object(port)
@@ -160,46 +166,43 @@ fn operation(kind: &str, random: &mut Random, known: &Known<'_>) -> Value {
 }
 
 fn user_target(random: &mut Random) -> (Option<String>, Value) {
-    let text = json!(random.text());
+    let words = json!(text(random));
     let simple =
         ["displayName", "nickName", "title", "name.givenName", "NAME.familyName", "externalId", "userName"];
     match random.below(16) {
-        0 => (None, json!({ "displayName": text, "active": random.one_in(2) })),
+        0 => (None, json!({ "displayName": words, "active": random.one_in(2) })),
         1 => {
-            (None, json!({ "name": { "givenName": text }, ENTERPRISE_USER: { "department": random.text() } }))
+            (None, json!({ "name": { "givenName": words }, ENTERPRISE_USER: { "department": text(random) } }))
         }
         2 => (Some("active".to_owned()), json!(random.one_in(2))),
         3 => (Some("emails".to_owned()), emails(random)),
-        4 => (Some("emails[type eq \"work\"]".to_owned()), json!({ "value": text, "type": "work" })),
+        4 => (Some("emails[type eq \"work\"]".to_owned()), json!({ "value": words, "type": "work" })),
         5 => (Some("emails[type eq \"work\"].value".to_owned()), json!("new@example.com")),
         6 => {
-            let filter = format!(
-                "emails[value {} {}].primary",
-                random.pick(&["co", "sw", "ne"]),
-                json!(random.text())
-            );
+            let filter =
+                format!("emails[value {} {}].primary", random.pick(&["co", "sw", "ne"]), json!(text(random)));
             (Some(filter), json!(true))
         }
-        7 => (Some(format!("{ENTERPRISE_USER}:department")), text),
-        8 => (Some(format!("{ENTERPRISE_USER}:manager")), json!({ "value": text })),
+        7 => (Some(format!("{ENTERPRISE_USER}:department")), words),
+        8 => (Some(format!("{ENTERPRISE_USER}:manager")), json!({ "value": words })),
         9 => (
             Some(random.pick(&["id", "meta.created", "groups", "emails[", "nowhere", "schemas"]).to_owned()),
-            text,
+            words,
         ),
-        _ => (Some(random.pick(&simple).to_owned()), text),
+        _ => (Some(random.pick(&simple).to_owned()), words),
     }
 }
 
 fn group_target(random: &mut Random, known: &Known<'_>) -> (Option<String>, Value) {
     match random.below(8) {
-        0 => (Some("displayName".to_owned()), json!(random.text())),
-        1 => (None, json!({ "displayName": random.text(), "members": members(random, known) })),
+        0 => (Some("displayName".to_owned()), json!(text(random))),
+        1 => (None, json!({ "displayName": text(random), "members": members(random, known) })),
         2 => (Some(format!("members[value eq \"{}\"]", random.pick(known))), members(random, known)),
         3 => (
             Some(format!("members[value {} \"{}\"]", random.pick(&["gt", "ne", "sw"]), random.pick(known))),
             Value::Null,
         ),
-        4 => (Some("externalId".to_owned()), json!(random.text())),
+        4 => (Some("externalId".to_owned()), json!(text(random))),
         _ => (Some("members".to_owned()), members(random, known)),
     }
 }
@@ -213,16 +216,16 @@ fn device_target(random: &mut Random) -> (Option<String>, Value) {
         4 => (Some("ports".to_owned()), ports(random)),
         5 => (
             Some(format!("ports[rank gt {}]", random.pick(INTEGERS))),
-            json!({ "rank": 1, "value": random.text() }),
+            json!({ "rank": 1, "value": text(random) }),
         ),
-        6 => (Some("ports[type eq \"in\" and not (rank pr)].value".to_owned()), json!(random.text())),
+        6 => (Some("ports[type eq \"in\" and not (rank pr)].value".to_owned()), json!(text(random))),
         7 => (Some("ports[primary eq true]".to_owned()), json!({ "type": "out" })),
-        8 => (Some("place.room".to_owned()), json!(random.text())),
+        8 => (Some("place.room".to_owned()), json!(text(random))),
         9 => (Some("place".to_owned()), json!({ "floor": random.pick(INTEGERS) })),
         10 => (
             Some(random.pick(&["made", "serial", "tags[value eq \"a\"]", "on", "place.nowhere"]).to_owned()),
             json!("s2"),
         ),
-        _ => (Some(random.pick(&["displayName", "note", "code"]).to_owned()), json!(random.text())),
+        _ => (Some(random.pick(&["displayName", "note", "code"]).to_owned()), json!(text(random))),
     }
 }

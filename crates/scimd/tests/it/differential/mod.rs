@@ -10,12 +10,12 @@ mod conversation;
 mod documents;
 mod naive;
 mod questions;
-mod random;
 mod world;
 
-use conversation::Conversation;
-use random::Random;
-use world::World;
+use scim_store::conformance::words::Random;
+
+use self::conversation::Conversation;
+use self::world::World;
 
 /// The pairs that are compared unless more are asked for.
 const PAIRS: usize = 6_000;

@@ -1,9 +1,9 @@
 //! Random filters and sorts.
 
+use scim_store::conformance::words::{DECIMALS, INTEGERS, Random, TIMES};
 use serde_json::json;
 
-use super::documents::Known;
-use super::random::{DECIMALS, INTEGERS, Random, TIMES};
+use super::documents::{Known, text};
 
 /// What can be sorted by.
 pub(crate) fn sorts(kind: &str) -> &'static [&'static str] {
@@ -160,7 +160,7 @@ fn compare(texts: &[&'static str], numbers: &[&'static str], random: &mut Random
         }
         _ => {
             let operator = random.pick(&["eq", "EQ", "ne", "co", "sw", "Sw", "ew", "gt", "ge", "lt", "le"]);
-            format!("{} {operator} {}", random.pick(texts), json!(random.text()))
+            format!("{} {operator} {}", random.pick(texts), json!(text(random)))
         }
     }
 }

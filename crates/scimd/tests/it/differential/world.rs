@@ -11,12 +11,13 @@ use scim_core::time::Timestamp;
 use scim_service::directory::{Connection, Idp};
 use scim_service::environment::Environment;
 use scim_service::{NewRules, Service, Settings};
+use scim_store::conformance::registry;
+use scim_store::conformance::words::Random;
 use scim_store::{MemoryStore, PersonQuery, ReportQuery, Store, Tenant};
 use scim_store_sqlite::{Options, SqliteStore};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::random::Random;
 use crate::cluster::Database;
 use crate::server::Directory;
 
@@ -33,7 +34,7 @@ impl Steps {
     /// Begins step `number`, which looks the same in every world.
     fn begin(&self, number: u64) {
         self.clock.store(1_700_000_000_000 + 7 * number as i64, Ordering::Relaxed);
-        self.random.store(Random::new(number).next(), Ordering::Relaxed);
+        self.random.store(Random::new(number).number(), Ordering::Relaxed);
     }
 }
 
@@ -44,8 +45,8 @@ impl Environment for Steps {
 
     fn fill(&self, bytes: &mut [u8]) {
         let mut random = Random::new(self.random.load(Ordering::Relaxed));
-        bytes.iter_mut().for_each(|byte| *byte = (random.next() >> 32) as u8);
-        self.random.store(random.next(), Ordering::Relaxed);
+        bytes.iter_mut().for_each(|byte| *byte = (random.number() >> 32) as u8);
+        self.random.store(random.number(), Ordering::Relaxed);
     }
 }
 
@@ -217,39 +218,4 @@ pub(crate) fn logs_alike(one: &World, other: &World, tenant: &str) {
 /// Compares what all worlds keep of a tenant.
 pub(crate) fn kept_alike(worlds: &[World], tenant: &str) {
     worlds.windows(2).for_each(|pair| logs_alike(&pair[0], &pair[1], tenant));
-}
-
-/// The built-in types, and one that has an attribute of every kind.
-fn registry() -> Registry {
-    let attributes = json!([
-        { "name": "displayName", "type": "string" },
-        { "name": "serial", "type": "string", "caseExact": true, "uniqueness": "server" },
-        { "name": "note", "type": "string" },
-        { "name": "code", "type": "string", "caseExact": true },
-        { "name": "size", "type": "integer" },
-        { "name": "weight", "type": "decimal" },
-        { "name": "seen", "type": "dateTime" },
-        { "name": "on", "type": "boolean" },
-        { "name": "made", "type": "string", "mutability": "immutable" },
-        { "name": "tags", "type": "string", "multiValued": true },
-        { "name": "marks", "type": "string", "multiValued": true },
-        { "name": "ports", "type": "complex", "multiValued": true, "subAttributes": [
-            { "name": "value", "type": "string" },
-            { "name": "type", "type": "string" },
-            { "name": "rank", "type": "integer" },
-            { "name": "primary", "type": "boolean" },
-        ] },
-        { "name": "place", "type": "complex", "subAttributes": [
-            { "name": "room", "type": "string" },
-            { "name": "floor", "type": "integer" },
-        ] },
-    ]);
-    let schema = json!({ "id": super::documents::DEVICE, "name": "Device", "attributes": attributes });
-    let kind = json!({
-        "name": "Device", "endpoint": "/Devices", "schema": super::documents::DEVICE,
-        "indexed": ["displayName", "code", "size", "weight", "seen", "on", "tags", "ports.value", "ports.rank",
-            "place.room", "meta.created", "meta.lastModified"],
-    });
-    let builder = Registry::builder().expect("built in").schema(&schema).expect("a schema");
-    builder.resource_type(&kind).expect("a type").build().expect("a registry")
 }
