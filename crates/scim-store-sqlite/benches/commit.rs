@@ -1,103 +1,24 @@
-//! What it is worth that many writers share a sync: users created a second by 1, 16 and 64 writers, against the same
-//! store with one transaction for each changeset. Both take turns on one disk, and the median ratio is printed.
+//! What it is worth that many writers share a sync. Both stores are on one disk.
 //!
 //! ```sh
 //! cargo bench -p scim-store-sqlite
 //! ```
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a measurement fails by panicking")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
-
-use scim_core::schema::{Registry, ResourceType};
-use scim_core::time::Timestamp;
-use scim_store::conformance::content;
-use scim_store::{AuditEntry, Changeset, MemberDelta, Operation, Store, Tenant};
 use scim_store_sqlite::{Options, SqliteStore};
-use serde_json::json;
-use tokio::runtime::{Builder, Runtime};
 
-const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_secs(1);
+mod sharing;
 
 fn main() {
     // `cargo test --benches` asks for no measurement.
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let alone = Disk::new(1);
-    let shared = Disk::new(Options::default().batch);
-    println!("writers   one by one/s   shared/s   ratio (median of {ROUNDS})");
-    for writers in [1, 16, 64] {
-        let mut rounds: Vec<(f64, f64)> =
-            (0..ROUNDS).map(|_| (alone.created(writers), shared.created(writers))).collect();
-        rounds.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
-        let (one_by_one, together) = rounds[ROUNDS / 2];
-        println!("{writers:>7} {one_by_one:>14.0} {together:>10.0} {:>7.1}", together / one_by_one);
-    }
-}
-
-/// A store, and how many users it has been given.
-struct Disk {
-    store: SqliteStore,
-    kind: Arc<ResourceType>,
-    users: AtomicUsize,
-    runtime: Runtime,
-    _directory: tempfile::TempDir,
-}
-
-impl Disk {
-    fn new(batch: usize) -> Self {
-        // Not the directory for temporary files, which may have no disk under it.
-        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
-        let options = Options { batch, ..Options::default() };
-        let store = SqliteStore::open(directory.path().join("scim.db"), options).expect("opens");
-        let registry = Registry::builder().and_then(|builder| builder.build()).expect("built in");
-        let kind = Arc::clone(registry.resource_type("User").expect("a built-in type"));
-        let runtime = Builder::new_current_thread().build().expect("a runtime");
-        Self { store, kind, users: AtomicUsize::new(0), runtime, _directory: directory }
-    }
-
-    /// Users created a second by so many writers.
-    fn created(&self, writers: usize) -> f64 {
-        let before = self.users.load(Ordering::Relaxed);
-        let start = Instant::now();
-        let writer = || async {
-            while start.elapsed() < ROUND {
-                self.create().await;
-            }
-        };
-        let all = futures_util::future::join_all((0..writers).map(|_| writer()));
-        self.runtime.block_on(all);
-        (self.users.load(Ordering::Relaxed) - before) as f64 / start.elapsed().as_secs_f64()
-    }
-
-    async fn create(&self) {
-        let number = self.users.fetch_add(1, Ordering::Relaxed);
-        let document = json!({
-            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"],
-            "userName": format!("user{number}@example.com"), "externalId": format!("{number}"), "active": true,
-            "name": { "givenName": "Ada", "familyName": format!("Lovelace{number}") },
-            "emails": [{ "value": format!("user{number}@example.com"), "type": "work", "primary": true }],
-        });
-        let map = document.as_object().expect("an object");
-        let operation = Operation::Create {
-            id: format!("{number:032x}"),
-            resource_type: "User".into(),
-            content: content(&self.kind, map),
-            members: MemberDelta::default(),
-        };
-        let audit = AuditEntry {
-            actor: "bench".to_owned(),
-            request: "bench".to_owned(),
-            action: "create".to_owned(),
-            status: 201,
-            detail: String::new(),
-        };
-        let changeset =
-            Changeset { operations: vec![operation], audit: Some(audit), ..Changeset::new(Timestamp(0)) };
-        let tenant = Tenant::new("acme").expect("a name");
-        self.store.commit(&tenant, changeset).await.expect("created");
-    }
+    // Not the directory for temporary files, which may have no disk under it.
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let open = |file: &str, batch| {
+        SqliteStore::open(directory.path().join(file), Options { batch, ..Options::default() })
+            .expect("opens")
+    };
+    sharing::measure(open("alone.db", 1), open("shared.db", Options::default().batch));
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod rules;
+mod secretive;
 mod storage;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ pub use self::rules::{
     FindingsCommand, GenderCommand, GroupCommand, Import, Listing, OfTenant, PersonCommand, PolicyCommand,
     SchemaCommand,
 };
+use self::secretive::StoreValue;
 pub use self::storage::{StoreCommand, StoreCopy};
 use crate::config::{Flags, StoreUrl};
 
@@ -135,7 +137,7 @@ pub struct Serve {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The store: sqlite:PATH, postgres://USER@HOST/DATABASE, or memory to try it out [environment: SCIMD_STORE]
-    #[arg(long, value_name = "STORE")]
+    #[arg(long, value_name = "STORE", value_parser = StoreValue)]
     store: Option<StoreUrl>,
     /// Where to listen [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
@@ -152,7 +154,7 @@ pub struct Common {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The store: sqlite:PATH or postgres://USER@HOST/DATABASE [environment: SCIMD_STORE]
-    #[arg(long, value_name = "STORE")]
+    #[arg(long, value_name = "STORE", value_parser = StoreValue)]
     store: Option<StoreUrl>,
 }
 

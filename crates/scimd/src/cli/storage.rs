@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 
+use super::secretive::StoreValue;
 use super::{Common, Output};
 use crate::config::StoreUrl;
 
@@ -66,10 +67,10 @@ as it is.";
 #[derive(Debug, Args)]
 pub struct StoreCopy {
     /// The store to copy from: sqlite:PATH or postgres://USER@HOST/DATABASE
-    #[arg(long, value_name = "STORE")]
+    #[arg(long, value_name = "STORE", value_parser = StoreValue)]
     pub from: StoreUrl,
     /// The store to copy to; a file is made if it is not there, a database needs its tables
-    #[arg(long, value_name = "STORE")]
+    #[arg(long, value_name = "STORE", value_parser = StoreValue)]
     pub to: StoreUrl,
     /// A tenant to copy; may be repeated [default: all]
     #[arg(long = "tenant", value_name = "NAME")]

@@ -199,7 +199,16 @@ pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {
 }
 
 fn new_policy(file: &Path) -> Result<NewRules, Failure> {
-    Ok(NewRules { policy: Some(Some(read(file)?)), schemas: None })
+    let text = read(file)?;
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        // Every section is optional, so that a file that was cut off would turn all rules off.
+        return Err(Failure::Usage(format!(
+            "{} has no section, which would turn every rule off; write one with `scimd policy init`, or take the policy of a \
+             tenant back with `scimd policy remove`",
+            file.display()
+        )));
+    }
+    Ok(NewRules { policy: Some(Some(text)), schemas: None })
 }
 
 /// The failure of a command that was given a policy. What is wrong with the policy is told as compilers do.

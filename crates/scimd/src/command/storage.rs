@@ -59,8 +59,13 @@ fn status(common: &Common, output: &Output) -> Result<(), Failure> {
     match &config.store {
         StoreUrl::Postgres(address) => is_open = database(address, &config.store, &mut rows)?,
         StoreUrl::Sqlite(path) => {
-            if let Ok(metadata) = std::fs::metadata(path) {
-                rows.push(row("size", "file", metadata.len()));
+            // What was written last is still in the log beside the file.
+            for (name, suffix) in [("file", ""), ("write-ahead log", "-wal")] {
+                let mut path = path.clone().into_os_string();
+                path.push(suffix);
+                if let Ok(metadata) = std::fs::metadata(path) {
+                    rows.push(row("size", name, metadata.len()));
+                }
             }
         }
         StoreUrl::Memory => {}

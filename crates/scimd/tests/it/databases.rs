@@ -146,6 +146,13 @@ fn passwords_are_taken_from_the_environment_and_files_alone() {
         ran.stderr.contains("`--store` has a password in it") && !ran.stderr.contains("Canary1"),
         "{ran:?}"
     );
+    for unreadable in ["postgres://scimd:Canary1@ho st/scim", "postgres://scimd:Canary1@host/scim?nosuch=1"] {
+        for arguments in [&["tenant", "list", "--store", unreadable][..], &["serve", "--store", unreadable]] {
+            let ran = run_in(directory.path(), arguments);
+            assert_eq!(ran.code, Some(2), "{ran:?}");
+            assert!(ran.stderr.contains("--store") && !ran.stderr.contains("Canary1"), "{ran:?}");
+        }
+    }
     directory.write("scimd.toml", &format!("store = \"{secret}\"\n"));
     let ran = run_in(directory.path(), &["tenant", "list", "--config", "scimd.toml"]);
     assert_eq!(ran.code, Some(2));

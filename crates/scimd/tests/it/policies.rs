@@ -61,3 +61,21 @@ fn connections_without_groups_and_paused_ones_say_so() {
     let types = client.get("/ResourceTypes").expect(200);
     assert_eq!(types["totalResults"], 1, "{types}");
 }
+
+/// Every section is optional, and a file that was cut off would turn all rules off.
+#[test]
+fn a_policy_without_any_section_is_refused() {
+    let place = Place::new("");
+    place.tenant("acme", "entra");
+    for text in ["", "\n  # all that is left\n"] {
+        place.directory.write("acme.toml", text);
+        for command in ["apply", "diff"] {
+            let ran = place.run(&["policy", command, "acme", "acme.toml"]);
+            assert_eq!(ran.code, Some(2), "{ran:?}");
+            assert!(
+                ran.stderr.contains("acme.toml has no section, which would turn every rule off"),
+                "{ran:?}"
+            );
+        }
+    }
+}
