@@ -39,6 +39,15 @@ fn one_verdict_through_every_door() {
         ("ada@example.com.evil.net", "domain-not-listed"),
         ("hr-team2@example.com", "collective-address"),
         ("KONTAKT+web@EXAMPLE.com", "collective-address"),
+        ("ada@mail.example.com", "domain-not-listed"),
+        ("ada@example.com.", "email-syntax"),
+        ("ada@xn--a.com", "email-syntax"),
+        ("ada@\u{212A}example.com", "email-syntax"),
+        ("ada@ex\u{0430}mple.com", "domain-not-listed"),
+        ("ada@b@example.com", "email-syntax"),
+        ("\"ada\"@example.com", "email-syntax"),
+        ("ada@[127.0.0.1]", "email-syntax"),
+        (" ada@evil.net", "domain-not-listed"),
     ] {
         let emails = json!([{"type": "work", "value": address, "primary": true}]);
         let patch = |operation: Value| json!({"schemas": [MESSAGE], "Operations": [operation]});
