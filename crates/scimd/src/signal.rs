@@ -29,15 +29,19 @@ impl Stop {
     }
 }
 
-/// Acts at each SIGHUP.
-pub(crate) async fn on_hangup(act: impl Fn()) {
-    match signal(SignalKind::hangup()) {
-        Ok(mut hangups) => {
-            while hangups.recv().await.is_some() {
-                act();
+/// Acts at each SIGHUP. It is taken over from the default, which is to end, when this is called and not when it is first
+/// polled.
+pub(crate) fn on_hangup(act: impl Fn()) -> impl Future<Output = ()> {
+    let hangups = signal(SignalKind::hangup());
+    async move {
+        match hangups {
+            Ok(mut hangups) => {
+                while hangups.recv().await.is_some() {
+                    act();
+                }
             }
+            Err(error) => tracing::warn!(%error, "SIGHUP does not reload the certificate"),
         }
-        Err(error) => tracing::warn!(%error, "SIGHUP does nothing"),
     }
 }
 
