@@ -133,7 +133,7 @@ impl Table {
         let mut steps = Vec::new();
         if !gone_entries.ids.is_empty() {
             let Entries { types, paths, keys, ids, leading: _ } = gone_entries;
-            let sql = "DELETE FROM entry WHERE ctid = ANY(ARRAY(SELECT f.ctid
+            let sql = "DELETE FROM entry WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
                 FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[]) AS j (type, path, key, id)
                 CROSS JOIN LATERAL (SELECT x.ctid FROM entry x WHERE x.tenant = $1 AND x.type = j.type AND x.path = j.path
                     AND x.key = j.key AND x.id = j.id OFFSET 0) f))";
@@ -141,7 +141,7 @@ impl Table {
         }
         if !gone_claims.ids.is_empty() {
             let Claims { types, paths, values, ids: _ } = gone_claims;
-            let sql = "DELETE FROM claim WHERE ctid = ANY(ARRAY(SELECT f.ctid
+            let sql = "DELETE FROM claim WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
                 FROM (SELECT type, path, sha256(convert_to(value, 'UTF8')) AS digest
                     FROM unnest($2::text[], $3::text[], $4::text[]) AS v (type, path, value) OFFSET 0) j
                 CROSS JOIN LATERAL (SELECT c.ctid FROM claim c WHERE c.tenant = $1 AND c.type = j.type AND c.path = j.path
@@ -256,7 +256,7 @@ fn hidden(
         }
     }
     if !gone.0.is_empty() {
-        let sql = "DELETE FROM hidden WHERE ctid = ANY(ARRAY(SELECT f.ctid
+        let sql = "DELETE FROM hidden WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
             FROM unnest($2::text[], $3::text[]) AS j (id, path) CROSS JOIN LATERAL (SELECT h.ctid FROM hidden h
                 WHERE h.tenant = $1 AND h.id = j.id AND h.path = j.path OFFSET 0) f))";
         steps.push(step!(sql, tenant.to_owned(), gone.0, gone.1));
@@ -287,7 +287,7 @@ fn links(tenant: &str, links: BTreeMap<(String, String), Option<u64>>) -> Vec<St
     }
     let mut steps = Vec::new();
     if !gone.0.is_empty() {
-        let sql = "DELETE FROM edge WHERE ctid = ANY(ARRAY(SELECT f.ctid
+        let sql = "DELETE FROM edge WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
             FROM unnest($2::text[], $3::text[]) AS j (grp, member) CROSS JOIN LATERAL (SELECT e.ctid FROM edge e
                 WHERE e.tenant = $1 AND e.grp = j.grp AND e.member = j.member OFFSET 0) f))";
         steps.push(step!(sql, tenant.to_owned(), gone.0, gone.1));

@@ -25,7 +25,7 @@ use serde_json::{Map, Value};
 use self::column::Columns;
 use self::trial::Trial;
 use crate::Service;
-use crate::context::{Course, store_error};
+use crate::context::{Context, Course, store_error};
 use crate::directory::TenantEntry;
 use crate::etag::Precondition;
 use crate::rules::{Origin, Rules, Sent, user};
@@ -188,16 +188,7 @@ impl Import<'_> {
         let course = Course::default();
         let path = self.resource_type.endpoint();
         let origin = Origin { method: "POST", path, body: Sent::Json(&body) };
-        let context = self.service.context(
-            store,
-            &self.entry,
-            &self.rules,
-            &self.base,
-            &self.actor,
-            &self.request,
-            origin,
-            &course,
-        );
+        let context = self.context(store, origin, &course);
         context.create(&self.resource_type, body.clone()).await?;
         Ok(Outcome::Created)
     }
@@ -221,19 +212,16 @@ impl Import<'_> {
         let course = Course::default();
         let path = format!("{}/{}", self.resource_type.endpoint(), record.id);
         let origin = Origin { method: "PUT", path: &path, body: Sent::Json(&body) };
-        let context = self.service.context(
-            store,
-            &self.entry,
-            &self.rules,
-            &self.base,
-            &self.actor,
-            &self.request,
-            origin,
-            &course,
-        );
+        let context = self.context(store, origin, &course);
         let precondition = Precondition::of_version(&format!("W/\"{}\"", record.version));
         context.replace(&self.resource_type, &record.id, body.clone(), &precondition).await?;
         Ok(if is_same { Outcome::Unchanged } else { Outcome::Updated })
+    }
+
+    /// The context of a request that a row becomes.
+    fn context<'a>(&'a self, store: &'a dyn Store, origin: Origin<'a>, course: &'a Course) -> Context<'a> {
+        let Self { service, entry, rules, base, actor, request, .. } = self;
+        service.context(store, entry, rules, base, actor, request, origin, course)
     }
 
     async fn find(&self, name: &str) -> Result<Option<Record>> {
