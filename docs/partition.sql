@@ -8,7 +8,7 @@ DO $$
 DECLARE
     partitions constant integer := 16;
     names constant text[] := ARRAY['tenant', 'total', 'resource', 'entry', 'claim', 'edge', 'hidden', 'change', 'audit',
-        'person', 'report'];
+        'person', 'report', 'debt'];
     name text;
     key text;
     view constant text := pg_get_viewdef('scim.persons'::regclass);

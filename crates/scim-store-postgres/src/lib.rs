@@ -15,6 +15,7 @@
 mod address;
 mod apply;
 mod check;
+mod debt;
 mod entries;
 mod error;
 mod existing;

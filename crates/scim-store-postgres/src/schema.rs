@@ -14,6 +14,7 @@
 //! * `person` has what is derived from a User, a column for each field. `pick` says which of the groups is the user group,
 //!   where `user_group` does not.
 //! * `report` has what a tenant's rules said of requests.
+//! * `debt` has until when what was spent of a rate takes to pass, and what was spent in all. Its rows are the system tenant's.
 //! * `tenant` counts. Its row is locked by whoever writes to the tenant, so that changes are numbered in the order in which
 //!   they become visible: who follows the log misses none.
 //!
@@ -41,7 +42,8 @@ use crate::error::{Failed, OpenError};
 
 /// What leads from each version to the next. A step that was released never changes. Servers of the version before go on
 /// while a step is made and after it: steps add, and take away only what no supported version uses any more.
-pub(crate) const MIGRATIONS: &[&str] = &[r#"
+pub(crate) const MIGRATIONS: &[&str] = &[
+    r#"
 CREATE TABLE tenant (
     name text COLLATE "C" PRIMARY KEY,
     sequence bigint NOT NULL DEFAULT 0,
@@ -197,7 +199,31 @@ BEGIN
     END LOOP;
 END
 $$;
-"#];
+"#,
+    r#"
+CREATE TABLE debt (
+    tenant text COLLATE "C" NOT NULL,
+    debtor text COLLATE "C" NOT NULL,
+    until timestamptz NOT NULL,
+    spent interval NOT NULL,
+    PRIMARY KEY (tenant, debtor)
+) WITH (fillfactor = 50);
+CREATE POLICY one_tenant ON debt USING (tenant = current_setting('scim.tenant', true));
+ALTER TABLE debt ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+DO $$
+DECLARE
+    allowed record;
+BEGIN
+    FOR allowed IN SELECT a.privilege_type, r.rolname
+        FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
+        WHERE c.oid = 'scim.tenant'::regclass AND a.grantee <> c.relowner
+    LOOP
+        EXECUTE format('GRANT %s ON debt TO %I', allowed.privilege_type, allowed.rolname);
+    END LOOP;
+END
+$$;
+"#,
+];
 
 /// What a migration did.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use scim_store::{
     Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
-    PersonQuery, Query, Record, ReportQuery, Reported, Side, Store, StoreError, Tenant,
+    PersonQuery, Query, Record, ReportQuery, Reported, Side, Spent, Store, StoreError, Tenant,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
@@ -17,7 +17,7 @@ use crate::pool::{Pool, Snapshot};
 use crate::schema::{self, MIGRATIONS, Migrated, Standing};
 use crate::search::{Search, may_walk};
 use crate::writer::Writer;
-use crate::{people, reports, rows};
+use crate::{debt, people, reports, rows};
 
 /// Is shown the texts of the statements of every round trip, with placeholders instead of values.
 pub type Trace = Arc<dyn Fn(&[&str]) + Send + Sync>;
@@ -304,6 +304,17 @@ impl Store for PostgresStore {
             let query = Arc::clone(&query);
             async move { reports::page(snapshot, &query).await }
         }))
+    }
+
+    fn spend<'a>(&'a self, tenant: &'a Tenant, spent: &'a [Spent]) -> Pending<'a, Vec<Duration>> {
+        Box::pin(async move {
+            let work = debt::spend(self.pool(), tenant.clone(), spent.to_vec());
+            let Ok(owed) = self.handle()?.spawn(work).await else {
+                return Err(StoreError::Fault("what was spent was not told".into()));
+            };
+            let owed = owed?;
+            Ok(spent.iter().map(|spent| owed.get(&spent.by).copied().unwrap_or_default()).collect())
+        })
     }
 }
 

@@ -30,6 +30,7 @@ pub mod plan;
 mod query;
 mod record;
 mod report;
+mod spent;
 mod store;
 mod tenant;
 pub mod transfer;
@@ -46,6 +47,7 @@ pub use query::{
 };
 pub use record::{Audited, Change, ChangeKind, PersonRecord, Record};
 pub use report::{Report, Reported};
+pub use spent::Spent;
 pub use store::{CommitError, Pending, Store, StoreError};
 pub use tenant::{InvalidTenant, Tenant};
 pub use walk::Walk;

@@ -118,4 +118,13 @@ macro_rules! pass_on {
             $crate::Store::reports($store, tenant, query)
         }
     };
+    (@spend $this:ident, $store:expr) => {
+        fn spend<'a>(
+            &'a $this,
+            tenant: &'a $crate::Tenant,
+            spent: &'a [$crate::Spent],
+        ) -> $crate::Pending<'a, Vec<std::time::Duration>> {
+            $crate::Store::spend($store, tenant, spent)
+        }
+    };
 }

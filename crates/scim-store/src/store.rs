@@ -3,10 +3,11 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::{
     Audited, Change, Changeset, Committed, Conflict, EdgePage, EdgeQuery, Page, PersonPage, PersonQuery,
-    Query, Record, ReportQuery, Reported, Side, Tenant,
+    Query, Record, ReportQuery, Reported, Side, Spent, Tenant,
 };
 
 /// A future that a store returns.
@@ -74,6 +75,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// The reports that are asked for, as [`Changeset::reports`] left them.
     fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>>;
+
+    /// Adds to what others owe, each of them named once, in the books of this tenant, and gives how much each owes now, in
+    /// the same order: to this process and to all others on the same store. A debt passes with the time. See [`Spent`].
+    ///
+    /// It need not be durable. A store that one process has to itself, which knows everything already, keeps no books and
+    /// gives nothing.
+    fn spend<'a>(&'a self, _tenant: &'a Tenant, _spent: &'a [Spent]) -> Pending<'a, Vec<Duration>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 }
 
 /// Why a store could not answer. Its words are for the log, never for a client.

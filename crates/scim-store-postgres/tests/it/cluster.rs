@@ -198,7 +198,7 @@ impl Database {
     pub(crate) fn clear(&self) {
         let tables = [
             "tenant", "total", "resource", "entry", "claim", "edge", "hidden", "change", "audit", "person",
-            "report",
+            "report", "debt",
         ];
         self.run(&tables.map(|table| format!("DELETE FROM scim.{table};")).concat());
     }

@@ -31,7 +31,7 @@ impl Two {
 }
 
 impl Store for Two {
-    pass_on!(self => self.next(); get, query, edges, crowded, persons, commit, changes, audit, reports);
+    pass_on!(self => self.next(); get, query, edges, crowded, persons, commit, changes, audit, reports, spend);
 }
 
 /// Many writers, on two servers.

@@ -1,5 +1,9 @@
 //! Making and changing the tables.
 
+use std::time::Duration;
+
+use scim_store::conformance::wait;
+use scim_store::{Spent, Store, Tenant};
 use scim_store_postgres::{Migrated, OpenError, Options, PostgresStore, migrate, standing};
 
 use crate::cluster::{Database, ROLE};
@@ -39,4 +43,22 @@ fn other_schemas_are_refused_by_name() {
     assert!(matches!(newer, OpenError::Newer { .. }), "{newer}");
     database.run("DELETE FROM scim.migration; INSERT INTO scim.migration (step) VALUES (0)");
     check("has no tables of this software");
+}
+
+/// Whoever served before serves after, without being named again.
+#[test]
+fn a_table_that_is_added_is_for_whoever_may_use_the_others() {
+    let database = Database::new();
+    database.run("DROP TABLE scim.debt; DELETE FROM scim.migration WHERE step > 1");
+    let refused = PostgresStore::open(&database.address(), Options::default()).expect_err("older tables");
+    assert!(refused.to_string().contains("run `scimd store migrate` as the tables' owner"), "{refused}");
+    let migrated = migrate(&database.owner(), Options::default(), None).expect("migrates");
+    assert_eq!(migrated.from, 1);
+    let store = database.open(Options::default());
+    let spent = Spent { by: "acme".to_owned(), amount: Duration::from_secs(9), within: Duration::ZERO };
+    let owed = wait(store.spend(&Tenant::system(), &[spent])).expect("it may");
+    assert!(owed.first().is_some_and(|owed| *owed > Duration::ZERO), "this store keeps books: {owed:?}");
+    let of_another = Tenant::new("acme").expect("a name");
+    let none = Spent { by: "acme".to_owned(), amount: Duration::ZERO, within: Duration::ZERO };
+    assert_eq!(wait(store.spend(&of_another, &[none])).expect("it may"), [Duration::ZERO]);
 }

@@ -42,7 +42,7 @@ fn partitioning_keeps_rows_rights_and_protection() {
     let partitions = database.run(
         "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r' AND relnamespace = 'scim'::regnamespace",
     );
-    assert_eq!(partitions.len(), 11 * 16);
+    assert_eq!(partitions.len(), 12 * 16);
     for partition in partitions.iter().filter(|name| name.starts_with("total_")) {
         assert_eq!(as_server("acme", partition), ["0"], "{partition}");
     }

@@ -7,8 +7,9 @@ use scim_store_postgres::{OpenError, Options, PostgresStore, migrate};
 use crate::cluster::{Database, ROLE, run};
 use crate::people::{Town, acme};
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "tenant", "total", "resource", "entry", "claim", "edge", "hidden", "change", "audit", "person", "report",
+    "debt",
 ];
 
 #[test]

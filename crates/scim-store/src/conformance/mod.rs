@@ -25,6 +25,7 @@ mod queries;
 mod races;
 mod random;
 mod reports;
+mod spending;
 mod transfer;
 pub mod words;
 mod writes;
@@ -74,6 +75,7 @@ pub fn cases() -> impl Iterator<Item = Case> {
         queries::CASES,
         races::CASES,
         random::CASES,
+        spending::CASES,
     ];
     all.into_iter().flatten().copied()
 }

@@ -17,10 +17,10 @@ pub(super) const CASES: &[Case] = &[
     Case::new("a writer reads its own writes", own_writes),
 ];
 
-const WRITERS: usize = 8;
+pub(super) const WRITERS: usize = 8;
 
 /// Runs `work` on many threads that start together.
-fn together<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+pub(super) fn together<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(WRITERS);
     thread::scope(|scope| {
         let spawn = |n| {
