@@ -18,7 +18,7 @@ use scim_core::{Error, ErrorKind, Result};
 use scim_store::{Store, Tenant};
 
 use crate::caller::{in_use, unauthenticated};
-use crate::context::{Context, Course};
+use crate::context::{Context, Course, store_error};
 use crate::cursor::Seal;
 use crate::directory::{Connection, Directory, TenantEntry};
 use crate::environment::Environment;
@@ -90,6 +90,22 @@ impl Service {
     pub async fn prepare(&self) -> Result<()> {
         reindex::follow_schemas(&*self.store, &self.registry, &self.directory, &*self.environment).await?;
         self.seal().await.map(|_| ())
+    }
+
+    /// Tells the store what tenants have spent of their rates here, and learns what they have spent with other servers on the
+    /// same store. A server calls it once a second; until it does, and where the store cannot be reached, rates are counted
+    /// by this service alone.
+    ///
+    /// # Errors
+    /// When the store cannot be reached.
+    pub async fn share_rates(&self) -> Result<()> {
+        let spent = self.rates.untold(self.environment.now());
+        if spent.is_empty() {
+            return Ok(());
+        }
+        let owed = self.store.spend(&Tenant::system(), &spent).await.map_err(store_error)?;
+        self.rates.learn(&spent, &owed, self.environment.now());
+        Ok(())
     }
 
     /// Answers a request. Every outcome is an answer, errors included. A body that fails with an [`std::io::Error`] of kind

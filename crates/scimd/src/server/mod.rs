@@ -126,6 +126,7 @@ impl Server {
         let Self { listener, observer, max_connections, identity, exchange, store, .. } = self;
         let mut tasks = Tasks::default();
         tasks.spawn(follow(Arc::clone(&exchange)));
+        tasks.spawn(share(Arc::clone(&exchange)));
         if let Some(observer) = observer {
             tasks.spawn(observer::serve(observer, Arc::clone(&exchange), store));
         }
@@ -227,12 +228,22 @@ async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 
 /// Follows what other processes change in the directory.
 async fn follow(exchange: Arc<Exchange>) {
+    every_second("the directory is followed", || exchange.service.directory().refresh()).await;
+}
+
+/// Shares rates with other processes on the same store.
+async fn share(exchange: Arc<Exchange>) {
+    every_second("rates are shared with other servers", || exchange.service.share_rates()).await;
+}
+
+/// Does something once a second, and says when it begins to fail and when it does not any more.
+async fn every_second<F: Future<Output = scim_core::Result<()>>>(what: &str, work: impl Fn() -> F) {
     let mut failing = false;
     loop {
-        let result = exchange.service.directory().refresh().await;
+        let result = work().await;
         match &result {
-            Err(error) if !failing => tracing::error!(?error, "the directory cannot be followed"),
-            Ok(()) if failing => tracing::info!("the directory is followed again"),
+            Err(error) if !failing => tracing::error!(?error, "failed, and is tried each second: {what}"),
+            Ok(()) if failing => tracing::info!("works again: {what}"),
             _ => {}
         }
         failing = result.is_err();

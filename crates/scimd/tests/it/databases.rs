@@ -1,6 +1,7 @@
 //! What only a database that several servers share can get wrong, and the commands that look after it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -95,6 +96,47 @@ fn a_token_revoked_beside_one_server_is_refused_by_the_other() {
     Client::new(other.address, &base("acme"), &keep).get("/Users").expect(200);
 }
 
+/// Three servers to which a tenant sends twice what it may, each: they let in what one of them would.
+#[test]
+fn a_rate_is_that_of_all_servers_together() {
+    const RATE: usize = 20;
+    const SERVERS: usize = 3;
+    let place = Place::in_database(&format!("[limits]\nrequests_per_second = {RATE}\nburst_seconds = 1"));
+    let token = place.tenant("acme", "generic");
+    let servers: Vec<_> = (0..SERVERS).map(|_| place.serve()).collect();
+    let (admitted, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for server in &servers {
+            let mut client = Client::new(server.address, &base("acme"), &token);
+            let (admitted, refused) = (&admitted, &refused);
+            scope.spawn(move || {
+                for number in 0.. {
+                    if admitted.load(Ordering::Relaxed) >= 12 * RATE {
+                        return;
+                    }
+                    // The pace is the load itself.
+                    let due = Duration::from_secs_f64(number as f64 / (2 * RATE) as f64);
+                    std::thread::sleep(due.saturating_sub(begun.elapsed()));
+                    match client.get("/Users?count=1").status {
+                        200 => admitted.fetch_add(1, Ordering::Relaxed),
+                        429 => refused.fetch_add(1, Ordering::Relaxed),
+                        status => panic!("{status}"),
+                    };
+                }
+            });
+        }
+    });
+    let (admitted, refused) = (admitted.into_inner(), refused.into_inner());
+    let of_one = RATE as f64 * (1.0 + begun.elapsed().as_secs_f64());
+    // Each begins with a burst of its own, which the tenant pays back.
+    assert!(
+        admitted as f64 <= 1.5 * of_one,
+        "{admitted} of {} where one server lets {of_one:.0} in",
+        admitted + refused
+    );
+}
+
 #[test]
 fn a_database_is_migrated_and_shown() {
     let database = Database::empty();
@@ -118,17 +160,17 @@ fn a_database_is_migrated_and_shown() {
         "there is no role `nobody-there`",
     );
     let migrate = ["store", "migrate", "--role", ROLE, "--store", &owner];
-    assert!(must(&migrate).contains("from schema version 0 to 1"));
-    assert!(must(&migrate).contains("is up to date, at schema version 1"));
+    assert!(must(&migrate).contains("from schema version 0 to 2"));
+    assert!(must(&migrate).contains("is up to date, at schema version 2"));
     refused(&["tenant", "list", "--store", &owner], 1, "is a superuser or has BYPASSRLS");
     must(&["tenant", "create", "acme", "--store", &address]);
     let status = must(&["store", "status", "--store", &address]);
     assert!(status.contains("forced on every table") && status.contains("acme"), "{status}");
-    database.run("INSERT INTO scim.migration (step) VALUES (2)");
+    database.run("INSERT INTO scim.migration (step) VALUES (3)");
     refused(
         &["tenant", "list", "--store", &address],
         1,
-        "has schema version 2, and this software knows up to 1",
+        "has schema version 3, and this software knows up to 2",
     );
     let file = format!("sqlite:{}", directory.path().join("a.db").display());
     assert!(must(&["store", "migrate", "--store", &file]).contains("is up to date"));
