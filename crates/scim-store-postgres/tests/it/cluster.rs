@@ -25,7 +25,8 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgre
 
 /// A cluster that ends with this process.
 pub(crate) struct Cluster {
-    directory: PathBuf,
+    /// Its own, with its data in it.
+    pub(crate) directory: PathBuf,
     superuser: String,
 }
 

@@ -10,7 +10,6 @@
 )]
 
 #[path = "../../../scim-store-postgres/tests/it/cluster.rs"]
-#[expect(dead_code, reason = "not everything that the store's own tests need is needed here")]
 mod cluster;
 mod commands;
 mod databases;

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scimd::config::StoreUrl;
 
@@ -310,15 +310,20 @@ impl Process {
     /// Waits until what was printed on standard output and standard error has what is looked for.
     #[track_caller]
     pub(crate) fn wait_for<T>(&self, what: &str, look: impl Fn(&str, &str) -> Option<T>) -> T {
+        let begun = Instant::now();
         let mut state = self.printed.state.lock().expect("the lock");
         loop {
             if let Some(found) = look(&state.0, &state.1) {
                 return found;
             }
-            let (next, late) = self.printed.more.wait_timeout(state, PATIENCE).expect("the lock");
-            state = next;
+            (state, _) = self.printed.more.wait_timeout(state, PATIENCE).expect("the lock");
             let ended = state.2 == 2 && look(&state.0, &state.1).is_none();
-            assert!(!ended && !late.timed_out(), "scimd did not say {what}:\n{}\n{}", state.0, state.1);
+            assert!(
+                !ended && begun.elapsed() < PATIENCE,
+                "scimd did not say {what}:\n{}\n{}",
+                state.0,
+                state.1
+            );
         }
     }
 

@@ -1,7 +1,10 @@
-//! A full disk: writes are refused, reads live, and when there is room again nobody has to do anything.
+//! A full disk: writes are refused, reads live, and when there is room again nobody has to do anything. It is that of the
+//! SQLite file, or that of the tables in a PostgreSQL of its own; PostgreSQL's own log is elsewhere, since without room for
+//! that the database ends by itself, which is the row `restart`.
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +15,8 @@ use scimd::config::StoreUrl;
 use super::journal::Journal;
 use super::state::verify;
 use super::traffic::{Ending, Watch, Writer, groups};
-use super::{FAST, TENANT, millis, not_run, only_sqlite, seen, sized};
+use super::{FAST, TENANT, millis, not_run, on_postgres, seen, sized};
+use crate::cluster::Cluster;
 use crate::server::{Directory, Place, Server};
 
 const ROW: &str = "disk";
@@ -22,13 +26,19 @@ const WRITERS: usize = 4;
 struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(path: PathBuf) -> Result<Self, String> {
+    /// In this directory, for whoever that belongs to.
+    fn mount(folder: &Path) -> Result<Self, String> {
+        let path = folder.join("disk");
         fs::create_dir(&path).expect("a directory");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=40m,mode=0700", "scimd-faults"]).arg(&path);
         match mount.output() {
             Err(error) => Err(format!("`mount` does not start: {error}")),
-            Ok(output) if output.status.success() => Ok(Self(path)),
+            Ok(output) if output.status.success() => {
+                let owner = fs::metadata(folder).expect("a directory");
+                chown(&path, Some(owner.uid()), Some(owner.gid())).expect("it is given away");
+                Ok(Self(path))
+            }
             Ok(output) => {
                 let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
                 Err(format!("mounting a small file system needs root: {words}"))
@@ -55,29 +65,37 @@ impl Disk {
         self.0.join("filler")
     }
 
-    fn database(&self) -> PathBuf {
-        Path::join(&self.0, "scimd.db")
+    /// A place whose data are on it.
+    fn place(&self, cluster: Option<&Cluster>) -> Place {
+        let Some(cluster) = cluster else {
+            return Place::on(Directory::new(), StoreUrl::Sqlite(Path::join(&self.0, "scimd.db")), FAST);
+        };
+        let database = cluster.database();
+        database.run(&format!("CREATE TABLESPACE small LOCATION '{}'", self.0.display()));
+        for what in ["TABLE", "INDEX"] {
+            database.run(&format!("ALTER {what} ALL IN TABLESPACE pg_default SET TABLESPACE small"));
+        }
+        Place::in_this(database, FAST)
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        let _ = fs::remove_dir(&self.0);
     }
 }
 
 #[test]
 fn a_full_disk_is_survived() {
     let cycles = sized(3, 20);
-    if !only_sqlite(ROW) {
-        return;
-    }
+    let cluster = on_postgres().then(Cluster::start);
     let directory = Directory::new();
-    let disk = match Disk::mount(directory.path().join("disk")) {
+    let disk = match Disk::mount(cluster.as_ref().map_or(directory.path(), |cluster| &cluster.directory)) {
         Ok(disk) => disk,
         Err(why) => return not_run(ROW, why),
     };
-    let place = Place::on(directory, StoreUrl::Sqlite(disk.database()), FAST);
+    let place = disk.place(cluster.as_ref());
     let token = place.tenant(TENANT, "generic");
     let journal = Journal::create(place.directory.path());
     let watch = Watch::default();
@@ -114,7 +132,7 @@ fn a_full_disk_is_survived() {
     });
     let statuses = watch.only(&[200, 201, 204, 409, 503, 507]).statuses;
     verify(&server.place.store, &mut client, &groups, &journal);
-    // The same file, opened anew.
+    // The same store, opened anew.
     let Server { process, place } = server;
     process.kill();
     let server = Server { process: place.serve(), place };

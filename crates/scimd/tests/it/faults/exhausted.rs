@@ -1,39 +1,42 @@
-//! More writes than the store lets wait: those are refused at once, and health, reads and the rest live.
+//! More than the store lets wait: those are refused at once, and what needs nothing of it lives. In SQLite that are writes,
+//! for which there is a queue; in PostgreSQL whatever finds all connections taken.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use super::journal::{Intent, Journal};
-use super::lock::{Held, file};
+use super::lock::{Held, Part};
 use super::state::verify;
-use super::traffic::{Watch, Writer};
-use super::{TENANT, millis, only_sqlite, seen};
+use super::traffic::{Ending, Watch, Writer, groups};
+use super::{TENANT, millis, on_postgres, seen};
 use crate::http::Client;
 use crate::server::{Place, Server};
 
 const ROW: &str = "exhausted";
 /// More than one transaction takes and the queue holds.
 const CLIENTS: usize = 1600;
+/// Several times as many as there are connections.
+const READERS: usize = 64;
+const WRITERS: usize = 8;
+
+/// Nobody is stopped for being fast, and health can be asked for.
+const OBSERVED: &str = "[limits]\nrequests_per_second = 1000000\n[metrics]\nlisten = \"127.0.0.1:0\"";
 
 #[test]
 fn the_queue_of_writes_is_full() {
-    if !only_sqlite(ROW) {
+    if on_postgres() {
         return;
     }
     scimd::signal::raise_descriptor_limit();
-    let place = Place::new("[limits]\nrequests_per_second = 1000000\n[metrics]\nlisten = \"127.0.0.1:0\"");
+    let place = Place::new(OBSERVED);
     let token = place.tenant(TENANT, "generic");
     let journal = Journal::create(place.directory.path());
     let watch = Watch::default();
     let server = Server { process: place.serve(), place };
-    let observer = server.process.wait_for("where metrics are", |_, err| {
-        let mut lines = err.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.find_map(|event| event["metrics"].as_str()?.parse().ok())
-    });
+    let observer = server.process.metrics();
     let mut client = server.client(TENANT, &token);
-    let held = Held::by_another(file(&server.place.store));
+    let held = Held::by_another(&server.place, Part::File);
     let sent = AtomicUsize::new(0);
     let mut probes = Vec::new();
     std::thread::scope(|scope| {
@@ -51,14 +54,8 @@ fn the_queue_of_writes_is_full() {
         }
         journal.wait("for refusals", |count| count.unknown > 0);
         // The queue is full: what comes now is refused without waiting for anything.
-        for (what, target, path) in [
-            ("healthz", observer, "/healthz"),
-            ("readyz", observer, "/readyz"),
-            ("metrics", observer, "/metrics"),
-        ] {
-            let begun = Instant::now();
-            assert_eq!(Client::bare(target, "").get(path).status, 200, "{path}");
-            probes.push((what, begun.elapsed()));
+        for path in ["/healthz", "/readyz", "/metrics"] {
+            probes.push((path, probe(observer, path, 200)));
         }
         let begun = Instant::now();
         client.get("/Users?count=0").expect(200);
@@ -69,14 +66,96 @@ fn the_queue_of_writes_is_full() {
     assert!(err.contains("too many changes wait already"), "the queue was never full");
     let seen_by_clients = watch.only(&[201, 503]);
     verify(&server.place.store, &mut client, &[], &journal);
-    let probes: Vec<String> =
-        probes.iter().map(|(what, took): &(&str, Duration)| format!("{what} {}", millis(*took))).collect();
     seen(
         ROW,
         format_args!(
             "{CLIENTS} writes at once while the file was held: {:?}; meanwhile {}",
             seen_by_clients.statuses,
-            probes.join(", ")
+            told(&probes)
         ),
     );
+}
+
+#[test]
+fn all_connections_are_taken() {
+    if !on_postgres() {
+        return;
+    }
+    let place = Place::new(OBSERVED);
+    let token = place.tenant(TENANT, "generic");
+    let journal = Journal::create(place.directory.path());
+    let watch = Watch::default();
+    let server = Server { process: place.serve(), place };
+    let observer = server.process.metrics();
+    let mut client = server.client(TENANT, &token);
+    let groups = groups(&mut client, 2);
+    let ended = AtomicBool::new(false);
+    let mut probes = Vec::new();
+    let mut waits = Vec::new();
+    std::thread::scope(|scope| {
+        for number in 0..WRITERS {
+            let (client, groups, journal, watch) = (client.clone(), &groups, &journal, &watch);
+            let ended = &ended;
+            scope.spawn(move || {
+                let writer = Writer { client, groups, journal, watch, reconnects: false };
+                writer.run(&format!("w{number}"), || ended.load(Ordering::Relaxed))
+            });
+        }
+        let _ending = Ending(&ended);
+        journal.wait("for writes", |count| count.done > 50);
+        let held = Held::by_another(&server.place, Part::Everything);
+        let before = journal.count();
+        // Lists are not let have all connections.
+        let paths = ["/Users?count=1".to_owned(), format!("/Groups/{}", groups[0])];
+        let readers: Vec<_> = (0..READERS)
+            .map(|number| {
+                let (mut client, path) = (client.clone(), paths[number % paths.len()].clone());
+                scope.spawn(move || {
+                    let begun = Instant::now();
+                    let answer = client.get(&path);
+                    assert_eq!(answer.status, 503, "{}", answer.text());
+                    assert!(answer.header("retry-after").is_some(), "when to come again");
+                    begun.elapsed()
+                })
+            })
+            .collect();
+        // Some wait for the table and have all connections; the others are not let wait for those.
+        server.process.wait_for("that all are taken", |_, err| err.find("all connections are busy"));
+        for (path, status) in [("/healthz", 200), ("/readyz", 503), ("/metrics", 200)] {
+            probes.push((path, probe(observer, path, status)));
+        }
+        waits = readers.into_iter().map(|reader| reader.join().expect("no panic")).collect();
+        journal.wait("for writers to be told", |count| count.unknown >= before.unknown + WRITERS);
+        held.release();
+        let before = journal.count();
+        journal.wait("for writes after it was released", |count| count.done > before.done + 50);
+        probe(observer, "/readyz", 200);
+        client.get("/Users?count=1").expect(200);
+    });
+    let seen_by_writers = watch.only(&[200, 201, 204, 409, 503]);
+    verify(&server.place.store, &mut client, &groups, &journal);
+    waits.sort();
+    seen(
+        ROW,
+        format_args!(
+            "{READERS} readers while a table was held, each told 503 after {} to {}; meanwhile {}; writers {:?}; 0 lost",
+            millis(waits[0]),
+            millis(waits[READERS - 1]),
+            told(&probes),
+            seen_by_writers.statuses
+        ),
+    );
+}
+
+/// Asks for health or metrics, and gives how long that took.
+#[track_caller]
+fn probe(observer: SocketAddr, path: &str, status: u16) -> Duration {
+    let begun = Instant::now();
+    assert_eq!(Client::bare(observer, "").get(path).status, status, "{path}");
+    begun.elapsed()
+}
+
+fn told(probes: &[(&str, Duration)]) -> String {
+    let told: Vec<String> = probes.iter().map(|(what, took)| format!("{what} {}", millis(*took))).collect();
+    told.join(", ")
 }
