@@ -4,7 +4,8 @@
 //!   tenant, and a statement that forgets it sees nothing. A role that is not bound by that is refused.
 //! * **Writers** of one tenant wait for one another, so that changes are numbered in the order in which they become
 //!   visible. Those of one server share a transaction: two round trips and one sync for all who wait.
-//! * **Readers** wait for nobody. A point read is one round trip, a page a constant number of them.
+//! * **Readers** wait for no writer. A point read is one round trip, a page a constant number of them. For what may take long
+//!   there are fewer places than connections, for which tenants take turns.
 //! * **What is acknowledged** is synced. A commit whose connection is lost is looked for, and otherwise reported as
 //!   unknown.
 //!
@@ -20,6 +21,7 @@ mod entries;
 mod error;
 mod existing;
 mod people;
+mod places;
 mod pool;
 mod reports;
 mod rows;

@@ -8,11 +8,11 @@ use scim_store::{
     PersonQuery, Query, Record, ReportQuery, Reported, Side, Spent, Store, StoreError, Tenant,
 };
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Semaphore;
 
 use crate::address::Address;
 use crate::check;
 use crate::error::{Failed, Kind, OpenError};
+use crate::places::Places;
 use crate::pool::{Pool, Snapshot};
 use crate::schema::{self, MIGRATIONS, Migrated, Standing};
 use crate::search::{Search, may_walk};
@@ -37,7 +37,7 @@ pub struct Options {
     pub lock: Duration,
     /// How long a commit is tried again after losing its connection.
     pub patience: Duration,
-    /// Most changesets of one tenant that may wait.
+    /// Most changesets of one tenant that may wait, and most of its long reads.
     pub queue: usize,
     /// Most changesets that share a transaction.
     pub batch: usize,
@@ -69,7 +69,7 @@ impl Default for Options {
 pub struct PostgresStore {
     pool: Arc<Pool>,
     writer: Writer,
-    walks: Arc<Semaphore>,
+    walks: Arc<Places>,
     wait: Duration,
     standing: Standing,
     address: Address,
@@ -127,7 +127,7 @@ impl PostgresStore {
         let long = (pool.size() * 3 / 4).max(1);
         let Options { queue, batch, patience, wait, .. } = options;
         let writer = Writer::new(Arc::clone(&pool), runtime.handle()?.clone(), queue, batch, patience);
-        let walks = Arc::new(Semaphore::new(long));
+        let walks = Places::new(long, queue);
         Ok(Self { pool, writer, walks, wait, standing, address: address.clone(), runtime })
     }
 
@@ -177,9 +177,9 @@ impl PostgresStore {
             (Arc::clone(&self.pool), Arc::clone(&self.walks), self.wait, tenant.clone());
         let work = async move {
             let _walk = match is_long {
-                true => match tokio::time::timeout(wait, walks.acquire_owned()).await {
-                    Ok(Ok(walk)) => Some(walk),
-                    Ok(Err(_)) | Err(_) => {
+                true => match tokio::time::timeout(wait, walks.take(&tenant)).await {
+                    Ok(Some(walk)) => Some(walk),
+                    Ok(None) | Err(_) => {
                         return Err(Failed::new(Kind::Busy, "too many queries run already"));
                     }
                 },

@@ -1,4 +1,4 @@
-//! Connections to read with: some for the calling thread, some with threads of their own.
+//! Connections to read with: some for the calling thread, some with threads of their own, for which tenants take turns.
 //!
 //! Beginning and ending a read transaction takes locks of the file, for which threads of a process wait for one another.
 //! So a connection of the calling thread keeps its transaction, and reads on in it until something was committed. What
@@ -6,12 +6,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use scim_store::StoreError;
+use scim_store::{StoreError, Tenant, Turns};
 use tokio::sync::oneshot;
 
 use crate::database::Database;
@@ -22,7 +21,19 @@ const KEEP: Duration = Duration::from_millis(5);
 /// All connections that read.
 pub(crate) struct Readers {
     points: Arc<Points>,
-    walks: SyncSender<Walk>,
+    walks: Arc<Walks>,
+}
+
+/// What waits for a thread of its own.
+struct Walks {
+    waiting: Mutex<Waiting>,
+    more: Condvar,
+}
+
+struct Waiting {
+    turns: Turns<Walk>,
+    /// Whether nobody can ask any more.
+    is_over: bool,
 }
 
 /// The connections that read on the calling thread.
@@ -71,14 +82,16 @@ impl Readers {
             wait,
             commits: AtomicU64::default(),
         });
-        let (walks, waiting) = sync_channel(queue);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let waiting = Mutex::new(Waiting { turns: Turns::new(queue), is_over: false });
+        let walks = Arc::new(Walks { waiting, more: Condvar::new() });
+        // The threads that there are end with it, should one not start.
+        let readers = Self { points, walks };
         for database in walkers {
-            let (waiting, points) = (Arc::clone(&waiting), Arc::clone(&points));
+            let (walks, points) = (Arc::clone(&readers.walks), Arc::clone(&readers.points));
             let builder = thread::Builder::new().name("scim-sqlite-reader".to_owned());
-            builder.spawn(move || walk(&database, &waiting, &points))?;
+            builder.spawn(move || walk(&database, &walks, &points))?;
         }
-        Ok(Self { points, walks })
+        Ok(readers)
     }
 
     /// Those who want to know of each commit.
@@ -100,24 +113,50 @@ impl Readers {
         }
     }
 
-    /// Reads on a thread of its own. For what may walk.
+    /// Reads on a thread of its own, when it is the tenant's turn. For what may walk.
     pub(crate) async fn walk<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Database) -> Result<T, StoreError> + Send + 'static,
+        tenant: &Tenant,
+        read: impl FnOnce(&Database, &Tenant) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, outcome) = oneshot::channel();
+        let own = tenant.clone();
         let job: Walk = Box::new(move |database| {
             // Nobody waits any more if the request was given up.
             if !answer.is_closed() {
-                let _ = answer.send(read(database));
+                let _ = answer.send(read(database, &own));
             }
         });
-        match self.walks.try_send(job) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(unavailable("too many queries wait already")),
-            Err(TrySendError::Disconnected(_)) => return Err(unavailable("the readers have ended")),
+        if self.walks.lock().turns.push(tenant, job).is_err() {
+            return Err(unavailable("too many queries wait already"));
         }
+        self.walks.more.notify_one();
         outcome.await.unwrap_or_else(|_| Err(StoreError::Fault("a reader did not answer".into())))
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.walks.lock().is_over = true;
+        self.walks.more.notify_all();
+    }
+}
+
+impl Walks {
+    /// The next, once there is one. `None` when there will be none any more.
+    fn next(&self) -> Option<Walk> {
+        let mut waiting = self.lock();
+        loop {
+            match waiting.turns.pop() {
+                Some(walk) => return Some(walk),
+                None if waiting.is_over => return None,
+                None => waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -211,10 +250,8 @@ impl Drop for Lent<'_> {
     }
 }
 
-fn walk(database: &Database, waiting: &Mutex<Receiver<Walk>>, points: &Points) {
-    loop {
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
+fn walk(database: &Database, walks: &Walks, points: &Points) {
+    while let Some(job) = walks.next() {
         // A panic is told to whoever asked by the answer that does not come; the connection keeps no state of it.
         let _ = catch_unwind(AssertUnwindSafe(|| job(database)));
         if !database.connection.is_autocommit() {

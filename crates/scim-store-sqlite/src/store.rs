@@ -26,7 +26,7 @@ pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Options {
     /// How long to wait for another process that writes, before giving up.
     pub wait: Duration,
-    /// Most changesets, and most queries, that may wait.
+    /// Most changesets that may wait, and most queries of one tenant.
     pub queue: usize,
     /// Most changesets that share a transaction.
     pub batch: usize,
@@ -119,8 +119,8 @@ impl Store for SqliteStore {
             if ids.len() <= FEW {
                 return self.readers.point(|database| rows::records(database, tenant, ids));
             }
-            let (tenant, ids) = (tenant.clone(), ids.iter().map(|&id| id.to_owned()).collect::<Vec<_>>());
-            self.readers.walk(move |database| rows::records(database, &tenant, &ids)).await
+            let ids: Vec<String> = ids.iter().map(|&id| id.to_owned()).collect();
+            self.readers.walk(tenant, move |database, tenant| rows::records(database, tenant, &ids)).await
         })
     }
 
@@ -132,8 +132,8 @@ impl Store for SqliteStore {
             {
                 return Ok(page);
             }
-            let (tenant, query) = (tenant.clone(), query.clone());
-            self.readers.walk(move |database| Search::new(&tenant, &query).run(database)).await
+            let query = query.clone();
+            self.readers.walk(tenant, move |database, tenant| Search::new(tenant, &query).run(database)).await
         })
     }
 
@@ -147,8 +147,10 @@ impl Store for SqliteStore {
                     return Ok(page);
                 }
             }
-            let (tenant, query) = (tenant.clone(), query.clone());
-            self.readers.walk(move |database| rows::edges(database, &tenant, &query, query.count)).await
+            let query = query.clone();
+            self.readers
+                .walk(tenant, move |database, tenant| rows::edges(database, tenant, &query, query.count))
+                .await
         })
     }
 
@@ -158,8 +160,10 @@ impl Store for SqliteStore {
         after: Option<&'a str>,
         count: usize,
     ) -> Pending<'a, Vec<String>> {
-        let (tenant, after) = (tenant.clone(), after.unwrap_or_default().to_owned());
-        Box::pin(self.readers.walk(move |database| rows::crowded(database, &tenant, &after, count)))
+        let after = after.unwrap_or_default().to_owned();
+        Box::pin(
+            self.readers.walk(tenant, move |database, tenant| rows::crowded(database, tenant, &after, count)),
+        )
     }
 
     fn persons<'a>(&'a self, tenant: &'a Tenant, query: &'a PersonQuery) -> Pending<'a, PersonPage> {
@@ -167,8 +171,8 @@ impl Store for SqliteStore {
             if matches!(query, PersonQuery::Of(ids) if ids.len() <= FEW) {
                 return self.readers.point(|database| people::page(database, tenant, query));
             }
-            let (tenant, query) = (tenant.clone(), query.clone());
-            self.readers.walk(move |database| people::page(database, &tenant, &query)).await
+            let query = query.clone();
+            self.readers.walk(tenant, move |database, tenant| people::page(database, tenant, &query)).await
         })
     }
 
@@ -201,18 +205,20 @@ impl Store for SqliteStore {
     }
 
     fn changes<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Change>> {
-        let tenant = tenant.clone();
-        Box::pin(self.readers.walk(move |database| rows::changes(database, &tenant, after, count)))
+        Box::pin(
+            self.readers.walk(tenant, move |database, tenant| rows::changes(database, tenant, after, count)),
+        )
     }
 
     fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
-        let tenant = tenant.clone();
-        Box::pin(self.readers.walk(move |database| rows::audit(database, &tenant, after, count)))
+        Box::pin(
+            self.readers.walk(tenant, move |database, tenant| rows::audit(database, tenant, after, count)),
+        )
     }
 
     fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
-        let (tenant, query) = (tenant.clone(), query.clone());
-        Box::pin(self.readers.walk(move |database| reports::page(database, &tenant, &query)))
+        let query = query.clone();
+        Box::pin(self.readers.walk(tenant, move |database, tenant| reports::page(database, tenant, &query)))
     }
 }
 

@@ -34,6 +34,7 @@ mod spent;
 mod store;
 mod tenant;
 pub mod transfer;
+mod turns;
 mod walk;
 pub mod window;
 
@@ -50,4 +51,5 @@ pub use report::{Report, Reported};
 pub use spent::Spent;
 pub use store::{CommitError, Pending, Store, StoreError};
 pub use tenant::{InvalidTenant, Tenant};
+pub use turns::Turns;
 pub use walk::Walk;

@@ -13,4 +13,5 @@ mod searches;
 mod tenants;
 mod tls;
 mod transfer;
+mod turns;
 mod writers;

@@ -6,4 +6,5 @@ mod files;
 mod people;
 mod plans;
 mod transfer;
+mod turns;
 mod writers;

@@ -1,0 +1,39 @@
+//! Tenants take turns with what takes long.
+
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
+use scim_store::conformance::wait;
+use scim_store::{Store, Tenant};
+use scim_store_sqlite::Options;
+
+use crate::people::{Town, acme};
+
+/// What one tenant asks is not behind all that another has asked before.
+#[test]
+fn nobody_waits_for_all_of_another() {
+    const LOUD: usize = 100;
+    let town = Town::new(Options { walkers: 1, ..Options::default() });
+    town.commit(town.user("u1")).expect("created");
+    let (loud, quiet) = (acme(), Tenant::new("quiet").expect("a name"));
+    wait(town.store.commit(&quiet, town.user("u1"))).expect("created");
+    let query = town.query("User", r#"emails.value co "nobody""#, "");
+    town.statements();
+    // No statement is run before it was noted.
+    let nothing_runs = town.statements.lock().expect("not poisoned");
+    let mut context = Context::from_waker(Waker::noop());
+    let mut lists: Vec<_> = (0..LOUD).map(|_| town.store.query(&loud, &query)).collect();
+    for list in &mut lists {
+        assert!(Pin::new(list).poll(&mut context).is_pending());
+    }
+    let mut one = town.store.crowded(&quiet, None, 1);
+    assert!(Pin::new(&mut one).poll(&mut context).is_pending());
+    drop(nothing_runs);
+    wait(one).expect("an answer");
+    for list in lists {
+        wait(list).expect("a page");
+    }
+    let statements: Vec<String> = town.statements();
+    let place = statements.iter().position(|sql| sql.contains("edge")).expect("it was run");
+    assert!(place < statements.len() / 2, "statement {place} of {}", statements.len());
+}

@@ -1,0 +1,77 @@
+//! Who is next: each tenant in its turn, however many of another wait. It keeps those who wait in order, and neither lets
+//! anybody in nor wakes anybody.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::Tenant;
+
+/// Those who wait, of each tenant in the order in which they came, and the tenants in turns.
+#[derive(Debug)]
+pub struct Turns<T> {
+    waiting: HashMap<Tenant, VecDeque<T>>,
+    /// Every tenant of whom somebody waits, once.
+    order: VecDeque<Tenant>,
+    most: usize,
+}
+
+impl<T> Turns<T> {
+    /// Nobody waits. Of each tenant there can be at most so many.
+    pub fn new(most: usize) -> Self {
+        Self { waiting: HashMap::new(), order: VecDeque::new(), most }
+    }
+
+    /// Lets somebody wait.
+    ///
+    /// # Errors
+    /// When too many of the tenant wait already: it is given back.
+    pub fn push(&mut self, tenant: &Tenant, item: T) -> Result<(), T> {
+        match self.waiting.get_mut(tenant) {
+            Some(queue) if queue.len() >= self.most => return Err(item),
+            Some(queue) => queue.push_back(item),
+            None => {
+                self.waiting.insert(tenant.clone(), VecDeque::from([item]));
+                self.order.push_back(tenant.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Who is next, if anybody waits.
+    pub fn pop(&mut self) -> Option<T> {
+        let tenant = self.order.pop_front()?;
+        let queue = self.waiting.get_mut(&tenant)?;
+        let item = queue.pop_front();
+        match queue.is_empty() {
+            true => drop(self.waiting.remove(&tenant)),
+            false => self.order.push_back(tenant),
+        }
+        item
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_take_turns_and_each_keeps_its_order() {
+        let [a, b, c] = ["a", "b", "c"].map(|name| Tenant::new(name).expect("a name"));
+        let mut turns = Turns::new(4);
+        for item in ["a1", "a2", "a3", "a4"] {
+            assert_eq!(turns.push(&a, item), Ok(()));
+        }
+        assert_eq!(turns.push(&a, "a5"), Err("a5"));
+        assert_eq!(turns.pop(), Some("a1"));
+        assert_eq!(turns.push(&b, "b1"), Ok(()));
+        assert_eq!(turns.push(&b, "b2"), Ok(()));
+        assert_eq!(turns.push(&c, "c1"), Ok(()));
+        let mut all = Vec::new();
+        while let Some(item) = turns.pop() {
+            all.push(item);
+        }
+        assert_eq!(all, ["a2", "b1", "c1", "a3", "b2", "a4"]);
+        assert_eq!(turns.push(&a, "a6"), Ok(()));
+        assert_eq!(turns.pop(), Some("a6"));
+        assert_eq!(turns.pop(), None);
+    }
+}
