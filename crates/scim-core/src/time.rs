@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
 
 /// A moment, in milliseconds since 1970-01-01T00:00:00Z. It always arrives as a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -20,8 +20,34 @@ impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds, as in `meta.lastModified`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = DateTime::<Utc>::from_timestamp_millis(self.0).unwrap_or_default();
-        f.write_str(&moment.to_rfc3339_opts(SecondsFormat::Millis, true))
+        match written(moment) {
+            Some(text) => f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?),
+            None => f.write_str(&moment.to_rfc3339_opts(SecondsFormat::Millis, true)),
+        }
     }
+}
+
+/// A moment of the years 0 to 9999, digit by digit: every answer has two of them for each resource.
+fn written(moment: DateTime<Utc>) -> Option<[u8; 24]> {
+    let year = u32::try_from(moment.year()).ok().filter(|year| *year <= 9999)?;
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut write = |end: usize, mut number: u32| {
+        for byte in text.get_mut(..end).into_iter().flatten().rev() {
+            if number == 0 {
+                break;
+            }
+            *byte += (number % 10) as u8;
+            number /= 10;
+        }
+    };
+    write(4, year);
+    write(7, moment.month());
+    write(10, moment.day());
+    write(13, moment.hour());
+    write(16, moment.minute());
+    write(19, moment.second());
+    write(23, moment.timestamp_subsec_millis());
+    Some(text)
 }
 
 /// A parsed `dateTime` value: whole seconds since 1970 and nanoseconds, ordered by time whatever the offset.
@@ -96,5 +122,13 @@ mod tests {
     fn timestamps_are_written_in_utc() {
         assert_eq!(Timestamp(1_305_261_754_042).to_string(), "2011-05-13T04:42:34.042Z");
         assert_eq!(Timestamp(0).plus_seconds(60).to_string(), "1970-01-01T00:01:00.000Z");
+        let years = 86_400_000 * 365;
+        for millis in
+            [i64::MIN, -years * 1971, -1, 0, 999, years * 17 + 1, years * 7000, years * 9000, i64::MAX]
+        {
+            let moment = DateTime::<Utc>::from_timestamp_millis(millis).unwrap_or_default();
+            let expected = moment.to_rfc3339_opts(SecondsFormat::Millis, true);
+            assert_eq!(Timestamp(millis).to_string(), expected, "{millis}");
+        }
     }
 }

@@ -61,7 +61,7 @@ impl Service {
                 let projection = projection(&query()?, &resource_type)?;
                 let body = json::parse(sent)?;
                 let record = context.create(&resource_type, body).await?;
-                context.show_written(StatusCode::CREATED, &resource_type, &record, &projection).await
+                context.show_created(&resource_type, &record, &projection).await
             }
             (Endpoint::Collection(resource_type), _) => {
                 self.search(context, &Scope::Type(resource_type), &query()?).await

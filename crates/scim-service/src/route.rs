@@ -139,6 +139,10 @@ pub(crate) fn split_tenant(path: &str) -> Option<(&str, &str)> {
 
 /// Decodes an identifier. One that could be taken for a path, or that no server ever gave out, leads nowhere.
 fn identifier(segment: &str) -> Option<String> {
+    if !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        // As every identifier that was made here.
+        return Some(segment.to_owned());
+    }
     let decoded = percent_decode_str(segment).decode_utf8().ok()?;
     let odd = |c: char| c.is_control() || c == '/' || c == '\\' || c == ';';
     let plain = !decoded.is_empty() && decoded != "." && decoded != ".." && !decoded.contains(odd);

@@ -275,7 +275,7 @@ impl Service {
 
     /// Where a tenant's resources are, without a slash at the end.
     pub(crate) fn base_of(&self, tenant: &Tenant) -> String {
-        format!("{}/t/{tenant}/scim/v2", self.settings.base_url)
+        [self.settings.base_url.as_str(), "/t/", tenant.as_str(), "/scim/v2"].concat()
     }
 
     /// Where resources are kept.

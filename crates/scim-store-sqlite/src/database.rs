@@ -137,14 +137,19 @@ impl Database {
 }
 
 /// Binds the parameters that a statement has.
+///
+/// # Errors
+/// When one of them is not among those given, which would leave it NULL.
 pub(crate) fn bind(
     statement: &mut CachedStatement<'_>,
     parameters: &Parameters<'_>,
 ) -> Result<(), StoreError> {
-    for (name, value) in parameters {
-        if let Some(index) = statement.parameter_index(name).map_err(store_error)? {
-            statement.raw_bind_parameter(index, value).map_err(store_error)?;
-        }
+    for index in 1..=statement.parameter_count() {
+        let name = statement.parameter_name(index).unwrap_or_default();
+        let Some((_, value)) = parameters.iter().find(|(given, _)| *given == name) else {
+            return Err(StoreError::Fault(format!("a statement's parameter {name:?} has no value").into()));
+        };
+        statement.raw_bind_parameter(index, value).map_err(store_error)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use scim_store::{
 use serde_json::Value;
 
 use crate::database::Database;
-use crate::error::corrupt;
+use crate::error::{corrupt, store_error};
 
 /// The columns of a record, of `resource` under the name `r`.
 macro_rules! record_columns {
@@ -154,22 +154,92 @@ pub(crate) fn edges(
         ],
     )?;
     let mut rows = statement.raw_query();
-    let mut edges: Vec<Edge> = Vec::new();
-    while let Some(row) = rows.next().map_err(crate::error::store_error)? {
+    let mut edges = Edges::default();
+    while let Some(row) = rows.next().map_err(store_error)? {
         let read = || -> rusqlite::Result<_> {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get::<_, i64>(4)? as u64))
         };
-        let (of, id, kind, label, since) = read().map_err(crate::error::store_error)?;
-        let edge = Edge { of, id, resource_type: database.text(kind)?, label, since };
-        // What the loops promise, checked: pages would lose edges otherwise.
-        if edges.last().is_some_and(|last| (&last.of, &last.id) >= (&edge.of, &edge.id)) {
+        let (of, id, kind, label, since) = read().map_err(store_error)?;
+        edges.push(Edge { of, id, resource_type: database.text(kind)?, label, since })?;
+    }
+    Ok(edges.page(count))
+}
+
+macro_rules! record_with_edges_sql {
+    ($known:literal, $other:literal) => {
+        concat!(
+            "SELECT ",
+            record_columns!(),
+            ", e.",
+            $other,
+            ", o.type, o.label, e.since FROM resource r",
+            " LEFT JOIN edge e ON e.tenant = r.tenant AND e.",
+            $known,
+            " = r.id LEFT JOIN resource o ON o.tenant = e.tenant AND o.id = e.",
+            $other,
+            " WHERE r.tenant = ?1 AND r.id = ?2 ORDER BY e.",
+            $other,
+            " LIMIT ?3"
+        )
+    };
+}
+
+/// A record and the first page of at most `count` of its edges, by one statement: it is what most reads are.
+pub(crate) fn record_with_edges(
+    database: &Database,
+    tenant: &Tenant,
+    id: &str,
+    side: Side,
+    count: usize,
+) -> Result<Option<(Record, EdgePage)>, StoreError> {
+    let Some(tenant) = database.tenant(tenant)? else { return Ok(None) };
+    let sql = match side {
+        Side::Members => record_with_edges_sql!("grp", "member"),
+        Side::Groups => record_with_edges_sql!("member", "grp"),
+    };
+    let limit = clamp(count as u64).saturating_add(1);
+    let mut statement = database.prepare(sql)?;
+    let mut rows = statement.query((tenant, id, limit)).map_err(store_error)?;
+    let Some(row) = rows.next().map_err(store_error)? else { return Ok(None) };
+    let record = RawRecord::read(row, 0).map_err(store_error)?.finish(database)?;
+    let mut edges = Edges::default();
+    let mut row = Some(row);
+    while let Some(edge) = row {
+        let read = || -> rusqlite::Result<_> {
+            let Some(other) = edge.get::<_, Option<String>>(7)? else { return Ok(None) };
+            Ok(Some((other, edge.get(8)?, edge.get(9)?, edge.get::<_, i64>(10)? as u64)))
+        };
+        let Some((other, kind, label, since)) = read().map_err(store_error)? else { break };
+        let resource_type = database.text(kind)?;
+        edges.push(Edge { of: record.id.clone(), id: other, resource_type, label, since })?;
+        row = rows.next().map_err(store_error)?;
+    }
+    Ok(Some((record, edges.page(count))))
+}
+
+/// Edges in their order.
+#[derive(Default)]
+struct Edges(Vec<Edge>);
+
+impl Edges {
+    /// Adds the next one.
+    ///
+    /// # Errors
+    /// When it does not come after the last one: pages would lose edges.
+    fn push(&mut self, edge: Edge) -> Result<(), StoreError> {
+        if self.0.last().is_some_and(|last| (&last.of, &last.id) >= (&edge.of, &edge.id)) {
             return Err(corrupt("edges come out of order"));
         }
-        edges.push(edge);
+        self.0.push(edge);
+        Ok(())
     }
-    let more = edges.len() > count;
-    edges.truncate(count);
-    Ok(EdgePage { edges, more })
+
+    /// The first `count`, of which one more was asked for.
+    fn page(mut self, count: usize) -> EdgePage {
+        let more = self.0.len() > count;
+        self.0.truncate(count);
+        EdgePage { edges: self.0, more }
+    }
 }
 
 /// Members of several groups of one type, by a walk of the memberships. Their types are looked at only where there are

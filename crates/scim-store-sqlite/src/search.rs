@@ -297,11 +297,11 @@ impl Numbered<'_> {
         more: &[(&'static str, &dyn ToSql)],
     ) -> Result<CachedStatement<'_>, StoreError> {
         let mut statement = self.database.prepare(sql)?;
-        bind(&mut statement, &[(":tenant", &self.tenant), (":type", &self.kind)])?;
-        for (name, value) in &stretch.parameters {
-            bind(&mut statement, &[(*name, value)])?;
-        }
-        bind(&mut statement, more)?;
+        let mut parameters: Vec<(&'static str, &dyn ToSql)> = Vec::with_capacity(8);
+        parameters.extend([(":tenant", &self.tenant as &dyn ToSql), (":type", &self.kind)]);
+        parameters.extend(stretch.parameters.iter().map(|(name, value)| (*name, value as &dyn ToSql)));
+        parameters.extend(more);
+        bind(&mut statement, &parameters)?;
         Ok(statement)
     }
 
@@ -418,7 +418,7 @@ impl IndexWalk {
 
 impl Stretch {
     fn sql(&self, columns: &str, limit: &str) -> String {
-        format!("SELECT {columns} FROM {} WHERE {}{}{limit}", self.rows, self.condition, self.order)
+        ["SELECT ", columns, " FROM ", self.rows, " WHERE ", self.condition, self.order, limit].concat()
     }
 
     fn has_key(&self) -> bool {

@@ -50,7 +50,7 @@ impl Default for Options {
             batch: 256,
             readers: cores.clamp(2, 8),
             walkers: cores.clamp(2, 4),
-            cache: 32 << 10,
+            cache: 48 << 10,
             trace: None,
         }
     }
@@ -184,15 +184,12 @@ impl Store for SqliteStore {
         count: usize,
     ) -> Pending<'a, Option<(Record, EdgePage)>> {
         Box::pin(async move {
-            let query = EdgeQuery { side, of: vec![id.to_owned()], after: None, count };
             let few = count.min(FEW);
-            let found = self.readers.point(|database| {
-                let record = rows::records(database, tenant, &[id])?.pop().flatten();
-                let Some(record) = record else { return Ok(None) };
-                Ok(Some((record, rows::edges(database, tenant, &query, few)?)))
-            })?;
+            let found =
+                self.readers.point(|database| rows::record_with_edges(database, tenant, id, side, few))?;
             match found {
                 Some((record, page)) if page.more && few < count => {
+                    let query = EdgeQuery { side, of: vec![id.to_owned()], after: None, count };
                     Ok(Some((record, self.edges(tenant, &query).await?)))
                 }
                 found => Ok(found),

@@ -1,5 +1,7 @@
 //! The list response (RFC 7644 §3.4.2, RFC 9865 §2), put together from resources that are bytes already.
 
+use std::io::Write;
+
 /// URN of the message.
 pub const LIST_RESPONSE: &str = "urn:ietf:params:scim:api:messages:2.0:ListResponse";
 
@@ -39,18 +41,21 @@ impl ListWriter {
 
     /// The message. `total` counts all matches, on whatever page.
     pub fn finish(self, total: u64) -> Vec<u8> {
-        let mut head = format!(
+        let cursor = self.next_cursor.as_ref().map_or(0, String::len);
+        let mut message = Vec::with_capacity(self.resources.len() + cursor + 256);
+        // Writing into memory cannot fail.
+        let _ = write!(
+            message,
             "{{\"schemas\":[\"{LIST_RESPONSE}\"],\"totalResults\":{total},\"itemsPerPage\":{}",
             self.count
         );
         if let Some(number) = self.start_index {
-            head.push_str(&format!(",\"startIndex\":{number}"));
+            let _ = write!(message, ",\"startIndex\":{number}");
         }
         if let Some(cursor) = &self.next_cursor {
-            head.push_str(&format!(",\"nextCursor\":{}", serde_json::Value::from(cursor.as_str())));
+            let _ = write!(message, ",\"nextCursor\":{}", serde_json::Value::from(cursor.as_str()));
         }
-        head.push_str(",\"Resources\":[");
-        let mut message = head.into_bytes();
+        message.extend_from_slice(b",\"Resources\":[");
         message.extend_from_slice(&self.resources);
         message.extend_from_slice(b"]}");
         message

@@ -38,6 +38,23 @@ impl Context<'_> {
         self.show(StatusCode::OK, &answer, projection)
     }
 
+    /// Answers with a resource that was just created. A member of groups is in none yet, which need not be looked up.
+    pub(crate) async fn show_created(
+        &self,
+        resource_type: &Arc<ResourceType>,
+        record: &Record,
+        projection: &Projection,
+    ) -> Result<Reply> {
+        match resource_type.membership() {
+            Some(Membership::Member) | None => {
+                self.show(StatusCode::CREATED, &self.answer(resource_type, record, &[]), projection)
+            }
+            Some(Membership::Group) => {
+                self.show_written(StatusCode::CREATED, resource_type, record, projection).await
+            }
+        }
+    }
+
     /// Answers with a resource that was just written. One with more members than an answer holds is shown without
     /// them: it must not look as if the write had failed.
     pub(crate) async fn show_written(

@@ -4,7 +4,7 @@ use scim_core::Result;
 use scim_core::project::Projection;
 use scim_core::schema::{Membership, Registry, ResourceType};
 use scim_store::{Edge, Record};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::etag;
 
@@ -73,16 +73,17 @@ impl<'a> Answer<'a> {
     }
 
     fn memberships(&self, projection: &Projection) -> Option<(&'static str, Value)> {
-        let (name, list): (_, Vec<Value>) = match self.resource_type.membership()? {
-            Membership::Group => {
-                ("members", self.edges.iter().map(|edge| Value::Object(self.member(edge))).collect())
-            }
+        let (name, element): (_, Element<'a>) = match self.resource_type.membership()? {
+            Membership::Group => ("members", Self::member),
             Membership::Member if self.edges.is_empty() => return None,
-            Membership::Member => {
-                ("groups", self.edges.iter().map(|edge| Value::Object(self.group(edge))).collect())
-            }
+            Membership::Member => ("groups", Self::group),
         };
-        projection.includes(name).then_some((name, Value::Array(list)))
+        let list = self.edges.iter().map(|edge| {
+            let mut map = Map::new();
+            element(self, edge, &mut |name, text| drop(map.insert(name.to_owned(), text.into())));
+            Value::Object(map)
+        });
+        projection.includes(name).then(|| (name, Value::Array(list.collect())))
     }
 
     /// The fast way: stored bytes, with `id` after `schemas` and the rest at the end.
@@ -116,44 +117,49 @@ impl<'a> Answer<'a> {
         out.extend_from_slice(b"}}");
     }
 
-    fn write_edges(&self, out: &mut Vec<u8>, name: &str, element: fn(&Self, &Edge) -> Map<String, Value>) {
+    fn write_edges(&self, out: &mut Vec<u8>, name: &str, element: Element<'a>) {
         out.push(b',');
         write_text(out, name);
         out.extend_from_slice(b":[");
         for (index, edge) in self.edges.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            // Writing into memory cannot fail.
-            let _ = serde_json::to_writer(&mut *out, &element(self, edge));
+            let mut open: &[u8] = if index > 0 { b",{" } else { b"{" };
+            element(self, edge, &mut |name, text| {
+                out.extend_from_slice(open);
+                write_text(out, name);
+                out.push(b':');
+                write_text(out, text);
+                open = b",";
+            });
+            out.push(b'}');
         }
         out.push(b']');
     }
 
-    fn member(&self, edge: &Edge) -> Map<String, Value> {
-        let mut element = Map::new();
-        element.insert("value".to_owned(), edge.id.as_str().into());
+    /// A member of a group, sub-attribute by sub-attribute.
+    fn member(&self, edge: &Edge, sub_attribute: &mut dyn FnMut(&'static str, &str)) {
+        sub_attribute("value", &edge.id);
         if let Some(location) = member_location(self.registry, self.base, edge) {
-            element.insert("$ref".to_owned(), location.into());
+            sub_attribute("$ref", &location);
         }
-        element.insert("type".to_owned(), (*edge.resource_type).into());
+        sub_attribute("type", &edge.resource_type);
         if !edge.label.is_empty() {
-            element.insert("display".to_owned(), edge.label.as_str().into());
+            sub_attribute("display", &edge.label);
         }
-        element
     }
 
-    fn group(&self, edge: &Edge) -> Map<String, Value> {
-        let mut element = Map::new();
-        element.insert("value".to_owned(), edge.id.as_str().into());
-        element.insert("$ref".to_owned(), location(self.base, "/Groups", &edge.id).into());
+    /// A group of a member, sub-attribute by sub-attribute.
+    fn group(&self, edge: &Edge, sub_attribute: &mut dyn FnMut(&'static str, &str)) {
+        sub_attribute("value", &edge.id);
+        sub_attribute("$ref", &location(self.base, "/Groups", &edge.id));
         if !edge.label.is_empty() {
-            element.insert("display".to_owned(), edge.label.as_str().into());
+            sub_attribute("display", &edge.label);
         }
-        element.insert("type".to_owned(), json!("direct"));
-        element
+        sub_attribute("type", "direct");
     }
 }
+
+/// Tells of an element's sub-attributes in their order.
+type Element<'a> = fn(&Answer<'a>, &Edge, &mut dyn FnMut(&'static str, &str));
 
 /// The URI of a member, if its type is still served.
 pub(crate) fn member_location(registry: &Registry, base: &str, member: &Edge) -> Option<String> {
@@ -163,7 +169,7 @@ pub(crate) fn member_location(registry: &Registry, base: &str, member: &Edge) ->
 
 /// The URI of a resource.
 pub(crate) fn location(base: &str, endpoint: &str, id: &str) -> String {
-    format!("{base}{endpoint}/{id}")
+    [base, endpoint, "/", id].concat()
 }
 
 fn write_text(out: &mut Vec<u8>, text: &str) {

@@ -3,13 +3,15 @@
 //! Every request has a line, so it is written straight into the line's buffer, without a tree of values. Spans are not
 //! shown; nothing here opens any.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use scim_core::time::Timestamp;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -28,18 +30,37 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         writer.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut writer)?;
+        moment(&mut writer)?;
         writer.write_str("\",\"level\":\"")?;
         writer.write_str(event.metadata().level().as_str())?;
-        writer.write_char('"')?;
+        writer.write_str("\"")?;
         let mut fields = Fields { writer, outcome: Ok(()) };
         event.record(&mut fields);
         let Fields { mut writer, outcome } = fields;
         outcome?;
-        writer.write_str(",\"target\":")?;
-        text(&mut writer, event.metadata().target())?;
-        writer.write_str("}\n")
+        writer.write_str(",\"target\":\"")?;
+        Escaped(&mut writer).write_str(event.metadata().target())?;
+        writer.write_str("\"}\n")
     }
+}
+
+thread_local! {
+    /// The second that this thread last wrote, and its text.
+    static SECOND: Cell<(u64, [u8; 19])> = const { Cell::new((u64::MAX, [0; 19])) };
+}
+
+/// The time in UTC, with microseconds.
+#[expect(clippy::disallowed_methods, reason = "a log line tells when it was written")]
+fn moment(writer: &mut Writer<'_>) -> fmt::Result {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let (known, mut text) = SECOND.get();
+    if known != now.as_secs() {
+        let second = Timestamp(0).plus_seconds(i64::try_from(now.as_secs()).unwrap_or_default()).to_string();
+        text = second.as_bytes().first_chunk().copied().ok_or(fmt::Error)?;
+        SECOND.set((now.as_secs(), text));
+    }
+    writer.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)?;
+    write!(writer, ".{:06}Z", now.subsec_micros())
 }
 
 /// Writes members of the object.
@@ -49,11 +70,12 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
+    /// Field names are identifiers, or `message`, so that nothing in them has to be escaped.
     fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
         let write = || {
-            self.writer.write_char(',')?;
-            text(&mut self.writer, field.name())?;
-            self.writer.write_char(':')?;
+            self.writer.write_str(",\"")?;
+            self.writer.write_str(field.name())?;
+            self.writer.write_str("\":")?;
             value(&mut self.writer)
         };
         if self.outcome.is_ok() {
@@ -85,17 +107,17 @@ impl Visit for Fields<'_> {
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.member(field, |writer| {
-            writer.write_char('"')?;
+            writer.write_str("\"")?;
             write!(Escaped(writer), "{value:?}")?;
-            writer.write_char('"')
+            writer.write_str("\"")
         });
     }
 }
 
 fn text(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
-    writer.write_char('"')?;
+    writer.write_str("\"")?;
     Escaped(writer).write_str(text)?;
-    writer.write_char('"')
+    writer.write_str("\"")
 }
 
 /// Escapes as RFC 8259 §7 asks, and DEL besides.

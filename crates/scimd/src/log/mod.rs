@@ -22,7 +22,15 @@ use self::json::Json;
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// The crates that log.
-const OURS: [&str; 5] = ["scim_core", "scim_store", "scim_store_sqlite", "scim_service", "scimd"];
+const OURS: [&str; 7] = [
+    "scim_core",
+    "scim_policy",
+    "scim_store",
+    "scim_store_sqlite",
+    "scim_store_postgres",
+    "scim_service",
+    "scimd",
+];
 
 /// Starts logging. The first call counts.
 pub fn start(log: Log) {
