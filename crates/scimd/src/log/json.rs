@@ -3,17 +3,17 @@
 //! Every request has a line, so it is written straight into the line's buffer, without a tree of values. Spans are not
 //! shown; nothing here opens any.
 
-use std::cell::Cell;
 use std::error::Error;
 use std::fmt::{self, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use scim_core::time::Timestamp;
+use scim_service::environment::Environment;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::environment::System;
 
 /// Formats events.
 pub(super) struct Json;
@@ -30,7 +30,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         writer.write_str("{\"timestamp\":\"")?;
-        moment(&mut writer)?;
+        write!(writer, "{}", System.now())?;
         writer.write_str("\",\"level\":\"")?;
         writer.write_str(event.metadata().level().as_str())?;
         writer.write_str("\"")?;
@@ -42,25 +42,6 @@ where
         Escaped(&mut writer).write_str(event.metadata().target())?;
         writer.write_str("\"}\n")
     }
-}
-
-thread_local! {
-    /// The second that this thread last wrote, and its text.
-    static SECOND: Cell<(u64, [u8; 19])> = const { Cell::new((u64::MAX, [0; 19])) };
-}
-
-/// The time in UTC, with microseconds.
-#[expect(clippy::disallowed_methods, reason = "a log line tells when it was written")]
-fn moment(writer: &mut Writer<'_>) -> fmt::Result {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (known, mut text) = SECOND.get();
-    if known != now.as_secs() {
-        let second = Timestamp(0).plus_seconds(i64::try_from(now.as_secs()).unwrap_or_default()).to_string();
-        text = second.as_bytes().first_chunk().copied().ok_or(fmt::Error)?;
-        SECOND.set((now.as_secs(), text));
-    }
-    writer.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)?;
-    write!(writer, ".{:06}Z", now.subsec_micros())
 }
 
 /// Writes members of the object.
@@ -193,7 +174,7 @@ mod tests {
         let mut line: Value = serde_json::from_str(&written).expect("JSON");
         let timestamp = line.as_object_mut().and_then(|line| line.remove("timestamp")).expect("a time");
         assert!(
-            timestamp.as_str().is_some_and(|time| time.ends_with('Z') && time.len() == 27),
+            timestamp.as_str().is_some_and(|time| time.ends_with('Z') && time.len() == 24),
             "{timestamp}"
         );
         let expected = json!({
