@@ -124,6 +124,9 @@ fn plain_reads_never_scan() {
             wait(town.store.edges(&acme(), &query)).expect("edges").edges.is_empty(),
             side == Side::Groups && "g1" < "a"
         );
+        let (_, page) =
+            wait(town.store.get_with_edges(&acme(), of, side, 10)).expect("reads").expect("a record");
+        assert_eq!(page.edges.len(), if side == Side::Members { 2 } else { 1 });
     }
     wait(town.store.changes(&acme(), 5, 10)).expect("changes");
     wait(town.store.audit(&acme(), 5, 10)).expect("entries");
