@@ -161,6 +161,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_parameter_without_a_value_is_a_fault() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let database =
+            Database::open(&directory.path().join("scim.db"), Duration::ZERO, 64, None).expect("opens");
+        let mut statement = database.prepare("SELECT :tenant, :id").expect("prepares");
+        let refused =
+            bind(&mut statement, &[(":tenant", &1), (":other", &2)]).expect_err("a value is missing");
+        assert!(refused.to_string().contains(":id"), "{refused}");
+    }
+
+    #[test]
     fn a_statement_is_planned_once_whatever_is_bound() {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("scim.db");

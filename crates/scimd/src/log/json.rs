@@ -38,9 +38,9 @@ where
         event.record(&mut fields);
         let Fields { mut writer, outcome } = fields;
         outcome?;
-        writer.write_str(",\"target\":\"")?;
-        Escaped(&mut writer).write_str(event.metadata().target())?;
-        writer.write_str("\"}\n")
+        writer.write_str(",\"target\":")?;
+        text(&mut writer, event.metadata().target())?;
+        writer.write_str("}\n")
     }
 }
 

@@ -228,12 +228,12 @@ async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 
 /// Follows what other processes change in the directory.
 async fn follow(exchange: Arc<Exchange>) {
-    every_second("the directory is followed", || exchange.service.directory().refresh()).await;
+    every_second("follow the directory", || exchange.service.directory().refresh()).await;
 }
 
 /// Shares rates with other processes on the same store.
 async fn share(exchange: Arc<Exchange>) {
-    every_second("rates are shared with other servers", || exchange.service.share_rates()).await;
+    every_second("share rates with other servers", || exchange.service.share_rates()).await;
 }
 
 /// Does something once a second, and says when it begins to fail and when it does not any more.
@@ -242,8 +242,8 @@ async fn every_second<F: Future<Output = scim_core::Result<()>>>(what: &str, wor
     loop {
         let result = work().await;
         match &result {
-            Err(error) if !failing => tracing::error!(?error, "failed, and is tried each second: {what}"),
-            Ok(()) if failing => tracing::info!("works again: {what}"),
+            Err(error) if !failing => tracing::error!(?error, "cannot {what}; tries again each second"),
+            Ok(()) if failing => tracing::info!("can {what} again"),
             _ => {}
         }
         failing = result.is_err();

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use scimd::config::StoreUrl;
@@ -105,14 +105,9 @@ fn a_full_disk_is_survived() {
     let ended = AtomicBool::new(false);
     let mut slowest = Duration::ZERO;
     std::thread::scope(|scope| {
-        for number in 0..WRITERS {
-            let (client, groups, journal, watch) = (client.clone(), &groups, &journal, &watch);
-            let ended = &ended;
-            scope.spawn(move || {
-                let writer = Writer { client, groups, journal, watch, reconnects: false };
-                writer.run(&format!("w{number}"), || ended.load(Ordering::Relaxed))
-            });
-        }
+        let (groups, journal, watch) = (&groups, &journal, &watch);
+        let writer = Writer { client: client.clone(), groups, journal, watch, reconnects: false };
+        writer.multiply(WRITERS, scope, &ended);
         let _ending = Ending(&ended);
         for _ in 0..cycles {
             let before = journal.count();

@@ -93,14 +93,9 @@ fn all_connections_are_taken() {
     let mut probes = Vec::new();
     let mut waits = Vec::new();
     std::thread::scope(|scope| {
-        for number in 0..WRITERS {
-            let (client, groups, journal, watch) = (client.clone(), &groups, &journal, &watch);
-            let ended = &ended;
-            scope.spawn(move || {
-                let writer = Writer { client, groups, journal, watch, reconnects: false };
-                writer.run(&format!("w{number}"), || ended.load(Ordering::Relaxed))
-            });
-        }
+        let (groups, journal, watch) = (&groups, &journal, &watch);
+        let writer = Writer { client: client.clone(), groups, journal, watch, reconnects: false };
+        writer.multiply(WRITERS, scope, &ended);
         let _ending = Ending(&ended);
         journal.wait("for writes", |count| count.done > 50);
         let held = Held::by_another(&server.place, Part::Everything);

@@ -2,7 +2,7 @@
 //! the tenant's row or a table in PostgreSQL. Writers wait for a bounded time and are told to come again, readers notice
 //! nothing, and neither does another tenant whose row is not held.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -83,14 +83,9 @@ fn somebody_else_holds_what_is_written() {
     let ended = AtomicBool::new(false);
     let mut reads = 0;
     std::thread::scope(|scope| {
-        for number in 0..WRITERS {
-            let (client, groups, journal, watch) = (client.clone(), &groups, &journal, &watch);
-            let ended = &ended;
-            scope.spawn(move || {
-                let writer = Writer { client, groups, journal, watch, reconnects: false };
-                writer.run(&format!("w{number}"), || ended.load(Ordering::Relaxed))
-            });
-        }
+        let (groups, journal, watch) = (&groups, &journal, &watch);
+        let writer = Writer { client: client.clone(), groups, journal, watch, reconnects: false };
+        writer.multiply(WRITERS, scope, &ended);
         let _ending = Ending(&ended);
         for part in parts {
             let before = journal.count();

@@ -1,6 +1,6 @@
 //! A Postgres that is restarted, and that loses its backends in the middle of commits.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::journal::Journal;
@@ -26,14 +26,9 @@ fn postgres_restarts_and_loses_backends() {
     let ended = AtomicBool::new(false);
     let mut slowest = Duration::ZERO;
     std::thread::scope(|scope| {
-        for number in 0..16 {
-            let (client, groups, journal, watch) = (client.clone(), &groups, &journal, &watch);
-            let ended = &ended;
-            scope.spawn(move || {
-                let writer = Writer { client, groups, journal, watch, reconnects: false };
-                writer.run(&format!("w{number}"), || ended.load(Ordering::Relaxed))
-            });
-        }
+        let (groups, journal, watch) = (&groups, &journal, &watch);
+        let writer = Writer { client: client.clone(), groups, journal, watch, reconnects: false };
+        writer.multiply(16, scope, &ended);
         let _ending = Ending(&ended);
         for cycle in 0..cycles {
             let before = journal.count();

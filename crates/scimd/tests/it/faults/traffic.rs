@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -83,6 +84,7 @@ pub(super) fn body(name: &str, given: &str) -> Value {
 }
 
 /// One writer.
+#[derive(Clone)]
 pub(super) struct Writer<'a> {
     pub(super) client: Client,
     pub(super) groups: &'a [String],
@@ -92,7 +94,22 @@ pub(super) struct Writer<'a> {
     pub(super) reconnects: bool,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    /// Lets so many like this one write, each on a thread, until they are told to end.
+    pub(super) fn multiply<'scope>(
+        self,
+        count: usize,
+        scope: &'scope Scope<'scope, '_>,
+        told: &'scope AtomicBool,
+    ) where
+        'a: 'scope,
+    {
+        for number in 0..count {
+            let writer = self.clone();
+            scope.spawn(move || writer.run(&format!("w{number}"), || told.load(Ordering::Relaxed)));
+        }
+    }
+
     /// Writes until it is told to end, or until the server is gone. Whoever waits for the journal learns of it.
     pub(super) fn run(mut self, prefix: &str, told: impl Fn() -> bool) -> End {
         let end = self.write(prefix, told).err().unwrap_or(End::Told);
