@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use scim_store::draft::{Counts, Stored};
-use scim_store::{Audited, Change};
+use scim_store::{Audited, Change, Record};
 
 use crate::entries::{self, Item};
 use crate::error::Failed;
@@ -26,8 +26,19 @@ pub(crate) struct TenantRow {
 
 /// The statements of a batch, in the order in which they have to be run.
 pub(crate) fn statements(tenant: &str, row: TenantRow, outcome: Outcome) -> Result<Vec<Step>, Failed> {
-    let Outcome { resources, cleared, hidden, persons, links, changes, settled, removed, added, audit } =
-        outcome;
+    let Outcome {
+        resources,
+        cleared,
+        hidden,
+        persons,
+        links,
+        apart,
+        changes,
+        settled,
+        removed,
+        added,
+        audit,
+    } = outcome;
     let mut table = Table { tenant: tenant.to_owned(), ..Table::default() };
     for (id, (old, new)) in &resources {
         table.resource(id, old.as_ref(), new.as_ref());
@@ -36,7 +47,7 @@ pub(crate) fn statements(tenant: &str, row: TenantRow, outcome: Outcome) -> Resu
     let mut steps = table.steps();
     steps.extend(self::hidden(tenant, cleared, hidden));
     steps.extend(people::write(tenant, persons)?);
-    steps.extend(self::links(tenant, links));
+    steps.extend(self::links(tenant, links, &apart));
     steps.extend(self::changes(tenant, changes));
     steps.extend(reports::write(tenant, &settled, &removed, added));
     steps.extend(self::audit(tenant, audit));
@@ -57,6 +68,8 @@ struct Table {
     gone: Vec<String>,
     gone_entries: Entries,
     gone_claims: Claims,
+    /// Resources that were there before.
+    other: Resources,
     come: Resources,
     come_entries: Entries,
     come_claims: Claims,
@@ -92,6 +105,41 @@ struct Claims {
     ids: Vec<String>,
 }
 
+impl Resources {
+    fn add(&mut self, record: &Record, entries: Vec<u8>) {
+        self.ids.push(record.id.clone());
+        self.types.push(record.resource_type.to_string());
+        self.versions.push(clamp(record.version));
+        self.created.push(record.created.0);
+        self.modified.push(record.modified.0);
+        self.labels.push(record.label.clone());
+        self.bodies.push(record.body.to_vec());
+        self.entries.push(entries);
+    }
+
+    /// What writes them, if there are any.
+    fn step(self, sql: &'static str, tenant: &str) -> Option<Step> {
+        let Self { ids, types, versions, created, modified, labels, bodies, entries } = self;
+        if ids.is_empty() {
+            return None;
+        }
+        let tenant = tenant.to_owned();
+        Some(step!(sql, tenant, ids, types, versions, created, modified, labels, bodies, entries))
+    }
+}
+
+/// Writes resources. Those that were not there must not be there, or somebody else has written.
+macro_rules! resources_sql {
+    ($on_conflict:literal) => {
+        concat!(
+            "INSERT INTO resource (tenant, id, type, version, created, modified, label, body, entries)
+                SELECT $1, j.* FROM unnest($2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::text[],
+                    $8::bytea[], $9::bytea[]) AS j",
+            $on_conflict
+        )
+    };
+}
+
 impl Table {
     fn resource(&mut self, id: &str, old: Option<&Stored>, new: Option<&Stored>) {
         if !is_changed(old, new) {
@@ -117,19 +165,13 @@ impl Table {
             add(&mut self.come_entries, &mut self.come_claims, id, &kind(new), item);
         }
         *self.totals.entry(kind(new)).or_default() += 1;
-        let record = &new.record;
-        self.come.ids.push(record.id.clone());
-        self.come.types.push(record.resource_type.to_string());
-        self.come.versions.push(clamp(record.version));
-        self.come.created.push(record.created.0);
-        self.come.modified.push(record.modified.0);
-        self.come.labels.push(record.label.clone());
-        self.come.bodies.push(record.body.to_vec());
-        self.come.entries.push(entries::encode(&new_rows));
+        let rows = if old.is_some() { &mut self.other } else { &mut self.come };
+        rows.add(&new.record, entries::encode(&new_rows));
     }
 
     fn steps(self) -> Vec<Step> {
-        let Self { tenant, gone, gone_entries, gone_claims, come, come_entries, come_claims, totals } = self;
+        let Self { tenant, gone, gone_entries, gone_claims, other, come, come_entries, come_claims, totals } =
+            self;
         let mut steps = Vec::new();
         if !gone_entries.ids.is_empty() {
             let Entries { types, paths, keys, ids, leading: _ } = gone_entries;
@@ -149,30 +191,18 @@ impl Table {
             steps.push(step!(sql, tenant.clone(), types, paths, values));
         }
         if !gone.is_empty() {
-            let sql = "DELETE FROM resource WHERE tenant = $1 AND id = ANY($2::text[])";
+            let sql = "DELETE FROM resource WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
+                FROM unnest($2::text[]) AS j (id) CROSS JOIN LATERAL (SELECT r.ctid FROM resource r
+                    WHERE r.tenant = $1 AND r.id = j.id OFFSET 0) f))";
             steps.push(step!(sql, tenant.clone(), gone));
         }
-        if !come.ids.is_empty() {
-            let Resources { ids, types, versions, created, modified, labels, bodies, entries } = come;
-            let sql = "INSERT INTO resource (tenant, id, type, version, created, modified, label, body, entries)
-                SELECT $1, j.* FROM unnest($2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::text[],
-                    $8::bytea[], $9::bytea[]) AS j
-                ON CONFLICT (tenant, id) DO UPDATE SET type = excluded.type, version = excluded.version,
-                    created = excluded.created, modified = excluded.modified, label = excluded.label,
-                    body = excluded.body, entries = excluded.entries";
-            steps.push(step!(
-                sql,
-                tenant.clone(),
-                ids,
-                types,
-                versions,
-                created,
-                modified,
-                labels,
-                bodies,
-                entries
-            ));
-        }
+        let again = resources_sql!(
+            " ON CONFLICT (tenant, id) DO UPDATE SET type = excluded.type, version = excluded.version,
+                created = excluded.created, modified = excluded.modified, label = excluded.label,
+                body = excluded.body, entries = excluded.entries"
+        );
+        steps.extend(other.step(again, &tenant));
+        steps.extend(come.step(resources_sql!(""), &tenant));
         if !come_entries.ids.is_empty() {
             let Entries { types, paths, keys, ids, leading } = come_entries;
             let sql = "INSERT INTO entry (tenant, type, path, key, id, leads)
@@ -270,14 +300,23 @@ fn hidden(
     steps
 }
 
-fn links(tenant: &str, links: BTreeMap<(String, String), Option<u64>>) -> Vec<Step> {
-    let (mut gone, mut come) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new(), Vec::new()));
-    for ((group, member), since) in links {
+/// Links that were `apart` must not be there, or somebody else has written. The others may be, with another number.
+fn links(
+    tenant: &str,
+    links: BTreeMap<(String, String), Option<u64>>,
+    apart: &BTreeSet<(String, String)>,
+) -> Vec<Step> {
+    let mut gone = (Vec::new(), Vec::new());
+    let [mut come, mut anew] = [const { (Vec::new(), Vec::new(), Vec::new()) }; 2];
+    for (pair, since) in links {
+        let is_new = apart.contains(&pair);
+        let (group, member) = pair;
         match since {
             Some(since) => {
-                come.0.push(group);
-                come.1.push(member);
-                come.2.push(clamp(since));
+                let rows = if is_new { &mut come } else { &mut anew };
+                rows.0.push(group);
+                rows.1.push(member);
+                rows.2.push(clamp(since));
             }
             None => {
                 gone.0.push(group);
@@ -292,11 +331,20 @@ fn links(tenant: &str, links: BTreeMap<(String, String), Option<u64>>) -> Vec<St
                 WHERE e.tenant = $1 AND e.grp = j.grp AND e.member = j.member OFFSET 0) f))";
         steps.push(step!(sql, tenant.to_owned(), gone.0, gone.1));
     }
-    if !come.0.is_empty() {
-        let sql = "INSERT INTO edge (tenant, grp, member, since)
-            SELECT $1, j.* FROM unnest($2::text[], $3::text[], $4::int8[]) AS j
-            ON CONFLICT (tenant, grp, member) DO UPDATE SET since = excluded.since";
-        steps.push(step!(sql, tenant.to_owned(), come.0, come.1, come.2));
+    macro_rules! edges_sql {
+        ($on_conflict:literal) => {
+            concat!(
+                "INSERT INTO edge (tenant, grp, member, since)
+            SELECT $1, j.* FROM unnest($2::text[], $3::text[], $4::int8[]) AS j",
+                $on_conflict
+            )
+        };
+    }
+    let again = edges_sql!(" ON CONFLICT (tenant, grp, member) DO UPDATE SET since = excluded.since");
+    for (sql, rows) in [(edges_sql!(""), come), (again, anew)] {
+        if !rows.0.is_empty() {
+            steps.push(step!(sql, tenant.to_owned(), rows.0, rows.1, rows.2));
+        }
     }
     steps
 }

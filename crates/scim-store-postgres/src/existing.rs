@@ -2,10 +2,12 @@
 //!
 //! A draft asks while it is worked out and cannot wait for the database. So it is given what is known, and what is not
 //! known is answered as if it were not there and wished for ([`Wishes`]). A draft that wished for something is thrown
-//! away, and worked out again when its wishes were read. What an outcome rests on was read under the tenant's lock.
+//! away, and worked out again when its wishes were read; or it is a guess, and what it took for granted is held by the
+//! statements that write it ([`Assumed`]).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use scim_core::person::Derived;
@@ -32,6 +34,10 @@ pub(crate) struct Known {
     pub(crate) going: Option<(usize, Vec<Going>)>,
     /// Resources of which no hidden value is left but those that are known.
     cleared: HashSet<String>,
+    /// What a guess takes members for of whom nothing is known.
+    pub(crate) usual: Option<Arc<str>>,
+    /// Group and member that a guess takes for linked where nothing is known.
+    pub(crate) presumed: HashSet<(String, String)>,
     wishes: RefCell<Wishes>,
 }
 
@@ -39,6 +45,69 @@ impl Known {
     /// What was wished for since the last call.
     pub(crate) fn wishes(&mut self) -> Wishes {
         std::mem::take(self.wishes.get_mut())
+    }
+
+    /// Takes note of a resource and its person as they are stored.
+    pub(crate) fn note(&mut self, stored: Stored, person: Option<Derived>) {
+        let id = stored.record.id.clone();
+        self.holders.extend(stored.claims().map(|claim| (claim, Some(id.clone()))));
+        self.types.insert(id.clone(), Some(Arc::clone(&stored.record.resource_type)));
+        self.persons.insert(id.clone(), person);
+        self.resources.insert(id, Some(stored));
+    }
+
+    /// Of what is known, all that is wished for.
+    pub(crate) fn excerpt(&self, wishes: &Wishes) -> Self {
+        let Wishes { resources, types, persons, links, lists, holders, .. } = wishes;
+        let mut excerpt = Self { usual: self.usual.clone(), ..Self::default() };
+        let mut wanted: HashSet<&String> = resources.iter().chain(types).collect();
+        for (side, of) in lists {
+            if let Some(list) = self.lists.get(&(*side, of.clone())) {
+                excerpt.lists.insert((*side, of.clone()), list.clone());
+                // The groups of whoever is deleted are written too, and the types of others' are looked at.
+                wanted.extend(list.iter().filter(|_| *side == Side::Groups));
+            }
+        }
+        for id in wanted {
+            copy(&self.resources, &mut excerpt.resources, id);
+            copy(&self.types, &mut excerpt.types, id);
+        }
+        persons.iter().for_each(|id| copy(&self.persons, &mut excerpt.persons, id));
+        links.iter().for_each(|pair| copy(&self.links, &mut excerpt.links, pair));
+        holders.iter().for_each(|claim| copy(&self.holders, &mut excerpt.holders, claim));
+        excerpt
+    }
+
+    /// Takes over what was found out and done since, but for reports and what is hidden.
+    pub(crate) fn absorb(&mut self, later: Self) {
+        for ((group, member), is_linked) in &later.links {
+            self.link(group, member, *is_linked);
+        }
+        let Self { resources, types, persons, links, lists, holders, usual, .. } = later;
+        self.resources.extend(resources);
+        self.types.extend(types);
+        self.persons.extend(persons);
+        self.links.extend(links);
+        self.lists.extend(lists);
+        self.holders.extend(holders);
+        self.usual = usual.or(self.usual.take());
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        let of_resource = |Stored { record, index, .. }: &Stored| {
+            let keys: usize = index.iter().map(|entry| 64 + entry.key.as_bytes().len()).sum();
+            record.body.len() + record.label.len() + keys
+        };
+        let of_person = |Derived { person, .. }: &Derived| {
+            256 + person.extra.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        };
+        let resources = self.resources.values().map(|stored| 256 + stored.as_ref().map_or(0, of_resource));
+        let persons = self.persons.values().map(|person| 128 + person.as_ref().map_or(0, of_person));
+        let lists = self.lists.values().map(|list| 128 + list.len() * 64);
+        let holders = self.holders.keys().map(|claim| 256 + claim.value.len());
+        let others = self.types.len() * 128 + self.links.len() * 192;
+        resources.chain(persons).chain(lists).chain(holders).sum::<usize>() + others
     }
 
     /// Takes over what a draft makes of it.
@@ -60,23 +129,36 @@ impl Known {
                 self.holders.insert(claim, Some(id.clone()));
             }
             let resource_type = drafted.new.as_ref().map(|stored| Arc::clone(&stored.record.resource_type));
+            if drafted.old.is_none() {
+                // What was not there has nothing but what the draft gives it.
+                self.persons.entry(id.clone()).or_default();
+                self.lists.entry((Side::Members, id.clone())).or_default();
+                self.lists.entry((Side::Groups, id.clone())).or_default();
+            }
             self.types.insert(id.clone(), resource_type);
             self.resources.insert(id.clone(), drafted.new.clone());
         }
         self.hidden.extend(draft.hidden.iter().map(|(key, value)| (key.clone(), value.clone())));
         self.persons.extend(draft.persons.iter().map(|(id, person)| (id.clone(), person.clone())));
         for ((group, member), since) in &draft.links {
-            self.links.insert((group.clone(), member.clone()), since.is_some());
-            for (side, of, other) in [(Side::Members, group, member), (Side::Groups, member, group)] {
-                if let Some(list) = self.lists.get_mut(&(side, of.clone())) {
-                    match since {
-                        Some(_) => drop(list.insert(other.clone())),
-                        None => drop(list.remove(other)),
-                    }
-                }
+            self.link(group, member, since.is_some());
+            if since.is_some() {
+                self.usual = self.types.get(member).cloned().flatten().or(self.usual.take());
             }
         }
         self.learn_reports(draft);
+    }
+
+    fn link(&mut self, group: &str, member: &str, is_linked: bool) {
+        self.links.insert((group.to_owned(), member.to_owned()), is_linked);
+        for (side, of, other) in [(Side::Members, group, member), (Side::Groups, member, group)] {
+            if let Some(list) = self.lists.get_mut(&(side, of.to_owned())) {
+                match is_linked {
+                    true => drop(list.insert(other.to_owned())),
+                    false => drop(list.remove(other)),
+                }
+            }
+        }
     }
 
     fn learn_reports(&mut self, draft: &Draft) {
@@ -104,6 +186,12 @@ impl Known {
     }
 }
 
+fn copy<K: Clone + Eq + Hash, V: Clone>(from: &HashMap<K, V>, to: &mut HashMap<K, V>, key: &K) {
+    if let Some(value) = from.get(key) {
+        to.insert(key.clone(), value.clone());
+    }
+}
+
 /// Whether the database cannot have a text, and so has nothing by that name.
 pub(crate) fn is_impossible(text: &str) -> bool {
     text.contains('\0')
@@ -125,6 +213,7 @@ impl Existing for Known {
         let known = self.types.get(id);
         if known.is_none() && !self.resources.contains_key(id) && !is_impossible(id) {
             self.wish(|wishes| wishes.types.insert(id.to_owned()));
+            return Ok(self.usual.clone());
         }
         Ok(known.cloned().flatten())
     }
@@ -153,7 +242,9 @@ impl Existing for Known {
         let pair = (group.to_owned(), member.to_owned());
         let known = self.links.get(&pair).copied();
         if known.is_none() && !is_impossible(group) && !is_impossible(member) {
+            let presumed = self.presumed.contains(&pair);
             self.wish(|wishes| wishes.links.insert(pair));
+            return Ok(presumed);
         }
         Ok(known.unwrap_or_default())
     }
@@ -212,6 +303,8 @@ pub(crate) struct Outcome {
     pub(crate) hidden: BTreeMap<(String, Arc<str>), Option<String>>,
     pub(crate) persons: BTreeMap<String, Option<Derived>>,
     pub(crate) links: BTreeMap<(String, String), Option<u64>>,
+    /// Of those links that are to be there, some that were not before.
+    pub(crate) apart: BTreeSet<(String, String)>,
     pub(crate) changes: Vec<scim_store::Change>,
     pub(crate) settled: BTreeSet<u64>,
     pub(crate) removed: BTreeSet<u64>,

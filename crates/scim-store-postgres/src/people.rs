@@ -21,9 +21,17 @@ macro_rules! person_columns {
     };
 }
 
+pub(crate) use person_columns;
+
+/// Which of them is the identifier of the resource, the last.
+pub(crate) const PERSON_ID: usize = 11;
+
 /// The persons of resources as they are stored.
-pub(crate) const DERIVED: &str =
-    concat!(person_columns!(), " FROM person p WHERE p.tenant = $1 AND p.id = ANY($2::text[])");
+pub(crate) const DERIVED: &str = concat!(
+    person_columns!(),
+    " FROM unnest($2::text[]) AS j (id) CROSS JOIN LATERAL
+        (SELECT p.* FROM person p WHERE p.tenant = $1 AND p.id = j.id OFFSET 0) p"
+);
 
 /// A row of [`DERIVED`], and of which resource.
 pub(crate) fn derived(row: &Row) -> Result<(String, Derived), Failed> {
@@ -45,7 +53,7 @@ pub(crate) fn derived(row: &Row) -> Result<(String, Derived), Failed> {
         active: column(row, 8)?,
         extra,
     };
-    Ok((column(row, 11)?, Derived { person, pick: pick.transpose()? }))
+    Ok((column(row, PERSON_ID)?, Derived { person, pick: pick.transpose()? }))
 }
 
 /// Gives resources these persons, or none.

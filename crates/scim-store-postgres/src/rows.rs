@@ -7,6 +7,8 @@ use tokio_postgres::Row;
 
 use crate::error::{Failed, corrupt};
 use crate::existing::is_impossible;
+use crate::memory::Sight;
+use crate::people::{PERSON_ID, derived, person_columns};
 use crate::pool::Snapshot;
 use crate::session::{Step, column, number, step};
 
@@ -88,6 +90,28 @@ pub(crate) async fn records(snapshot: Snapshot, ids: &[String]) -> Result<Vec<Op
         }
     }
     Ok(found)
+}
+
+/// A record alone, with what a write of it has to know: whoever asks for one only is likely to write it next.
+pub(crate) async fn sight(snapshot: Snapshot, id: &str) -> Result<Option<Sight>, Failed> {
+    if is_impossible(id) {
+        return Ok(None);
+    }
+    let sql = concat!(
+        person_columns!(),
+        ", r.entries, ",
+        record_columns!(),
+        " FROM resource r LEFT JOIN person p ON p.tenant = $1 AND p.id = r.id WHERE r.tenant = $1 AND r.id = $2"
+    );
+    let tenant = snapshot.tenant();
+    let rows = snapshot.rows(step!(sql, tenant, id.to_owned())).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let person = match column::<Option<&str>>(row, PERSON_ID)? {
+        Some(_) => Some(derived(row)?.1),
+        None => None,
+    };
+    let (entries, record) = (column(row, PERSON_ID + 1)?, record(row, PERSON_ID + 2)?);
+    Ok(Some(Sight { record, entries, person }))
 }
 
 /// A record and a page of its edges, at once.
@@ -229,25 +253,31 @@ pub(crate) async fn changes(snapshot: Snapshot, after: u64, count: usize) -> Res
 }
 
 pub(crate) async fn audit(snapshot: Snapshot, after: u64, count: usize) -> Result<Vec<Audited>, Failed> {
+    let step = audit_step(&snapshot.tenant(), after, count);
+    snapshot.rows(step).await?.iter().map(audited).collect()
+}
+
+/// What reads entries of the audit trail.
+pub(crate) fn audit_step(tenant: &str, after: u64, count: usize) -> Step {
     let sql = "SELECT number, sequence, at, actor, request, action, status, detail FROM audit
         WHERE tenant = $1 AND number > $2 ORDER BY number LIMIT $3";
-    let tenant = snapshot.tenant();
-    let rows = snapshot.rows(step!(sql, tenant, clamp(after), clamp(count as u64))).await?;
-    let audited = |row: &Row| {
-        Ok(Audited {
-            number: number(row, 0)?,
-            sequence: number(row, 1)?,
-            at: Timestamp(column(row, 2)?),
-            entry: AuditEntry {
-                actor: column(row, 3)?,
-                request: column(row, 4)?,
-                action: column(row, 5)?,
-                status: status(row, 6)?,
-                detail: column(row, 7)?,
-            },
-        })
-    };
-    rows.iter().map(audited).collect()
+    step!(sql, tenant.to_owned(), clamp(after), clamp(count as u64))
+}
+
+/// A row that [`audit_step`] gives.
+pub(crate) fn audited(row: &Row) -> Result<Audited, Failed> {
+    Ok(Audited {
+        number: number(row, 0)?,
+        sequence: number(row, 1)?,
+        at: Timestamp(column(row, 2)?),
+        entry: AuditEntry {
+            actor: column(row, 3)?,
+            request: column(row, 4)?,
+            action: column(row, 5)?,
+            status: status(row, 6)?,
+            detail: column(row, 7)?,
+        },
+    })
 }
 
 /// An HTTP status.

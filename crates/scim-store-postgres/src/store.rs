@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::address::Address;
 use crate::check;
 use crate::error::{Failed, Kind, OpenError};
+use crate::memory::Ticket;
 use crate::places::Places;
 use crate::pool::{Pool, Snapshot};
 use crate::schema::{self, MIGRATIONS, Migrated, Standing};
@@ -153,6 +154,24 @@ impl PostgresStore {
         Ok(wrong)
     }
 
+    /// Reads a record of a tenant that is written to, so that the next write need not.
+    async fn look(
+        &self,
+        tenant: &Tenant,
+        id: &str,
+        ticket: Ticket,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        let id: Arc<str> = id.into();
+        let look = move |snapshot| {
+            let id = Arc::clone(&id);
+            async move { rows::sight(snapshot, &id).await }
+        };
+        let Some(sight) = self.read(tenant, false, look).await? else { return Ok(vec![None]) };
+        let record = sight.record.clone();
+        self.writer.memories().saw(tenant, ticket, sight);
+        Ok(vec![Some(record)])
+    }
+
     pub(crate) fn pool(&self) -> Arc<Pool> {
         Arc::clone(&self.pool)
     }
@@ -227,6 +246,11 @@ pub fn standing(address: &Address, options: Options) -> Result<Standing, OpenErr
 
 impl Store for PostgresStore {
     fn get<'a>(&'a self, tenant: &'a Tenant, ids: &'a [&'a str]) -> Pending<'a, Vec<Option<Record>>> {
+        if let [id] = ids
+            && let Some(ticket) = self.writer.memories().ticket(tenant)
+        {
+            return Box::pin(self.look(tenant, id, ticket));
+        }
         let ids: Arc<[String]> = ids.iter().map(|&id| id.to_owned()).collect();
         Box::pin(self.read(tenant, false, move |snapshot| {
             let ids = Arc::clone(&ids);

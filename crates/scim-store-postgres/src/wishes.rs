@@ -15,7 +15,7 @@ use crate::entries;
 use crate::error::{Failed, corrupt};
 use crate::existing::{Known, is_impossible};
 use crate::people;
-use crate::rows::{clamp, record, record_columns};
+use crate::rows::{clamp, record, record_columns, resource_of};
 use crate::session::{Step, column, number, step};
 
 /// What is wished for.
@@ -181,14 +181,10 @@ struct Reads {
     readings: Vec<Reading>,
 }
 
-/// The columns of a resource with its entries.
-macro_rules! stored_columns {
-    () => {
-        concat!(
-            "SELECT r.entries, ",
-            record_columns!(),
-            " FROM resource r WHERE r.tenant = $1 AND r.id = ANY("
-        )
+/// Resources with their entries, looked up one by one: `$from` gives their identifiers as `j.id`.
+macro_rules! stored_sql {
+    ($from:literal) => {
+        concat!("SELECT r.entries, ", record_columns!(), " FROM ", $from, resource_of!("j.id"))
     };
 }
 
@@ -207,7 +203,7 @@ impl Reads {
             return;
         }
         let wanted: Vec<String> = ids.into_iter().collect();
-        let sql = concat!(stored_columns!(), "$2::text[])");
+        let sql = stored_sql!("unnest($2::text[]) AS j (id)");
         self.add(step!(sql, self.tenant.clone(), wanted.clone()), |known, rows| {
             known.resources.extend(wanted.into_iter().map(|id| (id, None)));
             stored(known, &rows)
@@ -220,9 +216,9 @@ impl Reads {
             return;
         }
         let wanted: Vec<String> = ids.into_iter().collect();
-        let sql = concat!(
-            stored_columns!(),
-            "ARRAY(SELECT e.grp FROM edge e WHERE e.tenant = $1 AND e.member = ANY($2::text[])))"
+        let sql = stored_sql!(
+            "(SELECT DISTINCT e.grp AS id FROM unnest($2::text[]) AS o (of) CROSS JOIN LATERAL
+                (SELECT e.grp FROM edge e WHERE e.tenant = $1 AND e.member = o.of OFFSET 0) e) j"
         );
         self.add(step!(sql, self.tenant.clone(), wanted), |known, rows| stored(known, &rows));
     }
@@ -232,7 +228,7 @@ impl Reads {
             return;
         }
         let wanted: Vec<String> = ids.into_iter().collect();
-        let sql = "SELECT r.id, r.type FROM resource r WHERE r.tenant = $1 AND r.id = ANY($2::text[])";
+        let sql = concat!("SELECT r.id, r.type FROM unnest($2::text[]) AS j (id)", resource_of!("j.id"));
         self.add(step!(sql, self.tenant.clone(), wanted.clone()), |known, rows| {
             known.types.extend(wanted.into_iter().map(|id| (id, None)));
             for row in &rows {
@@ -248,7 +244,8 @@ impl Reads {
         }
         let ids: BTreeSet<String> = keys.iter().map(|(id, _)| id.clone()).collect();
         let ids: Vec<String> = ids.into_iter().collect();
-        let sql = "SELECT h.id, h.path, h.value FROM hidden h WHERE h.tenant = $1 AND h.id = ANY($2::text[])";
+        let sql = "SELECT j.id, h.path, h.value FROM unnest($2::text[]) AS j (id) CROSS JOIN LATERAL
+            (SELECT h.path, h.value FROM hidden h WHERE h.tenant = $1 AND h.id = j.id OFFSET 0) h";
         self.add(step!(sql, self.tenant.clone(), ids), |known, rows| {
             known.hidden.extend(keys.into_iter().map(|key| (key, None)));
             for row in &rows {
@@ -300,13 +297,14 @@ impl Reads {
             // Which types the groups have decides whether a member may join another.
             let sql = match side {
                 Side::Members => {
-                    "SELECT e.grp, e.member, NULL FROM edge e WHERE e.tenant = $1 AND e.grp = ANY($2::text[])"
+                    "SELECT j.of, e.member, NULL FROM unnest($2::text[]) AS j (of) CROSS JOIN LATERAL
+                        (SELECT e.member FROM edge e WHERE e.tenant = $1 AND e.grp = j.of OFFSET 0) e"
                 }
-                Side::Groups => {
-                    "SELECT e.member, e.grp, r.type FROM edge e CROSS JOIN LATERAL
-                        (SELECT r.type FROM resource r WHERE r.tenant = $1 AND r.id = e.grp OFFSET 0) r
-                     WHERE e.tenant = $1 AND e.member = ANY($2::text[])"
-                }
+                Side::Groups => concat!(
+                    "SELECT j.of, e.grp, r.type FROM unnest($2::text[]) AS j (of) CROSS JOIN LATERAL
+                        (SELECT e.grp FROM edge e WHERE e.tenant = $1 AND e.member = j.of OFFSET 0) e",
+                    resource_of!("e.grp")
+                ),
             };
             self.add(step!(sql, self.tenant.clone(), of.clone()), move |known, rows| {
                 let mut found: BTreeMap<String, BTreeSet<String>> =

@@ -1,13 +1,16 @@
 //! The writer: for each tenant that is written to, one task, one connection at a time, one transaction for all who wait.
 //!
-//! A transaction locks the tenant's row, reads under the lock what the changesets ask for, works each out against what the
-//! one before has left, writes what is left of them in the end, and commits. That is two round trips, however many
-//! changesets there are: the first locks and reads, the second writes and commits.
+//! A transaction locks the tenant's row, works each changeset out against what the one before has left, writes what is left
+//! of them in the end, and commits. However many changesets there are, that is one round trip where what they ask for is
+//! remembered or can be taken for granted ([`Guess`]). Otherwise, and where a guess was wrong, it is two: the first
+//! locks and reads, the second writes and commits.
 //!
 //! # Unknown outcomes
 //!
-//! Where the connection is lost while a commit is on its way, the next transaction asks for the fate of the last one by its
-//! number. It holds the tenant's lock by then, so that the last one is over.
+//! Where the connection is lost while a commit is on its way, the next transaction asks for the fate of the last one. It
+//! holds the tenant's lock by then, so that one whose number is known is over. Of a guess the number is lost with the
+//! answer, and it may still be on its way. But as long as the tenant's row is as it was, it has not been committed, and
+//! once others have written the row, it cannot be: if it was, there is an entry of the audit trail that tells.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -16,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use scim_store::draft::{Counts, Draft};
-use scim_store::{Changeset, CommitError, Committed, Content, Operation, StoreError, Tenant};
+use scim_store::{Audited, Changeset, CommitError, Committed, Content, Operation, StoreError, Tenant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_postgres::Row;
@@ -24,7 +27,10 @@ use tokio_postgres::Row;
 use crate::apply::{self, TenantRow};
 use crate::error::{Failed, Kind, corrupt};
 use crate::existing::{Known, Outcome};
+use crate::guess::{Guess, mark};
+use crate::memory::{Memories, Memory};
 use crate::pool::{Lent, Pool, WRITE};
+use crate::rows::{audit_step, audited};
 use crate::session::{Step, column, number, step};
 use crate::wishes::Wishes;
 
@@ -36,6 +42,7 @@ pub(crate) struct Writer {
 
 struct Desk {
     pool: Arc<Pool>,
+    memories: Arc<Memories>,
     /// Those who wait, by tenant. A tenant is in it as long as its task runs.
     queues: Mutex<HashMap<Tenant, VecDeque<Job>>>,
     queue: usize,
@@ -62,8 +69,14 @@ impl Writer {
         batch: usize,
         patience: Duration,
     ) -> Self {
-        let desk = Desk { pool, queues: Mutex::default(), queue, batch: batch.max(1), patience };
+        let (memories, queues) = (Arc::default(), Mutex::default());
+        let desk = Desk { pool, memories, queues, queue, batch: batch.max(1), patience };
         Self { desk: Arc::new(desk), runtime }
+    }
+
+    /// What is remembered of the tenants that are written to.
+    pub(crate) fn memories(&self) -> &Arc<Memories> {
+        &self.desk.memories
     }
 
     /// Puts a changeset in the tenant's queue and waits for its outcome.
@@ -156,9 +169,16 @@ async fn work(desk: Arc<Desk>, tenant: Tenant) {
 
 /// A transaction whose end is not known.
 struct Doubt {
-    /// Its number.
-    xid: String,
+    evidence: Evidence,
     answers: Vec<Answer>,
+}
+
+/// What tells of its end.
+enum Evidence {
+    /// Its number.
+    Number(String),
+    /// The mark of the tenant's state before it, and an entry of the audit trail that it makes.
+    Witness { mark: String, entry: Audited },
 }
 
 /// What an attempt came to.
@@ -175,10 +195,10 @@ impl Desk {
     /// Commits all or nothing, and tells.
     async fn write(&self, tenant: &Tenant, mut jobs: Vec<Job>) {
         let started = Instant::now();
-        let mut doubt: Option<Doubt> = None;
+        let mut doubts: Vec<Doubt> = Vec::new();
         let failed = loop {
             let changesets: Vec<&Changeset> = jobs.iter().map(|job| &job.changeset).collect();
-            let failed = match self.attempt(tenant, &changesets, &mut doubt).await {
+            let failed = match self.attempt(tenant, &changesets, &mut doubts).await {
                 Attempt::Done(answers) => {
                     let rest = jobs.split_off(answers.len().min(jobs.len()));
                     for (job, answer) in jobs.into_iter().zip(answers) {
@@ -190,7 +210,7 @@ impl Desk {
                 }
                 Attempt::Failed(failed) => failed,
                 Attempt::Lost(failed, lost) => {
-                    doubt = Some(lost);
+                    doubts.push(lost);
                     failed
                 }
             };
@@ -198,10 +218,10 @@ impl Desk {
             match failed.kind {
                 Kind::Lost | Kind::Again if !is_late => self.pool.forget_idle(),
                 // Somebody who waits for an answer about a commit is worth some patience.
-                Kind::Away | Kind::Busy if doubt.is_some() && !is_late => {
+                Kind::Away | Kind::Busy if !doubts.is_empty() && !is_late => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                Kind::Unsent | Kind::Fault if jobs.len() > 1 && doubt.is_none() => {
+                Kind::Unsent | Kind::Fault if jobs.len() > 1 && doubts.is_empty() => {
                     // One of them is at fault. Each by itself, the others are not.
                     let rest = jobs.split_off(1);
                     self.put_back(tenant, rest);
@@ -224,22 +244,17 @@ impl Desk {
             let _ = job.answer.send(Err(failed.clone().into()));
         }
         for job in jobs {
-            let failed = match doubt {
-                Some(_) => failed.clone().with_unknown_outcome(),
-                None => failed.clone(),
+            let failed = match doubts.is_empty() {
+                true => failed.clone(),
+                false => failed.clone().with_unknown_outcome(),
             };
             let _ = job.answer.send(Err(failed.into()));
         }
     }
 
-    /// One transaction.
-    async fn attempt(
-        &self,
-        tenant: &Tenant,
-        changesets: &[&Changeset],
-        doubt: &mut Option<Doubt>,
-    ) -> Attempt {
-        match self.try_to_write(tenant, changesets, doubt).await {
+    /// One transaction, or two if the first was a guess and wrong.
+    async fn attempt(&self, tenant: &Tenant, changesets: &[&Changeset], doubts: &mut Vec<Doubt>) -> Attempt {
+        match self.try_to_write(tenant, changesets, doubts).await {
             Ok(attempt) => attempt,
             Err(failed) => Attempt::Failed(failed),
         }
@@ -249,12 +264,65 @@ impl Desk {
         &self,
         tenant: &Tenant,
         changesets: &[&Changeset],
-        doubt: &mut Option<Doubt>,
+        doubts: &mut Vec<Doubt>,
+    ) -> Result<Attempt, Failed> {
+        let mut lent = self.pool.lend().await?;
+        let wishes = Wishes::of(changesets.iter().copied());
+        let mut memory = self.memories.take(tenant, &wishes)?;
+        if let Some(last) = memory.take_if(|memory| memory.is_trusted && doubts.is_empty()) {
+            let known = last.known.excerpt(&wishes);
+            match Guess::of(tenant.as_str(), &last.mark, last.row, known, changesets)? {
+                Some(guess) => match self.guessed(&mut lent, tenant, last, guess).await? {
+                    Some(attempt) => return Ok(attempt),
+                    None => self.memories.forget(tenant),
+                },
+                None => memory = Some(last),
+            }
+        }
+        self.read_and_write(lent, tenant, changesets, wishes, memory, doubts).await
+    }
+
+    /// Writes a guess. Nothing where it was wrong; then nothing was done.
+    async fn guessed(
+        &self,
+        lent: &mut Lent,
+        tenant: &Tenant,
+        memory: Memory,
+        guess: Guess,
+    ) -> Result<Option<Attempt>, Failed> {
+        let Guess { steps, commits, row, known, witness } = guess;
+        let answers = commits.into_iter().map(Ok).collect();
+        match lent.whole(WRITE, tenant, steps).await {
+            Ok(rows) => {
+                let Some(first) = rows.first().and_then(|rows| rows.first()) else {
+                    return Err(corrupt("a lock gave no row"));
+                };
+                self.memories.keep(tenant, memory.after(column(first, 1)?, row), known);
+                Ok(Some(Attempt::Done(answers)))
+            }
+            Err(failed) if failed.kind == Kind::Lost => {
+                let evidence = Evidence::Witness { mark: memory.mark, entry: witness };
+                Ok(Some(Attempt::Lost(failed, Doubt { evidence, answers })))
+            }
+            // Whoever reads finds out why.
+            Err(failed) if matches!(failed.kind, Kind::Fault | Kind::Again) => Ok(None),
+            Err(failed) => Err(failed),
+        }
+    }
+
+    /// Reads what the changesets ask for under the tenant's lock, and writes what they come to.
+    async fn read_and_write(
+        &self,
+        mut lent: Lent,
+        tenant: &Tenant,
+        changesets: &[&Changeset],
+        wishes: Wishes,
+        memory: Option<Memory>,
+        doubts: &mut Vec<Doubt>,
     ) -> Result<Attempt, Failed> {
         let name = tenant.as_str().to_owned();
-        let mut lent = self.pool.lend().await?;
         let mut known = Known::default();
-        let (steps, readings) = Wishes::of(changesets.iter().copied()).statements(&name);
+        let (steps, readings) = wishes.statements(&name);
         let mut all = vec![lock(&name)];
         all.extend(steps);
         let mut rows = lent.begin(WRITE, tenant, all).await?.into_iter();
@@ -268,22 +336,15 @@ impl Desk {
             rows = lent.run(all).await?.into_iter();
             locked = Locked::read(rows.nth(1).unwrap_or_default())?;
         }
-        let Some(Locked { mut row, xid }) = locked else { return Err(corrupt("a tenant cannot be locked")) };
-        if let Some(Doubt { xid: last, .. }) = doubt {
-            let sql = "SELECT pg_xact_status($1::text::xid8)";
-            let answer = lent.run(vec![step!(sql, last.clone())]).await?;
-            let status = answer.first().and_then(|rows| rows.first());
-            let status: Option<String> = status.map(|row| column(row, 0)).transpose()?.flatten();
-            match status.as_deref() {
-                Some("committed") => {
-                    let answers = doubt.take().map(|doubt| doubt.answers).unwrap_or_default();
-                    let _ = lent.end("ROLLBACK", Vec::new()).await;
-                    return Ok(Attempt::Done(answers));
-                }
-                Some("aborted") => *doubt = None,
-                _ => return Err(Failed::new(Kind::Busy, "the database does not know whether it committed")),
-            }
+        let Some(Locked { mut row, last, number, mark }) = locked else {
+            return Err(corrupt("a tenant cannot be locked"));
+        };
+        if let Some(answers) = settle(&lent, &name, &last, doubts).await? {
+            let _ = lent.end("ROLLBACK", Vec::new()).await;
+            return Ok(Attempt::Done(answers));
         }
+        // Whoever has written to the tenant in between has made it another.
+        let memory = memory.filter(|memory| memory.mark == last);
         for (read, rows) in readings.into_iter().zip(rows) {
             read(&mut known, rows)?;
         }
@@ -311,13 +372,72 @@ impl Desk {
         if is_untouched {
             // Nothing was written. Whether the connection lives to say so does not matter.
             let _ = lent.end("ROLLBACK", Vec::new()).await;
+            if let Some(memory) = memory {
+                self.memories.keep(tenant, memory, known);
+            }
             return Ok(Attempt::Done(answers));
         }
         let steps = apply::statements(&name, row, outcome)?;
         match lent.end("COMMIT", steps).await {
-            Ok(_) => Ok(Attempt::Done(answers)),
-            Err(failed) if failed.kind == Kind::Lost => Ok(Attempt::Lost(failed, Doubt { xid, answers })),
+            Ok(_) => {
+                match memory {
+                    Some(memory) => self.memories.keep(tenant, memory.after(mark, row), known),
+                    None => self.memories.begin(tenant, mark, row, known),
+                }
+                Ok(Attempt::Done(answers))
+            }
+            Err(failed) if failed.kind == Kind::Lost => {
+                let evidence = Evidence::Number(number);
+                Ok(Attempt::Lost(failed, Doubt { evidence, answers }))
+            }
             Err(failed) => Err(failed),
+        }
+    }
+}
+
+/// Finds out about transactions whose end is not known, under the lock of a tenant in the state `last`: the answers of one
+/// that was committed. Those that were not, and cannot be any more, are in doubt no longer.
+async fn settle(
+    lent: &Lent,
+    tenant: &str,
+    last: &str,
+    doubts: &mut Vec<Doubt>,
+) -> Result<Option<Vec<Answer>>, Failed> {
+    let mut index = 0;
+    while let Some(Doubt { evidence, .. }) = doubts.get(index) {
+        match is_committed(lent, tenant, last, evidence).await? {
+            Some(true) => return Ok(Some(doubts.swap_remove(index).answers)),
+            Some(false) => drop(doubts.remove(index)),
+            None => index += 1,
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a transaction was committed. Nothing where it was not and still could be, unless the tenant's row is written.
+async fn is_committed(
+    lent: &Lent,
+    tenant: &str,
+    last: &str,
+    evidence: &Evidence,
+) -> Result<Option<bool>, Failed> {
+    match evidence {
+        Evidence::Number(number) => {
+            let sql = "SELECT pg_xact_status($1::text::xid8)";
+            let answer = lent.run(vec![step!(sql, number.clone())]).await?;
+            let status = answer.first().and_then(|rows| rows.first());
+            let status: Option<String> = status.map(|row| column(row, 0)).transpose()?.flatten();
+            match status.as_deref() {
+                Some("committed") => Ok(Some(true)),
+                Some("aborted") => Ok(Some(false)),
+                _ => Err(Failed::new(Kind::Busy, "the database does not know whether it committed")),
+            }
+        }
+        Evidence::Witness { mark, .. } if mark == last => Ok(None),
+        Evidence::Witness { entry, .. } => {
+            let answer = lent.run(vec![audit_step(tenant, entry.number.saturating_sub(1), 1)]).await?;
+            let found = answer.first().and_then(|rows| rows.first()).map(audited).transpose()?;
+            Ok(Some(found.as_ref() == Some(entry)))
         }
     }
 }
@@ -357,16 +477,26 @@ async fn draft(
     }
 }
 
-/// A tenant's row under lock, and the number of the transaction that holds it.
+/// A tenant's row under lock.
 pub(crate) struct Locked {
     pub(crate) row: TenantRow,
-    xid: String,
+    /// The mark of its state.
+    last: String,
+    /// The number of the transaction that holds it.
+    number: String,
+    /// The mark of the state that this one leaves behind, if it writes the row.
+    mark: String,
 }
 
 /// Locks a tenant's row and reads it.
 pub(crate) fn lock(tenant: &str) -> Step {
-    let sql = "SELECT sequence, epoch, reported, reports, open, audited, pg_current_xact_id()::text
-        FROM tenant WHERE name = $1 FOR NO KEY UPDATE";
+    let sql = concat!(
+        "SELECT sequence, epoch, reported, reports, open, audited, ",
+        mark!("xmin"),
+        ", pg_current_xact_id()::text, ",
+        mark!("pg_current_xact_id()::xid"),
+        " FROM tenant WHERE name = $1 FOR NO KEY UPDATE"
+    );
     step!(sql, tenant.to_owned())
 }
 
@@ -381,7 +511,8 @@ impl Locked {
             open: number(row, 4)?,
         };
         let row_found = TenantRow { counts, audited: number(row, 5)? };
-        Ok(Some(Self { row: row_found, xid: column(row, 6)? }))
+        let (last, number, mark) = (column(row, 6)?, column(row, 7)?, column(row, 8)?);
+        Ok(Some(Self { row: row_found, last, number, mark }))
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod conformance;
+mod guesses;
 mod migrations;
 mod outages;
 mod partitions;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scim_store::conformance::wait;
 use scim_store::{CommitError, Committed, Pending, Store, StoreError};
-use scim_store_postgres::Options;
+use scim_store_postgres::{Options, PostgresStore};
 
 use crate::cluster::{Cluster, Database, superuser_of};
 use crate::people::{Town, a_tenant, acme};
@@ -19,6 +19,15 @@ fn town(proxy: &Proxy, options: Options) -> Town {
     let database = Database::new();
     let town = Town::at(&proxy.address(&database, "127.0.0.1", "sslmode=disable"), database, options);
     town.commit(town.user("first")).expect("created");
+    town
+}
+
+/// One that has written so often that it does not read before it writes.
+fn confident(proxy: &Proxy) -> Town {
+    let town = town(proxy, Options::default());
+    for id in ["second", "third"] {
+        town.commit(town.user(id)).expect("created");
+    }
     town
 }
 
@@ -81,6 +90,86 @@ fn a_commit_that_was_lost_on_its_way_is_done_again() {
     other.run("COMMIT");
     assert_eq!(wait(commit).expect("it is done again").sequence, 2);
     assert_eq!(changes(&town), ["first", "u1"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// The same where nothing is read before, and no number of the transaction is known.
+#[test]
+fn a_guess_whose_answer_is_lost_is_found() {
+    let proxy = Proxy::new(None);
+    let town = confident(&proxy);
+    let (commit, other) = begin(&town, "u1");
+    proxy.set(Mode::Swallow);
+    other.run("COMMIT");
+    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 4").is_empty() {
+        std::thread::yield_now();
+    }
+    proxy.cut();
+    assert_eq!(wait(commit).expect("it was committed").sequence, 4);
+    assert_eq!(changes(&town), ["first", "second", "third", "u1"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+#[test]
+fn a_guess_that_was_lost_on_its_way_is_done_again() {
+    let proxy = Proxy::new(None);
+    let town = confident(&proxy);
+    let (commit, other) = begin(&town, "u1");
+    town.database.run(KILL);
+    other.run("COMMIT");
+    assert_eq!(wait(commit).expect("it is done again").sequence, 4);
+    assert_eq!(changes(&town), ["first", "second", "third", "u1"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// Somebody else has written meanwhile, what the guess would have been: their entry is not taken for its own.
+#[test]
+fn a_guess_that_was_lost_is_not_taken_for_what_another_server_wrote() {
+    let proxy = Proxy::new(None);
+    let town = confident(&proxy);
+    let another = PostgresStore::open(&town.database.address(), Options::default()).expect("opens");
+    let (commit, other) = begin(&town, "u1");
+    proxy.set(Mode::Away);
+    town.database.run(KILL);
+    other.run("COMMIT");
+    wait(another.commit(a_tenant(), town.user("u2"))).expect("created");
+    proxy.set(Mode::Forward);
+    assert_eq!(wait(commit).expect("it is done again").sequence, 5);
+    assert_eq!(changes(&town), ["first", "second", "third", "u2", "u1"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// The network delivers a guess when it has long been done again.
+#[test]
+fn a_guess_that_comes_late_does_nothing() {
+    let proxy = Proxy::new(None);
+    let town = confident(&proxy);
+    proxy.set(Mode::Keep);
+    let mut commit = town.store.commit(a_tenant(), town.user("u1"));
+    assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    proxy.until_kept();
+    proxy.cut();
+    assert_eq!(wait(commit).expect("it is done again").sequence, 4);
+    proxy.release();
+    assert_eq!(changes(&town), ["first", "second", "third", "u1"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// The network delivers a guess late, but before it is done again.
+#[test]
+fn a_guess_that_comes_late_is_found() {
+    let proxy = Proxy::new(None);
+    let town = confident(&proxy);
+    proxy.set(Mode::Keep);
+    let mut commit = town.store.commit(a_tenant(), town.user("u1"));
+    assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    proxy.until_kept();
+    proxy.set(Mode::Away);
+    proxy.release();
+    assert_eq!(town.database.run("SELECT sequence FROM scim.tenant"), ["4"]);
+    proxy.set(Mode::Forward);
+    assert_eq!(wait(commit).expect("it was committed").sequence, 4);
+    assert_eq!(changes(&town), ["first", "second", "third", "u1"]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 

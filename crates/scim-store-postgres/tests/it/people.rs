@@ -7,7 +7,9 @@ use scim_core::schema::{Registry, ResourceType};
 use scim_core::sort::Sort;
 use scim_core::time::Timestamp;
 use scim_store::conformance::{content, wait};
-use scim_store::{Changeset, CommitError, Committed, MemberDelta, Operation, Query, Start, Store, Tenant};
+use scim_store::{
+    AuditEntry, Changeset, CommitError, Committed, MemberDelta, Operation, Query, Start, Store, Tenant,
+};
 use scim_store_postgres::{Address, Options, PostgresStore};
 use serde_json::{Value, json};
 
@@ -52,6 +54,11 @@ impl Town {
         Self { store, trips, registry, database }
     }
 
+    /// Another server on the same database.
+    pub(crate) fn another(&self) -> Self {
+        Self::at(&self.database.address(), Database::new(), Options::default())
+    }
+
     pub(crate) fn kind(&self, name: &str) -> Arc<ResourceType> {
         Arc::clone(self.registry.resource_type(name).expect("a built-in type"))
     }
@@ -84,7 +91,15 @@ impl Town {
                 ..MemberDelta::default()
             },
         };
-        Changeset { operations: vec![operation], ..Changeset::new(Timestamp(1_700_000_000_000)) }
+        let audit = AuditEntry {
+            actor: "test".to_owned(),
+            request: format!("request of {id}"),
+            action: format!("POST /{kind}s"),
+            status: 201,
+            detail: String::new(),
+        };
+        let changeset = Changeset::new(Timestamp(1_700_000_000_000));
+        Changeset { operations: vec![operation], audit: Some(audit), ..changeset }
     }
 
     pub(crate) fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {

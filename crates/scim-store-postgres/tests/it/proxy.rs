@@ -19,6 +19,8 @@ pub(crate) enum Mode {
     Forward,
     /// What the database says goes nowhere.
     Swallow,
+    /// What is said to the database is kept, and arrives once it is released, whoever has gone by then.
+    Keep,
     /// Connections are cut, and new ones are not made.
     Away,
 }
@@ -28,6 +30,17 @@ pub(crate) struct Proxy {
     pub(crate) port: u16,
     /// What it does, and how often it has cut its connections.
     mode: Arc<watch::Sender<(Mode, u64)>>,
+    late: Arc<Late>,
+}
+
+/// What is kept, and comes late.
+#[derive(Default)]
+struct Late {
+    /// How many bytes were kept.
+    kept: watch::Sender<usize>,
+    is_released: watch::Sender<bool>,
+    /// How many connections have come to their end since.
+    arrived: watch::Sender<usize>,
 }
 
 impl Proxy {
@@ -39,21 +52,38 @@ impl Proxy {
             let port = listener.local_addr().expect("an address").port();
             (listener, port)
         });
-        let modes = Arc::clone(&mode);
+        let late = Arc::new(Late::default());
+        let (modes, keeper) = (Arc::clone(&mode), Arc::clone(&late));
         runtime().spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
-                let (mode, tls) = (modes.subscribe(), tls.clone());
+                let (mode, tls, late) = (modes.subscribe(), tls.clone(), Arc::clone(&keeper));
                 if mode.borrow().0 != Mode::Away {
                     tokio::spawn(async move {
                         match tls {
-                            None => forward(socket, mode).await,
-                            Some(acceptor) => encrypted(socket, &acceptor, mode).await,
+                            None => forward(socket, mode, &late).await,
+                            Some(acceptor) => encrypted(socket, &acceptor, mode, &late).await,
                         }
                     });
                 }
             }
         });
-        Self { port, mode }
+        Self { port, mode, late }
+    }
+
+    /// Waits until something is kept.
+    pub(crate) fn until_kept(&self) {
+        let mut kept = self.late.kept.subscribe();
+        runtime()
+            .block_on(async { drop(kept.wait_for(|kept| *kept > 0).await.expect("the proxy is there")) });
+    }
+
+    /// Lets what was kept of a connection that was cut arrive, and waits until the database is done with it.
+    pub(crate) fn release(&self) {
+        self.late.is_released.send_replace(true);
+        let mut arrived = self.late.arrived.subscribe();
+        runtime().block_on(async {
+            drop(arrived.wait_for(|arrived| *arrived > 0).await.expect("the proxy is there"))
+        });
     }
 
     pub(crate) fn set(&self, mode: Mode) {
@@ -78,25 +108,28 @@ async fn encrypted(
     mut socket: tokio::net::TcpStream,
     acceptor: &TlsAcceptor,
     mode: watch::Receiver<(Mode, u64)>,
+    late: &Late,
 ) {
     let mut request = [0; 8];
     if socket.read_exact(&mut request).await.is_ok()
         && socket.write_all(b"S").await.is_ok()
         && let Ok(stream) = acceptor.accept(socket).await
     {
-        forward(stream, mode).await;
+        forward(stream, mode, late).await;
     }
 }
 
 async fn forward(
     socket: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     mut mode: watch::Receiver<(Mode, u64)>,
+    late: &Late,
 ) {
     let Ok(database) = UnixStream::connect(socket_path()).await else { return };
     let (mut from_client, mut to_client) = tokio::io::split(socket);
     let (mut from_database, mut to_database) = database.into_split();
     let watched = mode.clone();
     let made_at = mode.borrow().1;
+    let mut kept = Vec::new();
     let answers = async {
         let mut bytes = vec![0; 64 << 10];
         loop {
@@ -110,12 +143,37 @@ async fn forward(
             }
         }
     };
-    let questions = tokio::io::copy(&mut from_client, &mut to_database);
+    let questions = async {
+        let mut bytes = vec![0; 64 << 10];
+        loop {
+            let length = from_client.read(&mut bytes).await?;
+            let said = bytes.get(..length).unwrap_or_default();
+            if said.is_empty() {
+                return io::Result::Ok(());
+            }
+            if watched.borrow().0 == Mode::Keep {
+                kept.extend_from_slice(said);
+                late.kept.send_modify(|count| *count += length);
+            } else {
+                to_database.write_all(said).await?;
+            }
+        }
+    };
     tokio::select! {
         _ = answers => {}
         _ = questions => {}
         _ = mode.wait_for(|state| state.1 != made_at) => {}
     }
+    if kept.is_empty() {
+        return;
+    }
+    drop((from_client, to_client));
+    let mut released = late.is_released.subscribe();
+    let _ = released.wait_for(|released| *released).await;
+    let _ = to_database.write_all(&kept).await;
+    let _ = to_database.shutdown().await;
+    let _ = tokio::io::copy(&mut from_database, &mut tokio::io::sink()).await;
+    late.arrived.send_modify(|count| *count += 1);
 }
 
 /// The socket of the cluster.

@@ -5,21 +5,24 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use scim_store::conformance::wait;
-use scim_store::{CommitError, EdgeQuery, MemberDelta, Operation, PersonQuery, Side, Store, StoreError};
+use scim_store::{
+    ChangeKind, Changeset, CommitError, EdgeQuery, Guard, MemberDelta, Operation, PersonQuery, Side, Store,
+    StoreError,
+};
 use scim_store_postgres::Options;
 
 use crate::cluster::{Session, superuser_of};
 use crate::people::{Town, a_tenant, acme};
 
 /// Keeps writers of the tenant waiting until it is dropped.
-fn hold(town: &Town) -> Session {
+pub(crate) fn hold(town: &Town) -> Session {
     let other = superuser_of(&town.database);
     other.run("BEGIN; SELECT 1 FROM scim.tenant FOR UPDATE");
     other
 }
 
 /// Waits until somebody waits for a lock.
-fn until_blocked(town: &Town, count: usize) {
+pub(crate) fn until_blocked(town: &Town, count: usize) {
     let sql =
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while town.database.run(sql).len() < count {
@@ -141,9 +144,9 @@ fn queue_and_pool_are_bounded() {
     }
 }
 
-/// What a read and a write cost in round trips, once their statements are prepared.
+/// What a read costs in round trips, once its statements are prepared.
 #[test]
-fn round_trips_are_few() {
+fn round_trips_of_reads_are_few() {
     let town = Town::new(Options::default());
     for n in 0..100 {
         town.commit(town.user(&format!("u{n:03}"))).expect("created");
@@ -181,31 +184,82 @@ fn round_trips_are_few() {
             trips(filter, expected, &|| drop(wait(town.store.query(&acme(), &query)).expect("a page")));
         }
     }
-    let new = std::cell::Cell::new(0);
-    trips("a creation", 2, &|| {
-        new.set(new.get() + 1);
-        town.commit(town.user(&format!("new{}", new.get()))).expect("created");
-    });
-    let joins = std::cell::Cell::new(10);
-    trips("a member more", 2, &|| {
-        joins.set(joins.get() + 1);
-        let operation = Operation::Replace {
-            id: "g1".to_owned(),
+}
+
+/// What a write costs in round trips: one where what it rests on is known, from what was written or read before, and two
+/// where it has to be read first.
+#[test]
+fn round_trips_of_writes_are_few() {
+    let town = Town::new(Options::default());
+    for n in 0..10 {
+        town.commit(town.user(&format!("u{n}"))).expect("created");
+    }
+    for (id, members) in [("g1", &["u1", "u2"][..]), ("g2", &[])] {
+        town.commit(town.group(id, members)).expect("created");
+    }
+    let another = town.another();
+    let one = |operation: Operation| Changeset { operations: vec![operation], ..town.group("x", &[]) };
+    let join = |group: &str, add: &[&str], remove: &[&str]| {
+        let owned = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
+        let members = MemberDelta { add: owned(add), remove: owned(remove), ..MemberDelta::default() };
+        one(Operation::Replace {
+            id: group.to_owned(),
             resource_type: "Group".into(),
-            guard: scim_store::Guard::Exists,
+            guard: Guard::Exists,
             content: None,
-            members: MemberDelta { add: vec![format!("u0{}", joins.get())], ..MemberDelta::default() },
-            kind: scim_store::ChangeKind::Modified,
+            members,
+            kind: ChangeKind::Modified,
+        })
+    };
+    let change = |id: &str, title: &str| {
+        let Some(Operation::Create { mut content, .. }) = town.user(id).operations.pop() else {
+            panic!("a creation")
         };
-        town.commit(scim_store::Changeset { operations: vec![operation], ..town.group("x", &[]) })
-            .expect("joined");
-    });
-    let gone = std::cell::Cell::new(50);
-    trips("a deletion", 2, &|| {
-        gone.set(gone.get() + 1);
-        let (id, guard) = (format!("u0{}", gone.get()), scim_store::Guard::Exists);
-        let operation = Operation::Delete { id, resource_type: "User".into(), guard };
-        town.commit(scim_store::Changeset { operations: vec![operation], ..town.group("x", &[]) })
-            .expect("gone");
-    });
+        content.label = title.to_owned();
+        content.body = format!("{{\"title\":\"{title}\"}}").into();
+        one(Operation::Replace {
+            id: id.to_owned(),
+            resource_type: "User".into(),
+            guard: Guard::Exists,
+            content: Some(content),
+            members: MemberDelta::default(),
+            kind: ChangeKind::Modified,
+        })
+    };
+    let delete = |id: &str| {
+        let guard = Guard::Exists;
+        one(Operation::Delete { id: id.to_owned(), resource_type: "User".into(), guard })
+    };
+    let trips = |what: &str, town: &Town, changeset: Changeset| {
+        // Statements are prepared on the way. Somebody else's round trips do not count.
+        town.trips();
+        town.commit(changeset).unwrap_or_else(|error| panic!("{what}: {error}"));
+        town.trips().len()
+    };
+    assert_eq!(trips("a creation", &town, town.user("new")), 1);
+    assert_eq!(trips("a member", &town, join("g1", &["u3"], &[])), 1);
+    assert_eq!(trips("another member", &town, join("g1", &["u4"], &["u1"])), 1);
+    assert_eq!(trips("a change of what was written", &town, change("u1", "a")), 1);
+    assert_eq!(
+        trips("an entry of the audit trail alone", &town, Changeset { operations: Vec::new(), ..delete("") }),
+        1
+    );
+    assert_eq!(trips("a deletion of what was written", &town, delete("u1")), 1);
+    // To another server nothing is known, and the first it writes is read first. So is what it reads after that.
+    assert_eq!(trips("the first of a server", &another, another.user("v1")), 2);
+    assert_eq!(trips("its second", &another, another.user("v2")), 2);
+    assert_eq!(trips("its third", &another, another.user("v3")), 1);
+    assert_eq!(trips("a change of what was not read", &another, change("u5", "a")), 2);
+    for (id, title) in [("u6", "a"), ("u7", "b"), ("u6", "c")] {
+        drop(wait(another.store.get(&acme(), &[id])).expect("a record"));
+        assert_eq!(trips("a change of what was read", &another, change(id, title)), 1);
+    }
+    assert_eq!(trips("a group that was not read", &another, join("g2", &["v1"], &[])), 2);
+    assert_eq!(trips("members that were not read", &another, join("g2", &["u2", "u3"], &["v1"])), 1);
+    assert_eq!(trips("a deletion of what was not read", &another, delete("u9")), 2);
+    // The first server finds out that somebody else has written, and reads.
+    assert_eq!(trips("a guess that is wrong", &town, town.user("late")), 3);
+    assert_eq!(trips("what comes after it", &town, town.user("later")), 2);
+    assert_eq!(trips("and after that", &town, town.user("latest")), 1);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }

@@ -1,0 +1,179 @@
+//! What is remembered of the tenants that are written to, so that the next write need not read.
+//!
+//! It is true as long as nobody else writes to the tenant, which is not known until a write is tried ([`Guess`]).
+//! So it is not used before this server has written twice in a row. It is never the ground of an answer by itself.
+//!
+//! How much is remembered has a limit, for each tenant and for all. What is hidden, and reports, are not remembered.
+//!
+//! [`Guess`]: crate::guess::Guess
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use scim_core::person::Derived;
+use scim_store::draft::Stored;
+use scim_store::{Record, Tenant};
+
+use crate::apply::TenantRow;
+use crate::entries;
+use crate::error::Failed;
+use crate::existing::Known;
+use crate::wishes::Wishes;
+
+/// Most bytes to remember of one tenant, about, before it is begun anew.
+const MOST_OF_TENANT: usize = 1024 * 1024;
+/// Most bytes to remember of all tenants, about, before all of it is begun anew.
+const MOST: usize = 16 * 1024 * 1024;
+/// What a tenant weighs of which nothing is remembered.
+const EMPTY: usize = 512;
+
+/// Of all tenants.
+#[derive(Default)]
+pub(crate) struct Memories(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    places: HashMap<Tenant, Place>,
+    /// Of all places.
+    weight: usize,
+    /// How many times something was begun anew.
+    ages: u64,
+}
+
+/// Where a tenant's memory is, unless it is in use.
+struct Place {
+    memory: Option<Memory>,
+    /// What was read meanwhile, by identifier.
+    sights: HashMap<String, Sight>,
+    age: u64,
+    is_trusted: bool,
+    weight: usize,
+}
+
+/// Of one tenant.
+pub(crate) struct Memory {
+    /// The mark of the state in which one of our transactions has left the tenant.
+    pub(crate) mark: String,
+    pub(crate) row: TenantRow,
+    pub(crate) known: Known,
+    /// Whether it has turned out to be true once.
+    pub(crate) is_trusted: bool,
+    weight: usize,
+    /// What was read since then adds to it.
+    age: u64,
+}
+
+impl Memory {
+    /// The same, after one of ours has written the tenant's row.
+    pub(crate) fn after(self, mark: String, row: TenantRow) -> Self {
+        Self { mark, row, ..self }
+    }
+}
+
+/// A resource that was read, with all that a write has to know of it.
+pub(crate) struct Sight {
+    pub(crate) record: Record,
+    pub(crate) entries: Vec<u8>,
+    pub(crate) person: Option<Derived>,
+}
+
+/// Taken before something is read, so that it is known afterwards whether it belongs to what is remembered.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticket(u64);
+
+impl Memories {
+    /// A ticket, if what is read of the tenant is of use.
+    pub(crate) fn ticket(&self, tenant: &Tenant) -> Option<Ticket> {
+        self.lock().places.get(tenant).filter(|place| place.is_trusted).map(|place| Ticket(place.age))
+    }
+
+    /// Remembers what was read.
+    pub(crate) fn saw(&self, tenant: &Tenant, ticket: Ticket, sight: Sight) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        let Some(place) = state.places.get_mut(tenant).filter(|place| place.age == ticket.0) else { return };
+        let weight = EMPTY + sight.record.body.len() + sight.entries.len();
+        if place.weight + weight > MOST_OF_TENANT {
+            return;
+        }
+        place.weight += weight;
+        state.weight += weight;
+        place.sights.insert(sight.record.id.clone(), sight);
+    }
+
+    /// Takes out what is remembered of a tenant, with what was read since of the resources that are wished for.
+    pub(crate) fn take(&self, tenant: &Tenant, wishes: &Wishes) -> Result<Option<Memory>, Failed> {
+        let (mut memory, sights) = {
+            let mut state = self.lock();
+            let Some(place) = state.places.get_mut(tenant) else { return Ok(None) };
+            let Some(memory) = place.memory.take() else { return Ok(None) };
+            let ids = wishes.resources.iter().chain(&wishes.types);
+            (memory, ids.filter_map(|id| place.sights.remove(id)).collect::<Vec<Sight>>())
+        };
+        for Sight { record, entries, person } in sights {
+            // What this server has written meanwhile is newer than what was read.
+            if !memory.known.resources.contains_key(&record.id) {
+                let stored: Stored = entries::decode(record, &entries)?;
+                memory.known.note(stored, person);
+            }
+        }
+        Ok(Some(memory))
+    }
+
+    /// Puts back a memory that has turned out to be true, with what is known besides.
+    pub(crate) fn keep(&self, tenant: &Tenant, mut memory: Memory, later: Known) {
+        memory.weight += later.weight();
+        memory.known.absorb(later);
+        memory.is_trusted = true;
+        self.put(tenant, memory);
+    }
+
+    /// Begins anew with what was just written.
+    pub(crate) fn begin(&self, tenant: &Tenant, mark: String, row: TenantRow, known: Known) {
+        let mut fresh = Known::default();
+        let weight = EMPTY + known.weight();
+        fresh.absorb(known);
+        let age = self.next_age();
+        self.put(tenant, Memory { mark, row, known: fresh, is_trusted: false, weight, age });
+    }
+
+    /// Remembers nothing of a tenant.
+    pub(crate) fn forget(&self, tenant: &Tenant) {
+        let mut state = self.lock();
+        if let Some(place) = state.places.remove(tenant) {
+            state.weight -= place.weight;
+        }
+    }
+
+    fn put(&self, tenant: &Tenant, mut memory: Memory) {
+        if memory.weight > MOST_OF_TENANT {
+            memory.known = Known::default();
+            memory.weight = EMPTY;
+            memory.age = self.next_age();
+        }
+        let mut state = self.lock();
+        if state.weight > MOST {
+            state.places.clear();
+            state.weight = 0;
+        }
+        let before = state.places.remove(tenant);
+        state.weight -= before.as_ref().map_or(0, |place| place.weight);
+        let sights =
+            before.filter(|place| place.age == memory.age).map(|place| place.sights).unwrap_or_default();
+        let read: usize =
+            sights.values().map(|sight| EMPTY + sight.record.body.len() + sight.entries.len()).sum();
+        let (age, is_trusted, weight) = (memory.age, memory.is_trusted, memory.weight + read);
+        state.weight += weight;
+        state.places.insert(tenant.clone(), Place { memory: Some(memory), sights, age, is_trusted, weight });
+    }
+
+    fn next_age(&self) -> u64 {
+        let mut state = self.lock();
+        state.ages += 1;
+        state.ages
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

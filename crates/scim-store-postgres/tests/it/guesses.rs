@@ -1,0 +1,314 @@
+//! Writes that are sent without reading first: they come to what they would have come to, whoever else writes, and nobody
+//! is told otherwise when their answer is lost.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use scim_core::person::{Derived, Person};
+use scim_core::time::Timestamp;
+use scim_store::conformance::words::Random;
+use scim_store::conformance::{content, wait};
+use scim_store::{
+    AuditEntry, ChangeKind, Changeset, Content, EdgeQuery, Guard, Hidden, MemberDelta, MemoryStore,
+    Operation, PersonQuery, Report, ReportQuery, Side, Store, UnknownMembers,
+};
+use scim_store_postgres::Options;
+use serde_json::json;
+
+use crate::people::{Town, a_tenant, acme};
+use crate::writers::{hold, until_blocked};
+
+const USERS: [&str; 16] =
+    ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "u9", "ua", "ub", "uc", "ud", "ue", "uf"];
+const GROUPS: [&str; 4] = ["g0", "g1", "g2", "g3"];
+
+/// Changesets of all kinds. For a while they are about few of the resources, so that they meet; what becomes of the others
+/// is forgotten meanwhile.
+struct Mill<'a> {
+    town: &'a Town,
+    random: Random,
+    made: i64,
+    users: Vec<&'static str>,
+    groups: Vec<&'static str>,
+    /// The versions that somebody has seen.
+    versions: HashMap<&'static str, u64>,
+}
+
+impl Mill<'_> {
+    fn turn(&mut self) {
+        self.users = (0..3).map(|_| self.random.pick(&USERS)).collect();
+        self.groups = (0..2).map(|_| self.random.pick(&GROUPS)).collect();
+    }
+
+    fn changeset(&mut self) -> Changeset {
+        self.made += 1;
+        let most = if self.random.one_in(5) { 3 } else { 1 };
+        let operations = match self.random.one_in(15) {
+            true => Vec::new(),
+            false => (0..=self.random.below(most)).map(|_| self.operation()).collect(),
+        };
+        let entry = AuditEntry {
+            actor: "test".to_owned(),
+            request: format!("r{}", self.made),
+            action: "TEST".to_owned(),
+            status: 200,
+            detail: String::new(),
+        };
+        let audit = (!self.random.one_in(20)).then_some(entry);
+        let reports = if self.random.one_in(25) { vec![self.report()] } else { Vec::new() };
+        let settles =
+            if self.random.one_in(3) { vec![self.random.pick(&self.users).to_owned()] } else { Vec::new() };
+        Changeset { operations, settles, reports, audit, ..Changeset::new(Timestamp(1_000 * self.made)) }
+    }
+
+    fn report(&mut self) -> Report {
+        Report {
+            subject: self.random.pick(&self.users).to_owned(),
+            digest: [self.random.below(2) as u8; 32],
+            request: format!("r{}", self.made),
+            method: "POST".to_owned(),
+            path: "/Users".to_owned(),
+            body: Bytes::new(),
+            status: 400,
+            findings: Bytes::from_static(b"[]"),
+        }
+    }
+
+    fn operation(&mut self) -> Operation {
+        let is_user = self.random.below(3) > 0;
+        let (id, kind) = match is_user {
+            true => (self.random.pick(&self.users), "User"),
+            false => (self.random.pick(&self.groups), "Group"),
+        };
+        let guard = match self.versions.get(id) {
+            Some(version) if self.random.one_in(2) => Guard::Version(*version),
+            Some(_) | None => Guard::Exists,
+        };
+        let (id, resource_type) = (id.to_owned(), Arc::from(kind));
+        match self.random.below(8) {
+            0 | 1 => {
+                let members = if is_user { MemberDelta::default() } else { self.delta(true) };
+                Operation::Create { id, resource_type, content: self.content(kind), members }
+            }
+            2 => Operation::Delete { id, resource_type, guard },
+            3 => {
+                let Content { unique, index, person, .. } = self.content(kind);
+                Operation::Rederive { id, resource_type, guard, unique, index, person }
+            }
+            4 | 5 => {
+                let (content, members) = (Some(self.content(kind)), MemberDelta::default());
+                Operation::Replace { id, resource_type, guard, content, members, kind: ChangeKind::Modified }
+            }
+            _ => {
+                let id = self.random.pick(&self.groups).to_owned();
+                let (members, kind) = (self.delta(false), ChangeKind::Modified);
+                let guard = Guard::Exists;
+                Operation::Replace { id, resource_type: "Group".into(), guard, content: None, members, kind }
+            }
+        }
+    }
+
+    fn delta(&mut self, is_new: bool) -> MemberDelta {
+        let everyone = [self.users.as_slice(), &self.groups].concat();
+        let mut add: Vec<String> =
+            (0..self.random.below(3)).map(|_| self.random.pick(&everyone).to_owned()).collect();
+        let mut remove: Vec<String> = match is_new {
+            true => Vec::new(),
+            false => (0..self.random.below(3)).map(|_| self.random.pick(&everyone).to_owned()).collect(),
+        };
+        for ids in [&mut add, &mut remove] {
+            ids.sort_unstable();
+            ids.dedup();
+        }
+        remove.retain(|id| !add.contains(id));
+        MemberDelta {
+            clear: self.random.one_in(8),
+            remove,
+            add,
+            unknown: if self.random.one_in(2) { UnknownMembers::Ignore } else { UnknownMembers::Refuse },
+            exclusive: self.random.one_in(4),
+            barred: if self.random.one_in(2) { vec!["Group".into()] } else { Vec::new() },
+        }
+    }
+
+    fn content(&mut self, kind: &str) -> Content {
+        let (name, title) = (self.random.below(12), self.random.below(3));
+        let schema = format!("urn:ietf:params:scim:schemas:core:2.0:{kind}");
+        let document = match kind {
+            "User" => {
+                json!({ "schemas": [schema], "userName": format!("n{name}"), "title": format!("t{title}") })
+            }
+            _ => json!({ "schemas": [schema], "displayName": format!("n{name}") }),
+        };
+        let mut content = content(&self.town.kind(kind), document.as_object().expect("an object"));
+        if kind == "User" && self.random.one_in(2) {
+            let first_name = Some(format!("f{}", self.random.below(2)));
+            let person = Person { first_name, active: true, ..Person::default() };
+            content.person = Some(Derived { person, pick: None });
+        }
+        if kind == "User" && self.random.one_in(8) {
+            content.hidden = vec![Hidden { path: "password".into(), value: Some(format!("\"{title}\"")) }];
+        }
+        content
+    }
+}
+
+/// All that a tenant can see.
+fn everything(store: &dyn Store) -> impl PartialEq + std::fmt::Debug + use<> {
+    let all: Vec<&str> = USERS.into_iter().chain(GROUPS).collect();
+    let of = GROUPS.map(str::to_owned).to_vec();
+    let edges = EdgeQuery { side: Side::Members, of, after: None, count: 1000 };
+    let reports = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
+    let of = PersonQuery::Of(all.iter().map(|&id| id.to_owned()).collect());
+    (
+        wait(store.get(&acme(), &all)).expect("records"),
+        wait(store.edges(&acme(), &edges)).expect("edges").edges,
+        wait(store.persons(&acme(), &of)).expect("persons").persons,
+        wait(store.reports(&acme(), &reports)).expect("reports"),
+        wait(store.changes(&acme(), 0, 100_000)).expect("changes"),
+        wait(store.audit(&acme(), 0, 100_000)).expect("entries"),
+    )
+}
+
+/// Two servers on one database, which write in turns of random lengths, come to what one store in memory comes to.
+#[test]
+fn guesses_come_to_what_reading_would() {
+    let town = Town::new(Options::default());
+    let other = town.another();
+    let model = MemoryStore::new();
+    let (users, groups) = (USERS.to_vec(), GROUPS.to_vec());
+    let mut mill =
+        Mill { town: &town, random: Random::new(7), made: 0, users, groups, versions: HashMap::new() };
+    let mut server = &town;
+    for _ in 0..1200 {
+        if mill.random.one_in(6) {
+            mill.turn();
+        }
+        if mill.random.one_in(10) {
+            server = if std::ptr::eq(server, &town) { &other } else { &town };
+        }
+        for id in [mill.users.as_slice(), &mill.groups].concat() {
+            if mill.random.one_in(3) {
+                let reader = if mill.random.one_in(4) { &other } else { server };
+                let read = wait(reader.store.get(&acme(), &[id])).expect("a record");
+                assert_eq!(read, wait(model.get(&acme(), &[id])).expect("a record"));
+                if let Some(record) = read.into_iter().flatten().next() {
+                    mill.versions.insert(id, record.version);
+                }
+            }
+        }
+        let most = if mill.random.one_in(3) { 4 } else { 1 };
+        let changesets: Vec<Changeset> = (0..=mill.random.below(most)).map(|_| mill.changeset()).collect();
+        // They come in this order, and may share a transaction.
+        let mut waiting: Vec<_> =
+            changesets.iter().map(|changeset| server.store.commit(a_tenant(), changeset.clone())).collect();
+        let early: Vec<Poll<_>> = waiting
+            .iter_mut()
+            .map(|commit| Pin::new(commit).poll(&mut Context::from_waker(Waker::noop())))
+            .collect();
+        for ((commit, early), changeset) in waiting.into_iter().zip(early).zip(changesets) {
+            let expected = wait(model.commit(a_tenant(), changeset.clone()));
+            let outcome = match early {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => wait(commit),
+            };
+            assert_eq!(format!("{outcome:?}"), format!("{expected:?}"), "{changeset:?}");
+        }
+    }
+    assert!(everything(&town.store) == everything(&model), "{:#?}", everything(&town.store));
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+    let all = [town.trips(), other.trips()].concat();
+    let guesses = all.iter().filter(|trip| is_guess(trip)).count();
+    let others =
+        all.iter().filter(|trip| trip.last().is_some_and(|sql| sql == "COMMIT") && is_second(trip)).count();
+    assert!(guesses > 100 && others > 100, "{guesses} guesses, {others} that had read");
+}
+
+fn is_guess(trip: &[String]) -> bool {
+    trip.first().is_some_and(|sql| sql.contains("READ WRITE"))
+        && trip.last().is_some_and(|sql| sql == "COMMIT")
+}
+
+fn is_second(trip: &[String]) -> bool {
+    trip.iter().any(|sql| sql.starts_with("UPDATE tenant")) && !is_guess(trip)
+}
+
+/// A second server on the database of a town, which has written so often that it does not read before it writes.
+fn confident(town: &Town) -> Town {
+    let other = town.another();
+    for id in ["v1", "v2"] {
+        other.commit(town.user(id)).expect("created");
+    }
+    other.trips();
+    other
+}
+
+/// A value that was taken for free, and that the same transaction gives back: whoever has it is found all the same.
+#[test]
+fn what_is_given_back_is_not_taken_for_free() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("b")).expect("created");
+    let other = confident(&town);
+    let named = |id: &str, name: &str, is_new: bool| {
+        let mut changeset = town.user(name);
+        for operation in &mut changeset.operations {
+            if let Operation::Create { id: old, resource_type, content, members } = operation {
+                let (id, content, members) = (id.to_owned(), content.clone(), members.clone());
+                let (resource_type, guard) = (Arc::clone(resource_type), Guard::Exists);
+                *operation = match is_new {
+                    true => {
+                        *old = id;
+                        continue;
+                    }
+                    false => Operation::Replace {
+                        id,
+                        resource_type,
+                        guard,
+                        content: Some(content),
+                        members,
+                        kind: ChangeKind::Modified,
+                    },
+                };
+            }
+        }
+        changeset
+    };
+    let session = hold(&town);
+    let mut waiting: Vec<_> = [named("a", "a", true), named("a", "b", false), named("a", "c", false)]
+        .into_iter()
+        .map(|changeset| other.store.commit(a_tenant(), changeset))
+        .collect();
+    for commit in &mut waiting {
+        assert!(Pin::new(commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    until_blocked(&town, 1);
+    session.run("ROLLBACK");
+    let outcomes: Vec<bool> = waiting.into_iter().map(|commit| wait(commit).is_ok()).collect();
+    assert_eq!(outcomes, [true, false, true]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// A member whom somebody else has added is taken for none, and found to be one.
+#[test]
+fn a_member_is_not_added_twice() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("a")).expect("created");
+    town.commit(town.group("g", &["a"])).expect("created");
+    let other = confident(&town);
+    for id in ["a", "g"] {
+        drop(wait(other.store.get(&acme(), &[id])).expect("a record"));
+    }
+    other.trips();
+    let members = MemberDelta { add: vec!["a".to_owned()], ..MemberDelta::default() };
+    let (id, resource_type) = ("g".to_owned(), "Group".into());
+    let (guard, kind) = (Guard::Exists, ChangeKind::Modified);
+    let operation = Operation::Replace { id, resource_type, guard, content: None, members, kind };
+    let changeset = Changeset { operations: vec![operation], ..town.user("x") };
+    let committed = other.commit(changeset).expect("no conflict");
+    assert_eq!((committed.sequence, committed.applied[0].changed), (4, false));
+    assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
