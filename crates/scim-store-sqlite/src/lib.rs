@@ -18,6 +18,7 @@ mod database;
 mod entries;
 mod error;
 mod existing;
+mod line;
 mod people;
 mod readers;
 mod reports;

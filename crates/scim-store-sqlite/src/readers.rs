@@ -10,10 +10,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use scim_store::{StoreError, Tenant, Turns};
+use scim_store::{StoreError, Tenant};
 use tokio::sync::oneshot;
 
 use crate::database::Database;
+use crate::line::Line;
 
 /// How old the state may be that a read on the calling thread sees of what other processes wrote.
 const KEEP: Duration = Duration::from_millis(5);
@@ -21,19 +22,8 @@ const KEEP: Duration = Duration::from_millis(5);
 /// All connections that read.
 pub(crate) struct Readers {
     points: Arc<Points>,
-    walks: Arc<Walks>,
-}
-
-/// What waits for a thread of its own.
-struct Walks {
-    waiting: Mutex<Waiting>,
-    more: Condvar,
-}
-
-struct Waiting {
-    turns: Turns<Walk>,
-    /// Whether nobody can ask any more.
-    is_over: bool,
+    /// What waits for a thread of its own.
+    walks: Arc<Line<Walk>>,
 }
 
 /// The connections that read on the calling thread.
@@ -82,8 +72,7 @@ impl Readers {
             wait,
             commits: AtomicU64::default(),
         });
-        let waiting = Mutex::new(Waiting { turns: Turns::new(queue), is_over: false });
-        let walks = Arc::new(Walks { waiting, more: Condvar::new() });
+        let walks = Arc::new(Line::new(queue));
         // The threads that there are end with it, should one not start.
         let readers = Self { points, walks };
         for database in walkers {
@@ -127,36 +116,16 @@ impl Readers {
                 let _ = answer.send(read(database, &own));
             }
         });
-        if self.walks.lock().turns.push(tenant, job).is_err() {
+        if !self.walks.push(tenant, job) {
             return Err(unavailable("too many queries wait already"));
         }
-        self.walks.more.notify_one();
         outcome.await.unwrap_or_else(|_| Err(StoreError::Fault("a reader did not answer".into())))
     }
 }
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        self.walks.lock().is_over = true;
-        self.walks.more.notify_all();
-    }
-}
-
-impl Walks {
-    /// The next, once there is one. `None` when there will be none any more.
-    fn next(&self) -> Option<Walk> {
-        let mut waiting = self.lock();
-        loop {
-            match waiting.turns.pop() {
-                Some(walk) => return Some(walk),
-                None if waiting.is_over => return None,
-                None => waiting = self.more.wait(waiting).unwrap_or_else(PoisonError::into_inner),
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.walks.end();
     }
 }
 
@@ -250,7 +219,7 @@ impl Drop for Lent<'_> {
     }
 }
 
-fn walk(database: &Database, walks: &Walks, points: &Points) {
+fn walk(database: &Database, walks: &Line<Walk>, points: &Points) {
     while let Some(job) = walks.next() {
         // A panic is told to whoever asked by the answer that does not come; the connection keeps no state of it.
         let _ = catch_unwind(AssertUnwindSafe(|| job(database)));

@@ -1,8 +1,8 @@
-//! The writer: one thread, one connection, one sync for all who wait.
+//! The writer: one thread, one connection, one sync for all who wait. Where more wait than fit one transaction, tenants take
+//! turns.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,12 @@ use crate::apply::Counters;
 use crate::checkpoints::Checkpoints;
 use crate::database::Database;
 use crate::error::store_error;
+use crate::line::Line;
 use crate::readers::Points;
 
 /// Hands changesets to the thread. Dropping it lets the thread finish what waits.
 pub(crate) struct Writer {
-    jobs: Option<SyncSender<Job>>,
+    jobs: Arc<Line<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,9 +44,12 @@ impl Writer {
         queue: usize,
         batch: usize,
     ) -> std::io::Result<Self> {
-        let (jobs, waiting) = sync_channel(queue);
+        let jobs = Arc::new(Line::new(queue));
+        let waiting = Arc::clone(&jobs);
         let mut queue = Queue { waiting, limit: batch, waited: None, answered: 0, took: Duration::ZERO };
+        let line = Arc::clone(&jobs);
         let run = move || {
+            let _closing = line.closing();
             while let Some(batch) = queue.batch() {
                 let start = Instant::now();
                 queue.answered = batch.len();
@@ -61,18 +65,15 @@ impl Writer {
             }
         };
         let thread = thread::Builder::new().name("scim-sqlite-writer".to_owned()).spawn(run)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { jobs, thread: Some(thread) })
     }
 
     /// Puts a changeset in the queue and waits for its outcome.
     pub(crate) async fn commit(&self, tenant: &Tenant, changeset: Changeset) -> Answer {
         let (answer, outcome) = oneshot::channel();
         let job = Job { tenant: tenant.clone(), changeset, answer };
-        let Some(jobs) = &self.jobs else { return Err(unavailable("the writer has ended")) };
-        match jobs.try_send(job) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(unavailable("too many changes wait already")),
-            Err(TrySendError::Disconnected(_)) => return Err(unavailable("the writer has ended")),
+        if !self.jobs.push(tenant, job) {
+            return Err(unavailable("too many changes wait already"));
         }
         outcome
             .await
@@ -82,7 +83,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.jobs.end();
         if let Some(thread) = self.thread.take() {
             // It ends after what waits; a panic of its own was contained before.
             let _ = thread.join();
@@ -96,7 +97,7 @@ impl Drop for Writer {
 /// take turns, each paying for a sync of its own; so a batch waits for as many as were answered last, for half of the
 /// time that the last transaction took and no longer. A lone writer never waits.
 struct Queue {
-    waiting: Receiver<Job>,
+    waiting: Arc<Line<Job>>,
     limit: usize,
     /// Those who waited through the last transaction.
     waited: Option<Batch>,
@@ -110,7 +111,7 @@ impl Queue {
     fn note_who_waited(&mut self) {
         let mut batch = Batch::default();
         while batch.has_room(self.limit)
-            && let Ok(job) = self.waiting.try_recv()
+            && let Some(job) = self.waiting.try_next()
         {
             batch.take(job);
         }
@@ -121,21 +122,21 @@ impl Queue {
     /// and would otherwise wait as long again for each batch before theirs.
     fn turned_away(&mut self) -> impl Iterator<Item = oneshot::Sender<Answer>> {
         let waited = self.waited.take().unwrap_or_default().jobs;
-        waited.into_iter().chain(self.waiting.try_iter()).map(|job| job.answer)
+        waited.into_iter().chain(std::iter::from_fn(|| self.waiting.try_next())).map(|job| job.answer)
     }
 
-    /// The first changeset to come, and what comes with it. `None` when nobody can send any more.
+    /// The first changeset to come, and what comes with it. `None` when none will come any more.
     fn batch(&mut self) -> Option<Vec<Job>> {
         let mut batch = self.waited.take().unwrap_or_default();
         let expected = batch.jobs.len() + self.answered;
         if batch.jobs.is_empty() {
-            batch.take(self.waiting.recv().ok()?);
+            batch.take(self.waiting.next()?);
         }
         let until = Instant::now() + (self.took / 2).min(PATIENCE);
         while batch.has_room(self.limit) {
             let next = match batch.jobs.len() < expected {
-                true => self.waiting.recv_timeout(until.saturating_duration_since(Instant::now())).ok(),
-                false => self.waiting.try_recv().ok(),
+                true => self.waiting.next_until(until),
+                false => self.waiting.try_next(),
             };
             let Some(job) = next else { break };
             batch.take(job);

@@ -6,6 +6,7 @@ use std::task::{Context, Waker};
 use scim_store::conformance::wait;
 use scim_store::{Store, Tenant};
 use scim_store_sqlite::Options;
+use serde_json::json;
 
 use crate::people::{Town, acme};
 
@@ -36,4 +37,37 @@ fn nobody_waits_for_all_of_another() {
     let statements: Vec<String> = town.statements();
     let place = statements.iter().position(|sql| sql.contains("edge")).expect("it was run");
     assert!(place < statements.len() / 2, "statement {place} of {}", statements.len());
+}
+
+/// What one tenant writes is not behind all that another wants to write.
+#[test]
+fn nobody_writes_after_all_of_another() {
+    const LOUD: usize = 50;
+    let town = Town::new(Options { batch: 1, ..Options::default() });
+    let (loud, quiet) = (acme(), Tenant::new("quiet").expect("a name"));
+    for tenant in [&loud, &quiet] {
+        wait(town.store.commit(tenant, town.user("u"))).expect("created");
+    }
+    town.statements();
+    // No statement is run before it was noted.
+    let nothing_runs = town.statements.lock().expect("not poisoned");
+    let mut context = Context::from_waker(Waker::noop());
+    let mut users: Vec<_> =
+        (0..LOUD).map(|n| town.store.commit(&loud, town.user(&format!("u{n}")))).collect();
+    for user in &mut users {
+        assert!(Pin::new(user).poll(&mut context).is_pending());
+    }
+    let document = json!({
+        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Everyone"
+    });
+    let mut group = town.store.commit(&quiet, town.create("Group", "g", &document, &["u"]));
+    assert!(Pin::new(&mut group).poll(&mut context).is_pending());
+    drop(nothing_runs);
+    wait(group).expect("created");
+    for user in users {
+        wait(user).expect("created");
+    }
+    let statements: Vec<String> = town.statements();
+    let place = statements.iter().position(|sql| sql.contains("INTO edge")).expect("it was run");
+    assert!(place < statements.len() / 5, "statement {place} of {}", statements.len());
 }

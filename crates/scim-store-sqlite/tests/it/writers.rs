@@ -114,7 +114,12 @@ fn the_queue_is_bounded() {
         }
     }
     assert!(refused >= 10, "{refused} of 20 refused with a queue of 4");
+    // The queue is the tenant's own.
+    let quiet = scim_store::Tenant::new("quiet").expect("a name");
+    let mut commit = town.store.commit(&quiet, town.user("u"));
+    assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
     other.execute_batch("ROLLBACK").expect("ends");
+    wait(commit).expect("created");
     for commit in waiting {
         wait(commit).expect("created");
     }

@@ -1,0 +1,104 @@
+//! A line in which tenants take turns, before threads that take one thing after the other. It has an end: what waits by then
+//! is still taken, and threads that find nothing any more are told.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use scim_store::{Tenant, Turns};
+
+/// What waits.
+pub(crate) struct Line<T> {
+    state: Mutex<State<T>>,
+    more: Condvar,
+}
+
+struct State<T> {
+    turns: Turns<T>,
+    /// How many threads wait for something. Waking nobody would be a call into the kernel for everything that comes.
+    idle: usize,
+    /// Whether nothing will come any more.
+    is_over: bool,
+}
+
+impl<T> Line<T> {
+    /// One in which so much of each tenant can wait.
+    pub(crate) fn new(most: usize) -> Self {
+        let state = State { turns: Turns::new(most), idle: 0, is_over: false };
+        Self { state: Mutex::new(state), more: Condvar::new() }
+    }
+
+    /// Lets something wait. Whether there was room for it; otherwise it is dropped.
+    pub(crate) fn push(&self, tenant: &Tenant, item: T) -> bool {
+        let mut state = self.lock();
+        let is_in = !state.is_over && state.turns.push(tenant, item).is_ok();
+        let is_awaited = state.idle > 0;
+        drop(state);
+        if is_in && is_awaited {
+            self.more.notify_one();
+        }
+        is_in
+    }
+
+    /// What is next, if there is anything.
+    pub(crate) fn try_next(&self) -> Option<T> {
+        self.lock().turns.pop()
+    }
+
+    /// What is next, once there is something. Nothing when there will be nothing any more.
+    pub(crate) fn next(&self) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            match state.turns.pop() {
+                Some(item) => return Some(item),
+                None if state.is_over => return None,
+                None => {
+                    state.idle += 1;
+                    state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.idle -= 1;
+                }
+            }
+        }
+    }
+
+    /// What is next, if there is something by then.
+    pub(crate) fn next_until(&self, until: Instant) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match state.turns.pop() {
+                Some(item) => return Some(item),
+                None if state.is_over || left.is_zero() => return None,
+                None => {
+                    state.idle += 1;
+                    (state, _) = self.more.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+                    state.idle -= 1;
+                }
+            }
+        }
+    }
+
+    /// Nothing will come any more.
+    pub(crate) fn end(&self) {
+        self.lock().is_over = true;
+        self.more.notify_all();
+    }
+
+    /// Ends it, and drops what waits, once that is dropped: for a thread on which all depends, should it panic.
+    pub(crate) fn closing(&self) -> Closing<'_, T> {
+        Closing(self)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Line::closing`].
+pub(crate) struct Closing<'a, T>(&'a Line<T>);
+
+impl<T> Drop for Closing<'_, T> {
+    fn drop(&mut self) {
+        self.0.end();
+        while self.0.try_next().is_some() {}
+    }
+}
