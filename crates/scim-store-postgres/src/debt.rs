@@ -33,7 +33,7 @@ pub(crate) async fn spend(
     let (amounts, within): (Vec<f64>, Vec<f64>) =
         (seconds(|spent| spent.amount), seconds(|spent| spent.within));
     let steps = vec![step!(UNSYNCED), step!(SPEND, tenant.as_str().to_owned(), names, amounts, within)];
-    let mut rows = pool.lend().await?.whole(WRITE, &tenant, steps).await?;
+    let mut rows = pool.lend(&tenant).await?.whole(WRITE, &tenant, steps).await?;
     let owed = rows.pop().unwrap_or_default();
     let owes = |row| {
         let seconds = Duration::try_from_secs_f64(column(row, 1)?);

@@ -1,25 +1,25 @@
 //! The connections: so many at most, made when they are needed, kept while they are whole.
 //!
-//! Whoever finds all of them busy waits for so long and is then refused. A connection that was given back inside a
-//! transaction, or that is closed or old, is not lent again.
+//! Whoever finds all of them busy waits for so long and is then refused; tenants take turns. A connection that was given
+//! back inside a transaction, or that is closed or old, is not lent again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use scim_store::{StoreError, Tenant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Row};
 
 use crate::address::Address;
 use crate::error::{Failed, Kind, OpenError};
+use crate::places::{Place, Places};
 use crate::session::{Session, Step, step};
 use crate::store::Options;
 use crate::tls::Tls;
 
 /// All connections.
 pub(crate) struct Pool {
-    slots: Arc<Semaphore>,
+    places: Arc<Places>,
     size: usize,
     idle: Mutex<Vec<Session>>,
     config: Config,
@@ -33,7 +33,7 @@ pub(crate) struct Lent {
     session: Option<Session>,
     /// Whether it is outside of any transaction.
     clean: bool,
-    _slot: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// How long a connection is kept, so that a server that was moved is found where it is now.
@@ -57,18 +57,19 @@ impl Pool {
         config.keepalives_idle(Duration::from_secs(30));
         config.tcp_user_timeout(options.statement);
         let tls = Tls::trusting(address.root_certificates.as_deref())?;
-        Ok(Self { slots: Arc::new(Semaphore::new(size)), size, idle: Mutex::default(), config, tls, options })
+        let places = Places::new(size, options.queue);
+        Ok(Self { places, size, idle: Mutex::default(), config, tls, options })
     }
 
-    /// A connection, an idle one or a new one.
-    pub(crate) async fn lend(self: &Arc<Self>) -> Result<Lent, Failed> {
-        let slot = timeout(self.options.wait, Arc::clone(&self.slots).acquire_owned()).await;
-        let Ok(Ok(slot)) = slot else { return Err(Failed::new(Kind::Busy, "all connections are busy")) };
+    /// A connection for a tenant, an idle one or a new one.
+    pub(crate) async fn lend(self: &Arc<Self>, tenant: &Tenant) -> Result<Lent, Failed> {
+        let place = timeout(self.options.wait, self.places.take(tenant)).await;
+        let Ok(Some(place)) = place else { return Err(Failed::new(Kind::Busy, "all connections are busy")) };
         let session = match self.take_idle() {
             Some(session) => session,
             None => self.connect().await?,
         };
-        Ok(Lent { pool: Arc::clone(self), session: Some(session), clean: true, _slot: slot })
+        Ok(Lent { pool: Arc::clone(self), session: Some(session), clean: true, _place: place })
     }
 
     /// Most connections that are lent at a time.

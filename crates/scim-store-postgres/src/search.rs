@@ -13,7 +13,7 @@ use futures_util::TryStreamExt;
 use scim_core::key::Key;
 use scim_store::plan::{IndexRange, Memberships, Plan, Source};
 use scim_store::window::Window;
-use scim_store::{Page, Position, Query, Record, Side, Start, Walk};
+use scim_store::{Page, Position, Query, Record, Side, Start, Tenant, Walk};
 use tokio_postgres::Row;
 
 use crate::error::{Failed, Kind, corrupt};
@@ -23,8 +23,8 @@ use crate::rows::{clamp, floor, record, record_columns, resource_of};
 use crate::session::{Parameter, Step, bound, column, number, step};
 
 /// A query and its plan.
-pub(crate) struct Search<'a> {
-    query: &'a Query,
+pub(crate) struct Search {
+    query: Query,
     plan: Plan,
     tenant: String,
 }
@@ -53,19 +53,28 @@ const BY_ENTRY: &str = concat!("entry x", resource_of!("x.id"));
 /// How many candidates are fetched at first where the walk may end early, and then each time.
 const FETCHES: [&str; 3] = ["FETCH 200 FROM walk", "FETCH 2000 FROM walk", "FETCH 20000 FROM walk"];
 
-/// Whether a query may look at more than a few resources.
-pub(crate) fn may_walk(query: &Query) -> bool {
-    let plan = Plan::new(query);
-    match &plan.source {
-        Source::Nothing | Source::Id(_) => false,
-        Source::Index(range) => range.point().is_none_or(Key::is_absent),
-        Source::Linked { .. } | Source::Type { .. } | Source::Union(_) => true,
-    }
-}
+/// Most resources on a page that is short whatever there is.
+const FEW: usize = 10;
 
-impl<'a> Search<'a> {
-    pub(crate) fn new(tenant: String, query: &'a Query) -> Self {
-        Self { query, plan: Plan::new(query), tenant }
+impl Search {
+    pub(crate) fn new(tenant: &Tenant, query: Query) -> Self {
+        let plan = Plan::new(&query);
+        Self { query, plan, tenant: tenant.as_str().to_owned() }
+    }
+
+    /// Whether it may look at more than a few resources.
+    pub(crate) fn may_walk(&self) -> bool {
+        let Self { query, plan, .. } = self;
+        // The first of an index, where all that are there have been counted.
+        let is_near = matches!(query.start, Start::Offset(0) | Start::After(_));
+        if query.filter.is_none() && plan.ordered && is_near && query.count <= FEW {
+            return false;
+        }
+        match &plan.source {
+            Source::Nothing | Source::Id(_) => false,
+            Source::Index(range) => range.point().is_none_or(Key::is_absent),
+            Source::Linked { .. } | Source::Type { .. } | Source::Union(_) => true,
+        }
     }
 
     /// Answers.
@@ -82,7 +91,7 @@ impl<'a> Search<'a> {
 
     /// The page of a source in which everything matches, in its order.
     async fn exact_page(&self, mut snapshot: Snapshot) -> Result<Page, Failed> {
-        let Query { sort, start, count, total, .. } = self.query;
+        let Query { sort, start, count, total, .. } = &self.query;
         let (mut offset, after) = match start {
             Start::Offset(offset) => (clamp(*offset), None),
             Start::After(position) => (0, Some(position)),
@@ -153,7 +162,7 @@ impl<'a> Search<'a> {
 
     /// A page of what the evaluator accepts.
     async fn streamed_page(&self, mut snapshot: Snapshot) -> Result<Page, Failed> {
-        let query = self.query;
+        let query = &self.query;
         let mut known_total = None;
         if query.filter.is_none() && query.total {
             known_total =

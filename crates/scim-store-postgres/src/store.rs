@@ -16,7 +16,7 @@ use crate::memory::Ticket;
 use crate::places::Places;
 use crate::pool::{Pool, Snapshot};
 use crate::schema::{self, MIGRATIONS, Migrated, Standing};
-use crate::search::{Search, may_walk};
+use crate::search::Search;
 use crate::writer::Writer;
 use crate::{debt, people, reports, rows};
 
@@ -38,7 +38,7 @@ pub struct Options {
     pub lock: Duration,
     /// How long a commit is tried again after losing its connection.
     pub patience: Duration,
-    /// Most changesets of one tenant that may wait, and most of its long reads.
+    /// Most changesets of one tenant that may wait, most of its long reads, and most that wait for connections.
     pub queue: usize,
     /// Most changesets that share a transaction.
     pub batch: usize,
@@ -121,7 +121,7 @@ impl PostgresStore {
         let pool = Arc::new(Pool::new(address, options.clone())?);
         let asking = Arc::clone(&pool);
         let standing = runtime.wait(async move {
-            let lent = asking.lend().await?;
+            let lent = asking.lend(&Tenant::system()).await?;
             schema::standing(lent.session()?.client()).await
         })??;
         standing.admit()?;
@@ -146,7 +146,7 @@ impl PostgresStore {
         for tenant in tenants {
             let (pool, tenant) = (Arc::clone(&self.pool), tenant.clone());
             let work = async move {
-                let snapshot = Snapshot::new(pool.lend().await?, tenant);
+                let snapshot = Snapshot::new(pool.lend(&tenant).await?, tenant);
                 check::check(snapshot).await
             };
             wrong.extend(self.runtime.wait(work)??);
@@ -204,10 +204,10 @@ impl PostgresStore {
                 },
                 false => None,
             };
-            match read(Snapshot::new(pool.lend().await?, tenant.clone())).await {
+            match read(Snapshot::new(pool.lend(&tenant).await?, tenant.clone())).await {
                 Err(Failed { kind: Kind::Lost | Kind::Again, .. }) => {
                     pool.forget_idle();
-                    read(Snapshot::new(pool.lend().await?, tenant)).await
+                    read(Snapshot::new(pool.lend(&tenant).await?, tenant)).await
                 }
                 outcome => outcome,
             }
@@ -259,10 +259,10 @@ impl Store for PostgresStore {
     }
 
     fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page> {
-        let query = Arc::new(query.clone());
-        Box::pin(self.read(tenant, may_walk(&query), move |snapshot| {
-            let query = Arc::clone(&query);
-            async move { Search::new(snapshot.tenant(), &query).run(snapshot).await }
+        let search = Arc::new(Search::new(tenant, query.clone()));
+        Box::pin(self.read(tenant, search.may_walk(), move |snapshot| {
+            let search = Arc::clone(&search);
+            async move { search.run(snapshot).await }
         }))
     }
 

@@ -64,7 +64,7 @@ impl PostgresStore {
 
 async fn adopt(pool: Arc<Pool>, tenant: Tenant, lot: Lot) -> Result<(), Failed> {
     let name = tenant.as_str().to_owned();
-    let mut lent = pool.lend().await?;
+    let mut lent = pool.lend(&tenant).await?;
     let sql = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
     let rows = lent.begin(WRITE, &tenant, vec![step!(sql, name.clone()), lock(&name)]).await?;
     let locked = Locked::read(rows.into_iter().nth(1).unwrap_or_default())?;
@@ -82,7 +82,7 @@ async fn adopt(pool: Arc<Pool>, tenant: Tenant, lot: Lot) -> Result<(), Failed> 
 
 async fn discard(pool: Arc<Pool>, tenant: Tenant) -> Result<(), Failed> {
     let name = tenant.as_str().to_owned();
-    let mut lent = pool.lend().await?;
+    let mut lent = pool.lend(&tenant).await?;
     let rows = lent.begin(WRITE, &tenant, vec![lock(&name)]).await?;
     if let Some(Locked { row, .. }) = Locked::read(rows.into_iter().next().unwrap_or_default())? {
         check_unused(row)?;

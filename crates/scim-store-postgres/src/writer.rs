@@ -266,7 +266,7 @@ impl Desk {
         changesets: &[&Changeset],
         doubts: &mut Vec<Doubt>,
     ) -> Result<Attempt, Failed> {
-        let mut lent = self.pool.lend().await?;
+        let mut lent = self.pool.lend(tenant).await?;
         let wishes = Wishes::of(changesets.iter().copied());
         let mut memory = self.memories.take(tenant, &wishes)?;
         if let Some(last) = memory.take_if(|memory| memory.is_trusted && doubts.is_empty()) {
