@@ -11,7 +11,9 @@ DECLARE
         'person', 'report', 'debt'];
     name text;
     key text;
-    view constant text := pg_get_viewdef('scim.persons'::regclass);
+    -- Which partition to look at must not be told before a statement has set its tenant, as it would be from a plain call.
+    setting constant text := 'current_setting(''scim.tenant''::text, true)';
+    view constant text := replace(pg_get_viewdef('scim.persons'::regclass), setting, format('(SELECT %s)', setting));
     options text;
     allowed record;
 BEGIN
@@ -37,7 +39,7 @@ BEGIN
         END LOOP;
         EXECUTE format('INSERT INTO %I SELECT * FROM %I', name, name || '_whole');
         EXECUTE format('DROP TABLE %I', name || '_whole');
-        EXECUTE format('CREATE POLICY one_tenant ON %I USING (%I = current_setting(''scim.tenant'', true))', name, key);
+        EXECUTE format('CREATE POLICY one_tenant ON %I USING (%I = (SELECT %s))', name, key, setting);
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
     END LOOP;
     EXECUTE 'CREATE VIEW persons AS ' || view;

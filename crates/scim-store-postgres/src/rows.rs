@@ -114,18 +114,53 @@ pub(crate) async fn sight(snapshot: Snapshot, id: &str) -> Result<Option<Sight>,
     Ok(Some(Sight { record, entries, person }))
 }
 
-/// A record and a page of its edges, at once.
+/// A record and a page of its edges, at once: the record, and then the edges without the columns that they lack.
 pub(crate) async fn record_with_edges(
     snapshot: Snapshot,
     id: &str,
-    query: &EdgeQuery,
+    side: Side,
+    count: usize,
 ) -> Result<Option<(Record, EdgePage)>, Failed> {
-    let tenant = snapshot.tenant();
-    let Some(edges) = edges_step(&tenant, query) else { return Ok(None) };
-    let rows = snapshot.last(vec![record_step(tenant, id), edges]).await?;
-    let [found, edges] = rows.as_slice() else { return Err(corrupt("an answer is missing")) };
-    let Some(row) = found.first() else { return Ok(None) };
-    Ok(Some((record(row, 0)?, edge_page(edges, query.count)?)))
+    macro_rules! sql {
+        ($known:literal, $other:literal) => {
+            concat!(
+                "SELECT ",
+                record_columns!(),
+                ", NULL::int8 FROM resource r WHERE r.tenant = $1 AND r.id = $2 UNION ALL (",
+                "SELECT r.id, r.type, NULL, NULL, NULL, r.label, NULL, e.since FROM edge e",
+                resource_of!(concat!("e.", $other)),
+                " WHERE e.tenant = $1 AND e.",
+                $known,
+                " = $2 ORDER BY e.",
+                $other,
+                " LIMIT $3)"
+            )
+        };
+    }
+    if is_impossible(id) {
+        return Ok(None);
+    }
+    let sql = match side {
+        Side::Members => sql!("grp", "member"),
+        Side::Groups => sql!("member", "grp"),
+    };
+    let limit = clamp(count as u64).saturating_add(1);
+    let step = step!(sql, snapshot.tenant(), id.to_owned(), limit);
+    let rows = snapshot.rows(step).await?;
+    let Some((found, rows)) = rows.split_first() else { return Ok(None) };
+    if column::<Option<i64>>(found, 7)?.is_some() {
+        return Err(corrupt("memberships of a resource that is not there"));
+    }
+    let edge = |row: &Row| {
+        Ok(Edge {
+            of: id.to_owned(),
+            id: column(row, 0)?,
+            resource_type: column::<&str>(row, 1)?.into(),
+            label: column(row, 5)?,
+            since: number(row, 7)?,
+        })
+    };
+    Ok(Some((record(found, 0)?, edge_page(rows.iter().map(edge), count)?)))
 }
 
 macro_rules! edges_sql {
@@ -188,16 +223,13 @@ fn edges_step(tenant: &str, query: &EdgeQuery) -> Option<Step> {
     (!known.is_empty()).then(|| step!(sql, tenant, known, after_id, floor(after_of), limit))
 }
 
-fn edge_page(rows: &[Row], count: usize) -> Result<EdgePage, Failed> {
-    let mut edges: Vec<Edge> = Vec::with_capacity(rows.len());
-    for row in rows {
-        let edge = Edge {
-            of: column(row, 0)?,
-            id: column(row, 1)?,
-            resource_type: column::<&str>(row, 2)?.into(),
-            label: column(row, 3)?,
-            since: number(row, 4)?,
-        };
+fn edge_page(
+    found: impl ExactSizeIterator<Item = Result<Edge, Failed>>,
+    count: usize,
+) -> Result<EdgePage, Failed> {
+    let mut edges: Vec<Edge> = Vec::with_capacity(found.len());
+    for edge in found {
+        let edge = edge?;
         // What the loops promise, checked: pages would lose edges otherwise.
         if edges.last().is_some_and(|last| (&last.of, &last.id) >= (&edge.of, &edge.id)) {
             return Err(corrupt("edges come out of order"));
@@ -211,10 +243,19 @@ fn edge_page(rows: &[Row], count: usize) -> Result<EdgePage, Failed> {
 
 /// A page of edges.
 pub(crate) async fn edges(snapshot: Snapshot, query: &EdgeQuery) -> Result<EdgePage, Failed> {
-    match edges_step(&snapshot.tenant(), query) {
-        Some(step) => edge_page(&snapshot.rows(step).await?, query.count),
-        None => Ok(EdgePage { edges: Vec::new(), more: false }),
-    }
+    let Some(step) = edges_step(&snapshot.tenant(), query) else {
+        return Ok(EdgePage { edges: Vec::new(), more: false });
+    };
+    let edge = |row: &Row| {
+        Ok(Edge {
+            of: column(row, 0)?,
+            id: column(row, 1)?,
+            resource_type: column::<&str>(row, 2)?.into(),
+            label: column(row, 3)?,
+            since: number(row, 4)?,
+        })
+    };
+    edge_page(snapshot.rows(step).await?.iter().map(edge), query.count)
 }
 
 /// Members of several groups of one type, by a walk of the memberships. Their types are looked at only where there are

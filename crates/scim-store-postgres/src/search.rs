@@ -83,7 +83,8 @@ impl Search {
         if self.stretches(source, None).is_empty() {
             return Ok(Page { records: Vec::new(), total: self.query.total.then_some(0), next: None });
         }
-        match *exact && *ordered && !matches!(source, Source::Id(_)) {
+        let is_first = matches!(self.query.start, Start::Offset(_));
+        match *exact && *ordered && (is_first || !matches!(source, Source::Id(_))) {
             true => self.exact_page(snapshot).await,
             false => self.streamed_page(snapshot).await,
         }
@@ -100,7 +101,7 @@ impl Search {
         if offset > 0 && stretches.len() > 1 {
             let lengths =
                 snapshot.run(stretches.iter().map(|stretch| self.count(stretch, "count(*)")).collect());
-            for length in counts(&lengths.await?)? {
+            for length in counts(&lengths.await?)?.into_iter().map(clamp) {
                 if stretches.len() > 1 && offset >= length {
                     offset -= length;
                     stretches.remove(0);
@@ -110,7 +111,7 @@ impl Search {
             }
         }
         let limit = clamp(*count as u64).saturating_add(1);
-        let mut steps = Vec::new();
+        let mut pages = Vec::new();
         if *count > 0 {
             for (index, stretch) in stretches.iter().enumerate() {
                 let columns = match (sort, stretch.has_key()) {
@@ -118,19 +119,37 @@ impl Search {
                     (Some(_), false) | (None, _) => concat!("NULL::bytea, ", record_columns!()),
                 };
                 let skipped = if index == 0 { offset } else { 0 };
-                steps.push(self.step(stretch, columns, Some((limit, skipped)), Vec::new()));
+                pages.push(self.step(stretch, columns, Some((limit, skipped)), Vec::new()));
             }
         }
-        let pages = steps.len();
-        if *total {
-            steps.extend(self.total_steps());
-        }
-        let mut answers = if steps.is_empty() { Vec::new() } else { snapshot.last(steps).await? };
-        let totals = answers.split_off(pages.min(answers.len()));
+        let totals = if *total { self.total_steps() } else { Vec::new() };
+        let (answers, counted) = match (pages.as_slice(), totals.as_slice()) {
+            // Without a position, a page begins with the parameters of its total.
+            ([_], [total]) if after.is_none() => {
+                let with_total = |Step { sql, parameters }: Step| {
+                    let sql = format!("SELECT p.*, c.* FROM ({}) c LEFT JOIN ({sql}) p ON true", total.sql);
+                    Step { sql: sql.into(), parameters }
+                };
+                let rows = snapshot.last(pages.into_iter().map(with_total).collect()).await?;
+                let counted = rows.iter().flatten().take(1).map(|row| number(row, 8)).collect();
+                (rows, counted)
+            }
+            ([], []) => (Vec::new(), Ok(Vec::new())),
+            _ => {
+                let many = pages.len();
+                let mut answers = snapshot.last(pages.into_iter().chain(totals).collect()).await?;
+                let totals = answers.split_off(many.min(answers.len()));
+                (answers, counts(&totals))
+            }
+        };
+        let counted: Vec<u64> = counted?;
         let mut found: Vec<(Option<Key>, Record)> = Vec::new();
         for row in answers.iter().flatten().take(count.saturating_add(1)) {
-            let key: Option<&[u8]> = column(row, 0)?;
-            found.push((key.map(Key::from_bytes), record(row, 1)?));
+            // A total comes even where there is nothing on the page.
+            if column::<Option<&str>>(row, 1)?.is_some() {
+                let key: Option<&[u8]> = column(row, 0)?;
+                found.push((key.map(Key::from_bytes), record(row, 1)?));
+            }
         }
         let more = found.len() > *count;
         found.truncate(*count);
@@ -139,10 +158,7 @@ impl Search {
             let key = sort.as_ref().map(|_| key.clone().unwrap_or_else(|| Key::text(&record.id)));
             Position { key, id: record.id.clone() }
         });
-        let total = match total {
-            true => Some(counts(&totals)?.into_iter().sum::<i64>() as u64),
-            false => None,
-        };
+        let total = total.then(|| counted.into_iter().sum());
         Ok(Page { records: found.into_iter().map(|(_, record)| record).collect(), total, next })
     }
 
@@ -165,8 +181,7 @@ impl Search {
         let query = &self.query;
         let mut known_total = None;
         if query.filter.is_none() && query.total {
-            known_total =
-                counts(&snapshot.run(self.total_steps()).await?)?.first().map(|total| *total as u64);
+            known_total = counts(&snapshot.run(self.total_steps()).await?)?.first().copied();
         }
         let window = self.stream(&mut snapshot, query.total && known_total.is_none()).await?;
         let total = query.total.then(|| known_total.unwrap_or(window.matches()));
@@ -416,8 +431,8 @@ impl Stretch {
     }
 }
 
-fn counts(answers: &[Vec<Row>]) -> Result<Vec<i64>, Failed> {
-    answers.iter().flatten().map(|row| number(row, 0).map(|count| count as i64)).collect()
+fn counts(answers: &[Vec<Row>]) -> Result<Vec<u64>, Failed> {
+    answers.iter().flatten().map(|row| number(row, 0)).collect()
 }
 
 /// The memberships of a candidate as a list of identifier and type, as far as the filter looks at them.

@@ -6,12 +6,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
+use scim_store::Tenant;
 use tokio::time::timeout;
 use tokio_postgres::types::{FromSql, ToSql};
 use tokio_postgres::{Client, Row, RowStream, Statement};
@@ -24,10 +25,15 @@ pub(crate) struct Session {
     client: Client,
     pub(crate) since: Instant,
     is_broken: AtomicBool,
-    statements: Mutex<HashMap<Cow<'static, str>, Statement>>,
+    statements: Mutex<Statements>,
+    /// Those that name their tenant, by what they ask for.
+    alone: Mutex<Statements>,
     patience: Duration,
     trace: Option<Trace>,
 }
+
+/// What was prepared, by its text.
+type Statements = HashMap<Cow<'static, str>, Statement>;
 
 /// A statement and what is bound to it.
 pub(crate) struct Step {
@@ -57,7 +63,8 @@ const KEPT: usize = 500;
 impl Session {
     pub(crate) fn new(client: Client, patience: Duration, trace: Option<Trace>) -> Self {
         let is_broken = AtomicBool::new(false);
-        Self { client, since: Instant::now(), is_broken, statements: Mutex::default(), patience, trace }
+        let (statements, alone) = (Mutex::default(), Mutex::default());
+        Self { client, since: Instant::now(), is_broken, statements, alone, patience, trace }
     }
 
     /// The connection by itself.
@@ -81,6 +88,33 @@ impl Session {
             self.send(&statements, &steps).await
         };
         self.patiently(work).await
+    }
+
+    /// Runs a statement that reads, as a transaction by itself, of one tenant.
+    pub(crate) async fn alone(&self, tenant: &Tenant, step: &Step) -> Result<Vec<Row>, Failed> {
+        let work = async {
+            let known = locked(&self.alone).get(&step.sql).cloned();
+            let statement = match known {
+                Some(statement) => statement,
+                None => self.prepare_alone(step).await?,
+            };
+            if let Some(trace) = &self.trace {
+                trace(&[&naming_its_tenant(step)]);
+            }
+            let tenant = tenant.as_str();
+            let parameters = step.parameters.iter().map(|value| &**value as &(dyn ToSql + Sync));
+            let parameters: Vec<&(dyn ToSql + Sync)> = parameters.chain([&tenant as _]).collect();
+            let rows = self.client.query_raw(&statement, parameters).await;
+            rows.map_err(|error| Failed::of(&error))?.try_collect().await.map_err(|error| Failed::of(&error))
+        };
+        self.patiently(work).await
+    }
+
+    async fn prepare_alone(&self, step: &Step) -> Result<Statement, Failed> {
+        let prepared = self.client.prepare(&naming_its_tenant(step)).await;
+        let statement = prepared.map_err(|error| Failed::of(&error))?;
+        drop(keep(&self.alone, [(step.sql.clone(), statement.clone())].into_iter()));
+        Ok(statement)
     }
 
     /// Runs a statement whose rows are taken as they come.
@@ -119,7 +153,7 @@ impl Session {
         &self,
         texts: impl IntoIterator<Item = &'a Cow<'static, str>>,
     ) -> Result<Vec<Statement>, Failed> {
-        let known = |sql: &Cow<'static, str>| self.statements().get(sql).cloned();
+        let known = |sql: &Cow<'static, str>| locked(&self.statements).get(sql).cloned();
         let mut texts: Vec<&Cow<'static, str>> = texts.into_iter().collect();
         let found: Vec<Option<Statement>> = texts.iter().map(|sql| known(sql)).collect();
         if found.iter().all(Option::is_some) {
@@ -131,17 +165,9 @@ impl Session {
         texts.dedup();
         let prepared = try_join_all(texts.iter().map(|sql| self.client.prepare(sql)));
         let prepared = prepared.await.map_err(|error| Failed::of(&error))?;
-        let mut statements = self.statements();
-        if statements.len() + prepared.len() > KEPT {
-            statements.clear();
-        }
-        statements.extend(texts.into_iter().cloned().zip(prepared));
+        let statements = keep(&self.statements, texts.into_iter().cloned().zip(prepared));
         let missing = || Failed::new(Kind::Fault, "too many statements for one round trip");
         all.into_iter().map(|sql| statements.get(sql).cloned().ok_or_else(missing)).collect()
-    }
-
-    fn statements(&self) -> std::sync::MutexGuard<'_, HashMap<Cow<'static, str>, Statement>> {
-        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn send(&self, statements: &[Statement], steps: &[Step]) -> Result<Vec<Vec<Row>>, Failed> {
@@ -183,6 +209,36 @@ impl Session {
         .await;
         outcomes.into_iter().flatten().collect()
     }
+}
+
+fn locked(statements: &Mutex<Statements>) -> MutexGuard<'_, Statements> {
+    statements.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Keeps statements, and gives all that are kept.
+fn keep(
+    statements: &Mutex<Statements>,
+    prepared: impl ExactSizeIterator<Item = (Cow<'static, str>, Statement)>,
+) -> MutexGuard<'_, Statements> {
+    let mut statements = locked(statements);
+    if statements.len() + prepared.len() > KEPT {
+        statements.clear();
+    }
+    statements.extend(prepared);
+    statements
+}
+
+/// A statement that sets the tenant, its last parameter, and then asks. What asks is run for each row of what sets, of which
+/// there is one: it refers to it (`LATERAL`), and it stays a query of its own (`OFFSET 0`), so that no plan can turn the
+/// two round. As everywhere the setting ends with the transaction, which is this statement. Were it made too late, the
+/// policies would show nothing.
+fn naming_its_tenant(step: &Step) -> String {
+    let Step { sql, parameters } = step;
+    format!(
+        "SELECT s.* FROM (SELECT set_config('scim.tenant', ${}, true) AS name) t CROSS JOIN LATERAL (SELECT q.* FROM ({sql}) q \
+         WHERE t.name IS NOT NULL OFFSET 0) s",
+        parameters.len() + 1
+    )
 }
 
 /// A column of a row.

@@ -302,11 +302,10 @@ impl Store for PostgresStore {
         side: Side,
         count: usize,
     ) -> Pending<'a, Option<(Record, EdgePage)>> {
-        let query = Arc::new(EdgeQuery { side, of: vec![id.to_owned()], after: None, count });
         let id: Arc<str> = id.into();
         Box::pin(self.read(tenant, false, move |snapshot| {
-            let (id, query) = (Arc::clone(&id), Arc::clone(&query));
-            async move { rows::record_with_edges(snapshot, &id, &query).await }
+            let id = Arc::clone(&id);
+            async move { rows::record_with_edges(snapshot, &id, side, count).await }
         }))
     }
 

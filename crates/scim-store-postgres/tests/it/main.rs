@@ -10,6 +10,7 @@ mod partitions;
 mod people;
 mod plans;
 mod proxy;
+mod reads;
 mod searches;
 mod tenants;
 mod tls;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use scim_store::conformance;
 use scim_store_postgres::{Options, PostgresStore, migrate};
 
-use crate::cluster::{Database, ROLE};
+use crate::cluster::{Database, ROLE, run};
 
 const PARTITION: &str = include_str!("../../../../docs/partition.sql");
 
@@ -27,7 +27,9 @@ fn partitioning_keeps_rows_rights_and_protection() {
     let database = Database::new();
     database.run(
         "INSERT INTO scim.tenant (name) VALUES ('acme'), ('globex');
-         INSERT INTO scim.total VALUES ('acme', 'User', 3), ('globex', 'User', 4)",
+         INSERT INTO scim.total VALUES ('acme', 'User', 3), ('globex', 'User', 4);
+         INSERT INTO scim.resource VALUES ('acme', 'u1', 'User', 1, 0, 0, '', '', '');
+         INSERT INTO scim.person (tenant, id, active, extra) VALUES ('acme', 'u1', true, '{}')",
     );
     database.run(PARTITION);
     let as_server = |tenant: &str, table: &str| {
@@ -37,6 +39,14 @@ fn partitioning_keeps_rows_rights_and_protection() {
     assert_eq!(as_server("acme", "total"), ["1"]);
     assert_eq!(as_server("", "total"), ["0"]);
     assert_eq!(database.run("SELECT sum(count) FROM scim.total"), ["7"]);
+    // A statement that sets its tenant itself sees it, even where nothing else says which partition it is about.
+    for (column, table, found) in [("count", "total", "3"), ("id", "persons", "u1")] {
+        let itself = format!(
+            "SELECT s.* FROM (SELECT set_config('scim.tenant', 'acme', true) AS name) t
+             CROSS JOIN LATERAL (SELECT {column} FROM scim.{table} WHERE t.name IS NOT NULL OFFSET 0) s"
+        );
+        assert_eq!(run(&database.text(ROLE), &itself), [found], "{table}");
+    }
     // Later migrations let the server use all tables. A partition shows nothing even so.
     migrate(&database.owner(), Options::default(), Some(ROLE)).expect("migrates");
     let partitions = database.run(

@@ -36,12 +36,20 @@ fn complaints(town: &Town, statements: &[String]) -> Vec<String> {
         let places = (1..20).take_while(|place| sql.contains(&format!("${place}"))).count();
         let nulls = vec!["NULL"; places].join(", ");
         let arguments = if places == 0 { String::new() } else { format!("({nulls})") };
+        let names_its_tenant = sql.contains("set_config('scim.tenant'");
+        let named = if names_its_tenant { "" } else { "SET scim.tenant = 'acme';" };
         let explain = format!(
-            "SET search_path = scim; SET scim.tenant = 'acme'; SET plan_cache_mode = force_generic_plan;
+            "SET search_path = scim; {named} SET plan_cache_mode = force_generic_plan;
              SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
              SET jit = off; PREPARE asked AS {sql}; EXPLAIN EXECUTE asked{arguments}"
         );
         let plan = run(&town.database.text(ROLE), &explain);
+        // What names the tenant comes before anything that is looked at.
+        let is_first = matches!(plan.as_slice(), [join, first, next, ..] if join.starts_with("Nested Loop ")
+            && first.trim().starts_with("->  Result ") && !next.contains("Filter"));
+        if names_its_tenant && !is_first {
+            complaints.push(format!("the tenant comes too late: {sql}\n{}", plan.join("\n")));
+        }
         for (number, step) in plan.iter().enumerate() {
             let condition = plan.get(number + 1).map(String::as_str).unwrap_or_default();
             let is_index = step.contains("Index Scan") || step.contains("Index Only Scan");
@@ -187,6 +195,9 @@ fn scans_are_seen() {
     ] {
         assert!(!complaints(&town, &[sql.to_owned()]).is_empty(), "{sql}");
     }
+    let too_late = "SELECT r.id FROM (SELECT set_config('scim.tenant', $1, true) AS name) t, resource r
+        WHERE r.tenant = $1 AND r.id = $2 ORDER BY r.id";
+    assert!(!complaints(&town, &[too_late.to_owned()]).is_empty(), "{too_late}");
     town.database.run("DROP INDEX scim.edge_by_member; ALTER TABLE scim.edge DROP CONSTRAINT edge_pkey");
     assert_eq!(
         complaints(&town, &["SELECT e.since FROM edge e WHERE e.tenant = $1 AND e.grp = $2".to_owned()])
