@@ -27,6 +27,7 @@ mod places;
 mod pool;
 mod reports;
 mod rows;
+mod runtime;
 mod schema;
 mod search;
 mod session;

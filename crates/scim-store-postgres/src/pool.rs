@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use scim_store::{StoreError, Tenant};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Row};
 
@@ -25,6 +27,8 @@ pub(crate) struct Pool {
     config: Config,
     tls: Tls,
     options: Options,
+    /// What drives the connections.
+    home: Handle,
 }
 
 /// A connection that is lent.
@@ -40,7 +44,7 @@ pub(crate) struct Lent {
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
 impl Pool {
-    pub(crate) fn new(address: &Address, options: Options) -> Result<Self, OpenError> {
+    pub(crate) fn new(address: &Address, options: Options, home: Handle) -> Result<Self, OpenError> {
         let size = address.pool.unwrap_or(options.pool).max(2);
         let mut config = Config::clone(&address.config);
         if let Some(file) = &address.password_file {
@@ -58,7 +62,7 @@ impl Pool {
         config.tcp_user_timeout(options.statement);
         let tls = Tls::trusting(address.root_certificates.as_deref())?;
         let places = Places::new(size, options.queue);
-        Ok(Self { places, size, idle: Mutex::default(), config, tls, options })
+        Ok(Self { places, size, idle: Mutex::default(), config, tls, options, home })
     }
 
     /// A connection for a tenant, an idle one or a new one.
@@ -79,11 +83,21 @@ impl Pool {
 
     /// A connection with nothing set, outside of the pool.
     pub(crate) async fn connect_plainly(&self) -> Result<Client, Failed> {
-        let (client, connection) =
-            self.config.connect(self.tls.clone()).await.map_err(|error| Failed::to_connect(&error))?;
-        // It ends with the client, and its errors reach whoever waits for an answer.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(client)
+        let (config, tls) = (self.config.clone(), self.tls.clone());
+        // Given up with whoever waits for it.
+        let mut connecting = JoinSet::new();
+        let work = async move {
+            let (client, connection) =
+                config.connect(tls).await.map_err(|error| Failed::to_connect(&error))?;
+            // It ends with the client, and its errors reach whoever waits for an answer.
+            tokio::spawn(async move { drop(connection.await) });
+            Ok(client)
+        };
+        connecting.spawn_on(work, &self.home);
+        match connecting.join_next().await {
+            Some(Ok(connected)) => connected,
+            Some(Err(_)) | None => Err(Failed::new(Kind::Away, "the threads that connect have ended")),
+        }
     }
 
     /// Lets go of those that nobody uses: one was found to be broken, and they may be too.

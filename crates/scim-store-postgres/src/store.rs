@@ -7,7 +7,7 @@ use scim_store::{
     Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
     PersonQuery, Query, Record, ReportQuery, Reported, Side, Spent, Store, StoreError, Tenant,
 };
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Handle;
 
 use crate::address::Address;
 use crate::check;
@@ -15,6 +15,7 @@ use crate::error::{Failed, Kind, OpenError};
 use crate::memory::Ticket;
 use crate::places::Places;
 use crate::pool::{Pool, Snapshot};
+use crate::runtime::{Own, is_of_several};
 use crate::schema::{self, MIGRATIONS, Migrated, Standing};
 use crate::search::Search;
 use crate::writer::Writer;
@@ -42,8 +43,11 @@ pub struct Options {
     pub queue: usize,
     /// Most changesets that share a transaction.
     pub batch: usize,
-    /// Threads that drive the connections.
+    /// Threads for writing and for what takes long, and for everything where there is no [`Self::runtime`].
     pub threads: usize,
+    /// The runtime of those who call, which then drives the connections, so that a short read wakes no other thread. It has
+    /// to outlive the store, and to have several threads, or it is not used.
+    pub runtime: Option<Handle>,
     /// Shown every statement.
     pub trace: Option<Trace>,
 }
@@ -61,6 +65,7 @@ impl Default for Options {
             queue: 1024,
             batch: 256,
             threads: cores.clamp(1, 4),
+            runtime: None,
             trace: None,
         }
     }
@@ -75,40 +80,8 @@ pub struct PostgresStore {
     standing: Standing,
     address: Address,
     runtime: Own,
-}
-
-/// The threads of a store. They do not hold up whoever drops it: what is on its way is whole or absent all the same.
-struct Own(Option<Runtime>);
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-impl Own {
-    fn new(threads: usize) -> Result<Self, OpenError> {
-        let built = Builder::new_multi_thread()
-            .worker_threads(threads.max(1))
-            .thread_name("scim-postgres")
-            .enable_all()
-            .build();
-        Ok(Self(Some(built.map_err(|error| OpenError::Refused(error.into()))?)))
-    }
-
-    fn handle(&self) -> Result<&tokio::runtime::Handle, Failed> {
-        let runtime = self.0.as_ref().map(Runtime::handle);
-        runtime.ok_or_else(|| Failed::new(Kind::Fault, "the store has ended"))
-    }
-
-    /// Waits on this thread for what the threads of the store do.
-    fn wait<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Result<T, Failed> {
-        let (answer, outcome) = std::sync::mpsc::sync_channel(1);
-        self.handle()?.spawn(async move { drop(answer.send(work.await)) });
-        outcome.recv().map_err(|_| Failed::new(Kind::Fault, "the database was given up"))
-    }
+    /// What drives the connections.
+    home: Handle,
 }
 
 impl PostgresStore {
@@ -118,7 +91,9 @@ impl PostgresStore {
     /// When it cannot be reached, its schema is another, or it would not hold this role to one tenant.
     pub fn open(address: &Address, options: Options) -> Result<Self, OpenError> {
         let runtime = Own::new(options.threads)?;
-        let pool = Arc::new(Pool::new(address, options.clone())?);
+        let lent = options.runtime.clone().filter(is_of_several);
+        let home = lent.unwrap_or(runtime.handle()?.clone());
+        let pool = Arc::new(Pool::new(address, options.clone(), home.clone())?);
         let asking = Arc::clone(&pool);
         let standing = runtime.wait(async move {
             let lent = asking.lend(&Tenant::system()).await?;
@@ -129,7 +104,7 @@ impl PostgresStore {
         let Options { queue, batch, patience, wait, .. } = options;
         let writer = Writer::new(Arc::clone(&pool), runtime.handle()?.clone(), queue, batch, patience);
         let walks = Places::new(long, queue);
-        Ok(Self { pool, writer, walks, wait, standing, address: address.clone(), runtime })
+        Ok(Self { pool, writer, walks, wait, standing, address: address.clone(), runtime, home })
     }
 
     /// What the database said of itself when it was opened.
@@ -181,7 +156,8 @@ impl PostgresStore {
         self.runtime.handle()
     }
 
-    /// Reads on the threads of the store, once more if a connection turns out to be broken.
+    /// Reads, once more if a connection turns out to be broken: on the threads of the store what may take long, and the rest
+    /// beside the connections. Somebody who does not wait any more leaves it to be finished.
     pub(crate) async fn read<T, F>(
         &self,
         tenant: &Tenant,
@@ -212,7 +188,8 @@ impl PostgresStore {
                 outcome => outcome,
             }
         };
-        match self.runtime.handle()?.spawn(work).await {
+        let runtime = if is_long { self.runtime.handle()? } else { &self.home };
+        match runtime.spawn(work).await {
             Ok(outcome) => Ok(outcome?),
             Err(_) => Err(StoreError::Fault("a reader did not answer".into())),
         }
@@ -226,7 +203,7 @@ impl PostgresStore {
 /// When the database cannot be reached, refuses, or has a later schema.
 pub fn migrate(address: &Address, options: Options, role: Option<&str>) -> Result<Migrated, OpenError> {
     let runtime = Own::new(1)?;
-    let pool = Arc::new(Pool::new(address, options)?);
+    let pool = Arc::new(Pool::new(address, options, runtime.handle()?.clone())?);
     let role = role.map(str::to_owned);
     runtime.wait(async move {
         let mut client = pool.connect_plainly().await?;
@@ -240,7 +217,7 @@ pub fn migrate(address: &Address, options: Options, role: Option<&str>) -> Resul
 /// When it cannot be reached.
 pub fn standing(address: &Address, options: Options) -> Result<Standing, OpenError> {
     let runtime = Own::new(1)?;
-    let pool = Arc::new(Pool::new(address, options)?);
+    let pool = Arc::new(Pool::new(address, options, runtime.handle()?.clone())?);
     runtime.wait(async move { schema::standing(&pool.connect_plainly().await?).await })?
 }
 

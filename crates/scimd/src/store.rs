@@ -40,8 +40,11 @@ pub fn portable(url: &StoreUrl, statement: Duration) -> Result<Arc<dyn Portable>
             Ok(Arc::new(store))
         }
         StoreUrl::Postgres(address) => {
-            let options =
-                scim_store_postgres::Options { statement, ..scim_store_postgres::Options::default() };
+            let options = scim_store_postgres::Options {
+                statement,
+                runtime: tokio::runtime::Handle::try_current().ok(),
+                ..scim_store_postgres::Options::default()
+            };
             let store = PostgresStore::open(&with_password(address), options)
                 .map_err(|error| Failure::Run(format!("cannot open {url}: {error}")))?;
             if store.standing().is_owner {

@@ -183,3 +183,21 @@ fn a_read_that_nobody_waits_for_ends_well() {
     }
     assert_eq!(town.database.run(BACKENDS), backends);
 }
+
+/// Opening waits on its thread, which may be the only one of the runtime that is lent; one that cannot go on meanwhile is
+/// not used.
+#[test]
+fn a_runtime_can_be_lent() {
+    let lent =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("built");
+    let held_up = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("built");
+    let work = || async {
+        let runtime = Some(tokio::runtime::Handle::current());
+        let town = Town::new(Options { runtime, ..Options::default() });
+        town.store.commit(&acme(), town.user("u1")).await.expect("created");
+        let records = town.store.get(&acme(), &["u1"]).await.expect("records");
+        assert_eq!(records.iter().flatten().count(), 1);
+    };
+    lent.block_on(async { tokio::spawn(work()).await.expect("no panic") });
+    held_up.block_on(work());
+}
