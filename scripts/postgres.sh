@@ -5,8 +5,11 @@
 #
 # usage: scripts/postgres.sh start DIR
 #        scripts/postgres.sh stop DIR
-#        scripts/postgres.sh restart DIR     as after a failure of the machine, with what is there
-#        scripts/postgres.sh lend DIR PID    as start, and stop by itself once the process PID has ended
+#        scripts/postgres.sh restart DIR        as after a failure of the machine, with what is there
+#        scripts/postgres.sh follow DIR OTHER   as start, but a synchronous standby of the cluster in OTHER
+#        scripts/postgres.sh promote DIR        makes a standby the primary
+#        scripts/postgres.sh lend DIR PID [OTHER]
+#                                               as start or follow, and stop by itself once the process PID has ended
 set -euo pipefail
 
 fail() {
@@ -15,7 +18,7 @@ fail() {
 }
 
 usage() {
-    echo "usage: scripts/postgres.sh start DIR | stop DIR | restart DIR | lend DIR PID" >&2
+    echo "usage: scripts/postgres.sh start DIR | stop DIR | restart DIR | follow DIR OTHER | promote DIR | lend DIR PID [OTHER]" >&2
     exit 2
 }
 
@@ -39,13 +42,16 @@ as_nobody_special() {
     fi
 }
 
-if [ "$#" -eq 3 ] && [ "$1" = lend ]; then
-    "$0" start "$2"
+if [ "$1" = lend ] && { [ "$#" -eq 3 ] || [ "$#" -eq 4 ]; }; then
+    if [ "$#" -eq 3 ]; then "$0" start "$2"; else "$0" follow "$2" "$4"; fi
     script=$(cd "$(dirname "$0")" && pwd)/postgres.sh
     (while kill -0 "$3" 2>/dev/null; do sleep 1; done; exec "$script" stop "$2") </dev/null >/dev/null 2>&1 &
     exit 0
 fi
-[ "$#" -eq 2 ] || usage
+case $1 in
+    follow) [ "$#" -eq 3 ] || usage ;;
+    *) [ "$#" -eq 2 ] || usage ;;
+esac
 mkdir -p "$2"
 directory=$(cd "$2" && pwd)
 user=$(id -un)
@@ -69,19 +75,20 @@ if [ -z "$bin" ] && [ "$1" = start ]; then
     id postgres >/dev/null 2>&1 && user=postgres
 fi
 
-case $1 in
-    start)
-        [ ! -e "$directory/data" ] || fail "$directory has a cluster already; stop it first, or choose another directory"
-        [ "$(id -u)" -ne 0 ] || chown "$user" "$directory"
-        cd "$directory"
-        # The path of a socket has room for 107 bytes.
-        socket=$directory
-        [ "${#socket}" -le 80 ] || socket=$(as_nobody_special mktemp -d /tmp/scim-postgres.XXXXXX)
-        port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-        as_nobody_special "$bin/initdb" --pgdata "$directory/data" --username postgres --encoding UTF8 --locale C \
-            --auth-local trust --auth-host scram-sha-256 --no-instructions >"$directory/initdb.log" 2>&1 ||
-            { cat "$directory/initdb.log" >&2; fail "initdb failed"; }
-        as_nobody_special tee -a "$directory/data/postgresql.conf" >/dev/null <<CONF
+# A place for a cluster, with a socket and a port of its own.
+prepare() {
+    [ ! -e "$directory/data" ] || fail "$directory has a cluster already; stop it first, or choose another directory"
+    [ "$(id -u)" -ne 0 ] || chown "$user" "$directory"
+    cd "$directory"
+    # The path of a socket has room for 107 bytes.
+    socket=$directory
+    [ "${#socket}" -le 80 ] || socket=$(as_nobody_special mktemp -d /tmp/scim-postgres.XXXXXX)
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+}
+
+# Starts what is in the place, and says where it is.
+launch() {
+    as_nobody_special tee -a "$directory/data/postgresql.conf" >/dev/null <<CONF
 listen_addresses = '127.0.0.1'
 port = $port
 unix_socket_directories = '$socket'
@@ -89,10 +96,47 @@ fsync = on
 max_connections = 300
 shared_buffers = 64MB
 CONF
-        as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --log "$directory/server.log" --wait --timeout 60 \
-            start >/dev/null || { cat "$directory/server.log" >&2; fail "the server did not start"; }
-        echo "$socket" >"$directory/socket"
-        echo "postgres://postgres@${socket//\//%2F}:$port/postgres"
+    as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --log "$directory/server.log" --wait --timeout 60 \
+        start >/dev/null || { cat "$directory/server.log" >&2; fail "the server did not start"; }
+    echo "$socket $port" >"$directory/socket"
+    echo "postgres://postgres@${socket//\//%2F}:$port/postgres"
+}
+
+case $1 in
+    start)
+        prepare
+        as_nobody_special "$bin/initdb" --pgdata "$directory/data" --username postgres --encoding UTF8 --locale C \
+            --auth-local trust --auth-host scram-sha-256 --no-instructions >"$directory/initdb.log" 2>&1 ||
+            { cat "$directory/initdb.log" >&2; fail "initdb failed"; }
+        launch
+        ;;
+    follow)
+        read -r primary primary_port <"$3/socket" || fail "there is no cluster in $3"
+        prepare
+        as_nobody_special "$bin/pg_basebackup" --pgdata "$directory/data" --host "$primary" --port "$primary_port" \
+            --username postgres --write-recovery-conf --checkpoint fast >"$directory/initdb.log" 2>&1 ||
+            { cat "$directory/initdb.log" >&2; fail "pg_basebackup failed"; }
+        launch
+        as_nobody_special "$bin/psql" --host "$primary" --port "$primary_port" --username postgres --quiet --no-psqlrc \
+            --set ON_ERROR_STOP=1 >"$directory/initdb.log" 2>&1 <<'SQL' ||
+ALTER SYSTEM SET synchronous_standby_names = '*';
+SELECT pg_reload_conf();
+DO $$
+BEGIN
+    FOR n IN 1..600 LOOP
+        PERFORM pg_stat_clear_snapshot();
+        IF EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync') THEN RETURN; END IF;
+        PERFORM pg_sleep(0.1);
+    END LOOP;
+    RAISE EXCEPTION 'the standby does not follow';
+END $$;
+SQL
+            { cat "$directory/initdb.log" "$directory/server.log" >&2; fail "the server does not follow $3"; }
+        ;;
+    promote)
+        cd "$directory"
+        as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --wait --timeout 60 promote >/dev/null ||
+            fail "the server in $directory was not promoted"
         ;;
     restart)
         cd "$directory"
@@ -106,7 +150,7 @@ CONF
                 fail "the server in $directory did not stop"
         fi
         if [ -e "$directory/socket" ]; then
-            socket=$(cat "$directory/socket")
+            read -r socket _ <"$directory/socket"
             case $socket in /tmp/scim-postgres.*) rm -rf "$socket" ;; esac
         fi
         rm -rf "$directory/data" "$directory/initdb.log" "$directory/server.log" "$directory/socket"

@@ -8,15 +8,27 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 /// The rows, which are the files of the tests.
-const ROWS: [&str; 10] =
-    ["kill", "terminate", "disk", "lock", "exhausted", "neighbours", "slow", "idle", "servers", "restart"];
+const ROWS: [&str; 11] = [
+    "kill",
+    "terminate",
+    "disk",
+    "lock",
+    "exhausted",
+    "neighbours",
+    "slow",
+    "idle",
+    "servers",
+    "restart",
+    "failover",
+];
 
 const HELP: &str = "\
 usage: cargo xtask faults [--long] [--store sqlite|postgres] [--debug] [ROW]...
 
 Does to a running scimd what may happen to it, and checks what became of everything that it acknowledged.
 
-  ROW           kill, terminate, disk, lock, exhausted, neighbours, slow, idle, servers, restart [default: all]
+  ROW           kill, terminate, disk, lock, exhausted, neighbours, slow, idle, servers, restart, failover
+                [default: all]
   --long        the numbers of docs/faults.md instead of the quick ones of the test command
   --store       what the servers keep their data in [default: sqlite]; postgres starts a cluster of its own, or takes
                 the one that SCIM_TEST_POSTGRES names

@@ -1,6 +1,6 @@
 //! Databases to test with, each of its own, in the cluster that `SCIM_TEST_POSTGRES` names or in a throw-away one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -34,7 +34,7 @@ pub(crate) struct Cluster {
 pub(crate) fn superuser() -> &'static str {
     static ADDRESS: OnceLock<String> = OnceLock::new();
     ADDRESS.get_or_init(|| {
-        let address = std::env::var("SCIM_TEST_POSTGRES").unwrap_or_else(|_| throw_away().1);
+        let address = std::env::var("SCIM_TEST_POSTGRES").unwrap_or_else(|_| throw_away(None).1);
         create_role(&address);
         address
     })
@@ -47,11 +47,13 @@ fn create_role(superuser: &str) {
     run(superuser, &sql);
 }
 
-/// Starts a cluster that ends with this process, and gives its directory and the address of its superuser.
-fn throw_away() -> (PathBuf, String) {
+/// Starts a cluster that ends with this process, and gives its directory and the address of its superuser. It may be a
+/// synchronous standby of another.
+fn throw_away(of: Option<&Path>) -> (PathBuf, String) {
     let directory = tempfile::Builder::new().prefix("scim-postgres-").tempdir().expect("a directory").keep();
-    let lent = Command::new(SCRIPT).arg("lend").arg(&directory).arg(std::process::id().to_string()).output();
-    let lent = lent.expect("scripts/postgres.sh runs");
+    let mut lend = Command::new(SCRIPT);
+    lend.arg("lend").arg(&directory).arg(std::process::id().to_string()).args(of);
+    let lent = lend.output().expect("scripts/postgres.sh runs");
     assert!(
         lent.status.success(),
         "there is no PostgreSQL to test with; set SCIM_TEST_POSTGRES to what `scripts/postgres.sh start DIR` prints:\n{}",
@@ -110,15 +112,35 @@ impl Session {
 impl Cluster {
     /// One that nobody else uses.
     pub(crate) fn start() -> Self {
-        let (directory, superuser) = throw_away();
+        let (directory, superuser) = throw_away(None);
         create_role(&superuser);
+        Self { directory, superuser }
+    }
+
+    /// A synchronous standby of it.
+    pub(crate) fn standby(&self) -> Self {
+        let (directory, superuser) = throw_away(Some(&self.directory));
         Self { directory, superuser }
     }
 
     /// Ends it as a failure of the machine would, and starts it again.
     pub(crate) fn restart(&self) {
-        let status = Command::new(SCRIPT).arg("restart").arg(&self.directory).status();
-        assert!(status.expect("scripts/postgres.sh runs").success(), "the cluster does not come back");
+        self.control("restart");
+    }
+
+    /// Ends it as a failure of the machine would, for good.
+    pub(crate) fn lose(&self) {
+        self.control("stop");
+    }
+
+    /// Makes a standby the primary.
+    pub(crate) fn promote(&self) {
+        self.control("promote");
+    }
+
+    fn control(&self, how: &str) {
+        let status = Command::new(SCRIPT).arg(how).arg(&self.directory).status();
+        assert!(status.expect("scripts/postgres.sh runs").success(), "{how} failed");
     }
 
     /// A database in it with tables.
@@ -156,6 +178,22 @@ impl Database {
         let (scheme, host) =
             (place.split_once("://").expect("a scheme").0, place.rsplit_once('@').expect("a host").1);
         format!("{scheme}://{role}@{host}/{}", self.name)
+    }
+
+    /// The address for servers that find it on its cluster or on a standby, whichever is the primary.
+    pub(crate) fn on_either(&self, standby: &Cluster) -> Address {
+        let host = |address: &str| {
+            let (_, place) = address.rsplit_once('@').expect("a host");
+            place.split_once('/').expect("a database").0.to_owned()
+        };
+        let (one, other) = (host(&self.superuser), host(&standby.superuser));
+        let text = format!("postgres://{ROLE}@{one},{other}/{}?target_session_attrs=read-write", self.name);
+        text.parse().expect("an address")
+    }
+
+    /// It is where a standby has it from now on.
+    pub(crate) fn move_to(&mut self, standby: &Cluster) {
+        self.superuser.clone_from(&standby.superuser);
     }
 
     pub(crate) fn owner(&self) -> Address {

@@ -223,3 +223,23 @@ fn a_cluster_that_fails_and_comes_back_is_found_again() {
     town.commit(town.user("after")).expect("created");
     assert_eq!(changes(&town), ["before", "after"]);
 }
+
+/// Nothing that was remembered of the one that is lost is held against the one that took its place.
+#[test]
+fn a_standby_that_takes_over_is_written_to() {
+    let cluster = Cluster::start();
+    let database = cluster.database();
+    let standby = cluster.standby();
+    let mut town = Town::at(&database.on_either(&standby), database, Options::default());
+    for id in ["u1", "u2", "u3"] {
+        town.commit(town.user(id)).expect("created");
+    }
+    cluster.lose();
+    standby.promote();
+    town.database.move_to(&standby);
+    for id in ["u4", "u5", "u6"] {
+        town.commit(town.user(id)).expect("created");
+    }
+    assert_eq!(changes(&town), ["u1", "u2", "u3", "u4", "u5", "u6"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}

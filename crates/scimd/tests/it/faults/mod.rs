@@ -8,6 +8,7 @@
 
 mod disk;
 mod exhausted;
+mod failover;
 mod idle;
 mod journal;
 mod kill;
