@@ -21,6 +21,9 @@ macro_rules! record_columns {
 }
 pub(crate) use record_columns;
 
+/// How many they are.
+pub(crate) const RECORD_COLUMNS: usize = 7;
+
 /// A record whose type is still a number.
 pub(crate) struct RawRecord {
     record: Record,
@@ -40,6 +43,10 @@ impl RawRecord {
             body: Bytes::copy_from_slice(row.get_ref(first + 6)?.as_blob()?),
         };
         Ok(Self { record, kind: row.get(first + 1)? })
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.record.id
     }
 
     pub(crate) fn finish(self, database: &Database) -> Result<Record, StoreError> {
@@ -125,8 +132,7 @@ pub(crate) fn edges(
     query: &EdgeQuery,
     count: usize,
 ) -> Result<EdgePage, StoreError> {
-    let nothing = EdgePage { edges: Vec::new(), more: false };
-    let Some(tenant) = database.tenant(tenant)? else { return Ok(nothing) };
+    let Some(tenant) = database.tenant(tenant)? else { return Ok(no_edges()) };
     let (after_of, after_id) = match &query.after {
         Some((of, id)) => (of.as_str(), id.as_str()),
         None => ("", ""),
@@ -165,19 +171,31 @@ pub(crate) fn edges(
     Ok(edges.page(count))
 }
 
+/// What brings along the memberships of `resource` under the name `r`, which are on this side of it.
+macro_rules! with_edges {
+    (columns, $other:literal) => {
+        concat!(", l.", $other, ", o.type, o.label, l.since")
+    };
+    (join, $known:literal, $other:literal) => {
+        concat!(
+            " LEFT JOIN edge l ON l.tenant = r.tenant AND l.",
+            $known,
+            " = r.id LEFT JOIN resource o ON o.tenant = l.tenant AND o.id = l.",
+            $other
+        )
+    };
+}
+pub(crate) use with_edges;
+
 macro_rules! record_with_edges_sql {
     ($known:literal, $other:literal) => {
         concat!(
             "SELECT ",
             record_columns!(),
-            ", e.",
-            $other,
-            ", o.type, o.label, e.since FROM resource r",
-            " LEFT JOIN edge e ON e.tenant = r.tenant AND e.",
-            $known,
-            " = r.id LEFT JOIN resource o ON o.tenant = e.tenant AND o.id = e.",
-            $other,
-            " WHERE r.tenant = ?1 AND r.id = ?2 ORDER BY e.",
+            with_edges!(columns, $other),
+            " FROM resource r",
+            with_edges!(join, $known, $other),
+            " WHERE r.tenant = ?1 AND r.id = ?2 ORDER BY l.",
             $other,
             " LIMIT ?3"
         )
@@ -204,17 +222,31 @@ pub(crate) fn record_with_edges(
     let record = RawRecord::read(row, 0).map_err(store_error)?.finish(database)?;
     let mut edges = Edges::default();
     let mut row = Some(row);
-    while let Some(edge) = row {
-        let read = || -> rusqlite::Result<_> {
-            let Some(other) = edge.get::<_, Option<String>>(7)? else { return Ok(None) };
-            Ok(Some((other, edge.get(8)?, edge.get(9)?, edge.get::<_, i64>(10)? as u64)))
-        };
-        let Some((other, kind, label, since)) = read().map_err(store_error)? else { break };
-        let resource_type = database.text(kind)?;
-        edges.push(Edge { of: record.id.clone(), id: other, resource_type, label, since })?;
+    while let Some(joined) = row {
+        let Some(edge) = joined_edge(database, joined, RECORD_COLUMNS, &record.id)? else { break };
+        edges.push(edge)?;
         row = rows.next().map_err(store_error)?;
     }
     Ok(Some((record, edges.page(count))))
+}
+
+/// Reads `with_edges!(columns, …)` from a column on: an edge of this resource, if it has any.
+pub(crate) fn joined_edge(
+    database: &Database,
+    row: &Row<'_>,
+    first: usize,
+    of: &str,
+) -> Result<Option<Edge>, StoreError> {
+    let read = || -> rusqlite::Result<_> {
+        let Some(other) = row.get::<_, Option<String>>(first)? else { return Ok(None) };
+        Ok(Some((other, row.get(first + 1)?, row.get(first + 2)?, row.get::<_, i64>(first + 3)? as u64)))
+    };
+    let Some((id, kind, label, since)) = read().map_err(store_error)? else { return Ok(None) };
+    Ok(Some(Edge { of: of.to_owned(), id, resource_type: database.text(kind)?, label, since }))
+}
+
+pub(crate) fn no_edges() -> EdgePage {
+    EdgePage { edges: Vec::new(), more: false }
 }
 
 /// Edges in their order.

@@ -11,11 +11,11 @@ use rusqlite::{CachedStatement, Row, ToSql};
 use scim_core::key::Key;
 use scim_store::plan::{IndexRange, Memberships, Plan, Source};
 use scim_store::window::Window;
-use scim_store::{Page, Position, Query, Record, Side, Start, StoreError, Tenant, Walk};
+use scim_store::{Edge, EdgePage, Page, Position, Query, Record, Side, Start, StoreError, Tenant, Walk};
 
 use crate::database::{Database, bind};
 use crate::error::{corrupt, store_error};
-use crate::rows::{RawRecord, clamp, json, record_columns};
+use crate::rows::{self, RECORD_COLUMNS, RawRecord, clamp, json, record_columns, with_edges};
 use crate::store::FEW;
 
 /// A query and its plan.
@@ -23,7 +23,12 @@ pub(crate) struct Search<'a> {
     tenant: &'a Tenant,
     query: &'a Query,
     plan: Plan,
+    /// Which memberships of the records are wanted besides, and how many.
+    with: Option<(Side, usize)>,
 }
+
+/// A page, and the memberships that were wanted besides.
+pub(crate) type Found = (Page, EdgePage);
 
 /// A search once tenant and type are numbers.
 struct Numbered<'a> {
@@ -47,8 +52,8 @@ struct Stretch {
 const BY_ENTRY: &str = "entry x CROSS JOIN resource r ON r.tenant = x.tenant AND r.id = x.id";
 
 impl<'a> Search<'a> {
-    pub(crate) fn new(tenant: &'a Tenant, query: &'a Query) -> Self {
-        Self { tenant, query, plan: Plan::new(query) }
+    pub(crate) fn new(tenant: &'a Tenant, query: &'a Query, with: Option<(Side, usize)>) -> Self {
+        Self { tenant, query, plan: Plan::new(query), with }
     }
 
     /// Whether it is worth a look if there is little to look at.
@@ -61,21 +66,23 @@ impl<'a> Search<'a> {
     }
 
     /// Answers if there is little to look at.
-    pub(crate) fn run_if_short(&self, database: &Database) -> Result<Option<Page>, StoreError> {
+    pub(crate) fn run_if_short(&self, database: &Database) -> Result<Option<Found>, StoreError> {
         let Some(numbered) = self.numbered(database)? else { return Ok(Some(self.nothing())) };
-        if let Some(page) = numbered.whole_page()? {
-            return Ok(Some(page));
+        if let Some(whole) = numbered.whole()? {
+            return Ok(Some(whole));
         }
-        match numbered.is_short()? {
-            true => Ok(Some(numbered.page()?)),
-            false => Ok(None),
+        if !numbered.is_short()? {
+            return Ok(None);
         }
+        let (page, edges) = numbered.found(FEW)?;
+        let is_enough = !edges.more || self.with.is_none_or(|(_, count)| count <= FEW);
+        Ok(is_enough.then_some((page, edges)))
     }
 
     /// Answers.
-    pub(crate) fn run(&self, database: &Database) -> Result<Page, StoreError> {
+    pub(crate) fn run(&self, database: &Database) -> Result<Found, StoreError> {
         match self.numbered(database)? {
-            Some(numbered) => database.snapshot(|| numbered.page()),
+            Some(numbered) => database.snapshot(|| numbered.found(usize::MAX)),
             None => Ok(self.nothing()),
         }
     }
@@ -86,8 +93,8 @@ impl<'a> Search<'a> {
         Ok(tenant.zip(kind).map(|(tenant, kind)| Numbered { search: self, database, tenant, kind }))
     }
 
-    fn nothing(&self) -> Page {
-        Page { records: Vec::new(), total: self.query.total.then_some(0), next: None }
+    fn nothing(&self) -> Found {
+        (Page { records: Vec::new(), total: self.query.total.then_some(0), next: None }, rows::no_edges())
     }
 }
 
@@ -98,15 +105,62 @@ impl Numbered<'_> {
         *exact && *ordered && !matches!(source, Source::Nothing | Source::Id(_))
     }
 
-    /// All of the result, if one look shows that it is only a few.
-    fn whole_page(&self) -> Result<Option<Page>, StoreError> {
-        let query = self.search.query;
+    /// All of the result with its memberships, if one look shows that it is only a few rows.
+    fn whole(&self) -> Result<Option<Found>, StoreError> {
+        let Search { query, plan, with, .. } = self.search;
         if !self.in_pages() || query.start != Start::Offset(0) || query.count == 0 {
             return Ok(None);
         }
-        let (records, next) = self.exact_page(query.count.min(FEW))?;
+        let (columns, joined) = match with {
+            None => (concat!(record_columns!(), ", NULL"), ""),
+            Some((Side::Members, _)) => (
+                concat!(record_columns!(), with_edges!(columns, "member")),
+                with_edges!(join, "grp", "member"),
+            ),
+            Some((Side::Groups, _)) => {
+                (concat!(record_columns!(), with_edges!(columns, "grp")), with_edges!(join, "member", "grp"))
+            }
+        };
+        let (mut records, mut edges): (Vec<Record>, Vec<Edge>) = Default::default();
+        let mut room = FEW;
+        for stretch in self.stretches(&plan.source, None)? {
+            let sql = stretch.sql(columns, joined, " LIMIT :limit");
+            let limit = clamp(room as u64) + 1;
+            let mut statement = self.bound(&sql, &stretch, &[(":limit", &limit)])?;
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next().map_err(store_error)? {
+                let Some(less) = room.checked_sub(1) else { return Ok(None) };
+                room = less;
+                let raw = RawRecord::read(row, 0).map_err(store_error)?;
+                if records.last().is_none_or(|last| last.id != raw.id()) {
+                    records.push(raw.finish(self.database)?);
+                }
+                let of = records.last().map_or("", |last| &last.id);
+                edges.extend(rows::joined_edge(self.database, row, RECORD_COLUMNS, of)?);
+            }
+        }
+        if records.len() > query.count {
+            return Ok(None);
+        }
+        edges.sort_unstable_by(|a, b| (&a.of, &a.id).cmp(&(&b.of, &b.id)));
+        let more = with.is_some_and(|(_, count)| edges.len() > count);
+        edges.truncate(with.map_or(0, |(_, count)| count));
         let total = query.total.then_some(records.len() as u64);
-        Ok(next.is_none().then_some(Page { records, total, next }))
+        Ok(Some((Page { records, total, next: None }, EdgePage { edges, more })))
+    }
+
+    /// A page, and at most so many of the memberships that are wanted besides.
+    fn found(&self, most: usize) -> Result<Found, StoreError> {
+        let Search { tenant, with, .. } = self.search;
+        let page = self.page()?;
+        let edges = match with {
+            Some((side, count)) if !page.records.is_empty() => {
+                let count = (*count).min(most);
+                rows::edges(self.database, tenant, &page.memberships(*side, count), count)?
+            }
+            Some(_) | None => rows::no_edges(),
+        };
+        Ok((page, edges))
     }
 
     fn page(&self) -> Result<Page, StoreError> {
@@ -142,7 +196,7 @@ impl Numbered<'_> {
                 (Some(_), true) => concat!("x.key, ", record_columns!()),
                 (Some(_), false) | (None, _) => concat!("NULL, ", record_columns!()),
             };
-            let sql = stretch.sql(columns, " LIMIT :limit OFFSET :offset");
+            let sql = stretch.sql(columns, "", " LIMIT :limit OFFSET :offset");
             let limit = clamp((count - rows.len().min(count)) as u64 + 1);
             let mut statement = self.bound(&sql, &stretch, &[(":limit", &limit), (":offset", &offset)])?;
             let mut found = statement.raw_query();
@@ -211,7 +265,7 @@ impl Numbered<'_> {
         let only = plan.memberships.as_ref().and_then(|needed| needed.only.as_ref());
         let only = json(only.into_iter().flatten().map(String::as_str));
         for stretch in self.stretches(&plan.source, after)? {
-            let sql = stretch.sql(&columns, "");
+            let sql = stretch.sql(&columns, "", "");
             let mut statement = self.bound(&sql, &stretch, &[(":only", &only)])?;
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next().map_err(store_error)? {
@@ -417,8 +471,9 @@ impl IndexWalk {
 }
 
 impl Stretch {
-    fn sql(&self, columns: &str, limit: &str) -> String {
-        ["SELECT ", columns, " FROM ", self.rows, " WHERE ", self.condition, self.order, limit].concat()
+    fn sql(&self, columns: &str, joined: &str, limit: &str) -> String {
+        ["SELECT ", columns, " FROM ", self.rows, joined, " WHERE ", self.condition, self.order, limit]
+            .concat()
     }
 
     fn has_key(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::database::Database;
 use crate::error::OpenError;
 use crate::readers::Readers;
 use crate::schema::{MIGRATIONS, migrate};
-use crate::search::Search;
+use crate::search::{Found, Search};
 use crate::writer::Writer;
 use crate::{check, people, reports, rows};
 
@@ -106,6 +106,24 @@ impl SqliteStore {
         check::check(&self.own_connection()?)
     }
 
+    /// Answers a query, with the memberships that are wanted besides.
+    async fn search(
+        &self,
+        tenant: &Tenant,
+        query: &Query,
+        with: Option<(Side, usize)>,
+    ) -> Result<Found, StoreError> {
+        let search = Search::new(tenant, query, with);
+        if search.may_be_short()
+            && let Some(found) = self.readers.point(|database| search.run_if_short(database))?
+        {
+            return Ok(found);
+        }
+        let query = query.clone();
+        let run = move |database: &Database, tenant: &Tenant| Search::new(tenant, &query, with).run(database);
+        self.readers.walk(tenant, run).await
+    }
+
     /// A connection of whoever asks, for what is done on its thread, apart from those who serve.
     pub(crate) fn own_connection(&self) -> Result<Database, StoreError> {
         let Options { wait, cache, .. } = self.options;
@@ -125,16 +143,7 @@ impl Store for SqliteStore {
     }
 
     fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page> {
-        Box::pin(async move {
-            let search = Search::new(tenant, query);
-            if search.may_be_short()
-                && let Some(page) = self.readers.point(|database| search.run_if_short(database))?
-            {
-                return Ok(page);
-            }
-            let query = query.clone();
-            self.readers.walk(tenant, move |database, tenant| Search::new(tenant, &query).run(database)).await
-        })
+        Box::pin(async move { Ok(self.search(tenant, query, None).await?.0) })
     }
 
     fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {
@@ -195,6 +204,16 @@ impl Store for SqliteStore {
                 found => Ok(found),
             }
         })
+    }
+
+    fn query_with_edges<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        query: &'a Query,
+        side: Side,
+        count: usize,
+    ) -> Pending<'a, (Page, EdgePage)> {
+        Box::pin(self.search(tenant, query, Some((side, count))))
     }
 
     fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {

@@ -11,7 +11,9 @@
 /// struct ReadOnly(Arc<dyn Store>);
 ///
 /// impl Store for ReadOnly {
-///     pass_on!(self => &*self.0; get, query, edges, crowded, persons, get_with_edges, changes, audit, reports);
+///     pass_on!(self => &*self.0; get, query, edges, crowded, persons, changes, audit, reports);
+///     // What the trait has a way of its own for, and the store may have a better one.
+///     pass_on!(self => &*self.0; get_with_edges, query_with_edges);
 ///
 ///     fn commit<'a>(&'a self, _: &'a Tenant, _: Changeset) -> Pending<'a, Committed, CommitError> {
 ///         Box::pin(async { Err(StoreError::Unavailable("it is only read".into()).into()) })
@@ -78,6 +80,17 @@ macro_rules! pass_on {
             count: usize,
         ) -> $crate::Pending<'a, Option<($crate::Record, $crate::EdgePage)>> {
             $crate::Store::get_with_edges($store, tenant, id, side, count)
+        }
+    };
+    (@query_with_edges $this:ident, $store:expr) => {
+        fn query_with_edges<'a>(
+            &'a $this,
+            tenant: &'a $crate::Tenant,
+            query: &'a $crate::Query,
+            side: $crate::Side,
+            count: usize,
+        ) -> $crate::Pending<'a, ($crate::Page, $crate::EdgePage)> {
+            $crate::Store::query_with_edges($store, tenant, query, side, count)
         }
     };
     (@commit $this:ident, $store:expr) => {

@@ -66,6 +66,14 @@ pub struct Page {
     pub next: Option<Position>,
 }
 
+impl Page {
+    /// The question for the first `count` memberships of its records, which are on this side of them.
+    pub fn memberships(&self, side: Side, count: usize) -> EdgeQuery {
+        let of = self.records.iter().map(|record| record.id.clone()).collect();
+        EdgeQuery { side, of, after: None, count }
+    }
+}
+
 /// Which side of a membership is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {

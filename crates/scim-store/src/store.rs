@@ -61,6 +61,25 @@ pub trait Store: Send + Sync + 'static {
         })
     }
 
+    /// A page, and the first `count` memberships of its records together, which is what an answer that lists resources
+    /// shows. As with [`Self::get_with_edges`], a store that can read both at once does.
+    fn query_with_edges<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        query: &'a Query,
+        side: Side,
+        count: usize,
+    ) -> Pending<'a, (Page, EdgePage)> {
+        Box::pin(async move {
+            let page = self.query(tenant, query).await?;
+            let edges = match page.records.is_empty() {
+                true => EdgePage { edges: Vec::new(), more: false },
+                false => self.edges(tenant, &page.memberships(side, count)).await?,
+            };
+            Ok((page, edges))
+        })
+    }
+
     /// Makes a change, durably, whole or not at all. When it returns `Ok`, the change survives a crash.
     /// Changesets of a tenant take effect one after the other, each against what the one before has left; see
     /// [`crate::draft`]. A caller that drops the future does not know the outcome; the change is whole or

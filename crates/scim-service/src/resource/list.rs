@@ -1,6 +1,5 @@
 //! Queries: `GET /Users`, `POST /Users/.search` and both over all types (RFC 7644 §3.4.2, §3.4.3; RFC 9865).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -10,7 +9,7 @@ use scim_core::project::Projection;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::sort::Sort;
 use scim_core::{Error, ErrorKind, Result};
-use scim_store::{Edge, Page, Query, Record, Start};
+use scim_store::{Edge, Page, Query, Record, Side, Start};
 
 use crate::context::{Context, store_error};
 use crate::cursor::{Binding, Cursor, Seal};
@@ -37,6 +36,8 @@ struct Part {
     filter: Option<Filter>,
     sort: Option<Sort>,
     projection: Projection,
+    /// The side on which its resources stand in the memberships that are shown with them.
+    side: Option<Side>,
 }
 
 /// What was found, before it is written.
@@ -44,6 +45,8 @@ struct Part {
 struct Found {
     /// Index of the part, and the record.
     records: Vec<(usize, Record)>,
+    /// Their memberships, in no order.
+    edges: Vec<Edge>,
     total: u64,
     next: Option<Cursor>,
 }
@@ -58,7 +61,7 @@ pub(crate) async fn search(
     let parts = parts(context, scope, request)?;
     let count = page_size(context, request)?;
     let mut list = ListWriter::new();
-    let found = match &request.cursor {
+    let mut found = match &request.cursor {
         Some(text) => {
             if request.start_index.is_some() {
                 return Err(Error::new(
@@ -90,7 +93,7 @@ pub(crate) async fn search(
             }
         }
     };
-    write(context, &parts, &found, &mut list).await?;
+    write(context, &parts, &mut found, &mut list)?;
     Ok(Reply::json(StatusCode::OK, list.finish(found.total)))
 }
 
@@ -134,9 +137,21 @@ fn parts(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Resul
                 .remedy("it is put together when a resource is read"));
         }
         let projection = Projection::parse(&attributes, &excluded, resource_type)?;
-        parts.push(Part { resource_type: Arc::clone(resource_type), filter, sort, projection });
+        let side = shown_side(resource_type, &projection);
+        parts.push(Part { resource_type: Arc::clone(resource_type), filter, sort, projection, side });
     }
     Ok(parts)
+}
+
+/// The side of what is shown in the memberships that belong to it, if any do.
+fn shown_side(resource_type: &ResourceType, projection: &Projection) -> Option<Side> {
+    match resource_type.membership()? {
+        Membership::Group => projection.includes("members").then_some(Side::Members),
+        // Part of the entity tag, which `meta` shows.
+        Membership::Member => {
+            (projection.includes("groups") || projection.includes("meta")).then_some(Side::Groups)
+        }
+    }
 }
 
 /// Refuses filters that would be long work for every resource that they are held against.
@@ -231,16 +246,38 @@ fn binding(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Bin
     ])
 }
 
-async fn page(context: &Context<'_>, part: &Part, start: Start, count: usize) -> Result<Page> {
-    let query = Query {
-        resource_type: Arc::clone(&part.resource_type),
-        filter: part.filter.clone(),
-        sort: part.sort.clone(),
-        start,
-        count,
-        total: true,
+impl Part {
+    fn query(&self, start: Start, count: usize) -> Query {
+        Query {
+            resource_type: Arc::clone(&self.resource_type),
+            filter: self.filter.clone(),
+            sort: self.sort.clone(),
+            start,
+            count,
+            total: true,
+        }
+    }
+}
+
+/// A page of a part, and the memberships to show with it.
+async fn page(context: &Context<'_>, part: &Part, start: Start, count: usize) -> Result<(Page, Vec<Edge>)> {
+    let query = part.query(start, count);
+    let Some(side) = part.side else {
+        let page = context.store.query(context.tenant, &query).await.map_err(store_error)?;
+        return Ok((page, Vec::new()));
     };
-    context.store.query(context.tenant, &query).await.map_err(store_error)
+    let most = context.settings.max_members;
+    let found = context.store.query_with_edges(context.tenant, &query, side, most).await;
+    let (page, edges) = found.map_err(store_error)?;
+    let edges = match edges.more {
+        false => edges.edges,
+        true => context.memberships(&part.resource_type, ids(&page.records)).await?,
+    };
+    Ok((page, edges))
+}
+
+fn ids<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<String> {
+    records.into_iter().map(|record| record.id.clone()).collect()
 }
 
 /// A page by index: the parts one after the other.
@@ -248,7 +285,8 @@ async fn skip(context: &Context<'_>, parts: &[Part], mut offset: u64, count: usi
     let mut found = Found::default();
     for (index, part) in parts.iter().enumerate() {
         let left = count - found.records.len();
-        let page = page(context, part, Start::Offset(offset), left).await?;
+        let (page, edges) = page(context, part, Start::Offset(offset), left).await?;
+        found.edges.extend(edges);
         let total = page.total.unwrap_or(0);
         offset = offset.saturating_sub(total);
         found.total += total;
@@ -269,7 +307,8 @@ async fn walk(context: &Context<'_>, parts: &[Part], start: Cursor, count: usize
             Some(position) => Start::After(position),
             None => Start::Offset(0),
         };
-        let page = page(context, part, from, wanted).await?;
+        let (page, edges) = page(context, part, from, wanted).await?;
+        found.edges.extend(edges);
         let total = page.total.unwrap_or(0);
         found.total += total;
         let part_number = u32::try_from(index).unwrap_or(u32::MAX);
@@ -300,7 +339,8 @@ async fn merge(context: &Context<'_>, parts: &[Part], offset: u64, count: usize)
     let mut keyed = Vec::new();
     let mut total = 0;
     for (index, part) in parts.iter().enumerate() {
-        let page = page(context, part, Start::Offset(0), depth).await?;
+        let query = part.query(Start::Offset(0), depth);
+        let page = context.store.query(context.tenant, &query).await.map_err(store_error)?;
         total += page.total.unwrap_or(0);
         for record in page.records {
             let key = match &part.sort {
@@ -312,36 +352,29 @@ async fn merge(context: &Context<'_>, parts: &[Part], offset: u64, count: usize)
     }
     keyed
         .sort_by(|(a, _, left), (b, _, right)| a.compare(b, descending).then_with(|| left.id.cmp(&right.id)));
-    let records =
+    let records: Vec<(usize, Record)> =
         keyed.into_iter().skip(offset).take(count).map(|(_, index, record)| (index, record)).collect();
-    Ok(Found { records, total, next: None })
-}
-
-/// Writes the records with their memberships, read in one go for each type.
-async fn write(context: &Context<'_>, parts: &[Part], found: &Found, list: &mut ListWriter) -> Result<()> {
-    let mut edges: HashMap<String, Vec<Edge>> = HashMap::new();
-    for (index, part) in parts.iter().enumerate() {
-        let shown = match part.resource_type.membership() {
-            Some(Membership::Group) => part.projection.includes("members"),
-            // Part of the entity tag, which `meta` shows.
-            Some(Membership::Member) => {
-                part.projection.includes("groups") || part.projection.includes("meta")
-            }
-            None => false,
-        };
-        let of = |(part, record): &(usize, Record)| (*part == index).then(|| record.id.clone());
-        let ids: Vec<String> = found.records.iter().filter_map(of).collect();
-        if shown && !ids.is_empty() {
-            for edge in context.memberships(&part.resource_type, ids).await? {
-                edges.entry(edge.of.clone()).or_default().push(edge);
-            }
+    let mut edges = Vec::new();
+    for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.side.is_some()) {
+        let of = ids(records.iter().filter(|(part, _)| *part == index).map(|(_, record)| record));
+        if !of.is_empty() {
+            edges.extend(context.memberships(&part.resource_type, of).await?);
         }
     }
-    for (index, record) in &found.records {
+    Ok(Found { records, edges, total, next: None })
+}
+
+/// Writes the records with their memberships.
+fn write(context: &Context<'_>, parts: &[Part], found: &mut Found, list: &mut ListWriter) -> Result<()> {
+    let Found { records, edges, .. } = found;
+    // Those of one resource came in their order, and stay in it.
+    edges.sort_by(|a, b| a.of.cmp(&b.of));
+    for (index, record) in records {
         let Some(part) = parts.get(*index) else { continue };
-        let edges = edges.get(&record.id).map(Vec::as_slice).unwrap_or_default();
-        let answer = context.answer(&part.resource_type, record, edges);
-        answer.write(&part.projection, list.resource())?;
+        let first = edges.partition_point(|edge| edge.of < record.id);
+        let own = edges.get(first..).unwrap_or_default();
+        let own = own.get(..own.partition_point(|edge| edge.of == record.id)).unwrap_or_default();
+        context.answer(&part.resource_type, record, own).write(&part.projection, list.resource())?;
     }
     Ok(())
 }

@@ -87,6 +87,9 @@ fn queries_on_indexed_attributes_never_scan() {
         let first = wait(town.store.query(&acme(), &query)).expect("a page");
         let next = Position { key: None, id: "u050".to_owned() };
         let start = Start::After(first.next.unwrap_or(next));
+        for side in [Side::Groups, Side::Members] {
+            wait(town.store.query_with_edges(&acme(), &query, side, 10)).expect("a page with memberships");
+        }
         wait(town.store.query(&acme(), &scim_store::Query { start, ..query })).expect("a page");
         assert_eq!(complaints(&town), [""; 0], "{filter} {sort}");
     };

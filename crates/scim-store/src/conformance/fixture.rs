@@ -193,6 +193,16 @@ impl Fixture {
         wait(self.store.query(&self.tenant, query)).expect("an answer")
     }
 
+    /// Whether a query gives the same together with memberships as they do one after the other.
+    pub(super) fn ask_together(&self, query: &Query, side: Side, count: usize) {
+        let (page, found) =
+            wait(self.store.query_with_edges(&self.tenant, query, side, count)).expect("an answer");
+        let expected = self.ask(query);
+        let of: Vec<&str> = expected.records.iter().map(|record| record.id.as_str()).collect();
+        let edges = self.edges(side, &of, None, count);
+        assert_eq!((page, (found.edges, found.more)), (expected, edges), "{query:?} {side:?} {count}");
+    }
+
     pub(super) fn query(&self, kind: &str, filter: &str, sort: &str) -> Query {
         let resource_type = self.kind(kind);
         let filter = (!filter.is_empty())

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::fixture::{Fixture, adding, exclusively, ignoring, removing, setting};
 use super::{Case, wait};
-use crate::{ChangeKind, Conflict, Edge, Guard, MemberDelta, Operation, Side};
+use crate::{ChangeKind, Conflict, Edge, Guard, MemberDelta, Operation, Query, Side};
 
 pub(super) const CASES: &[Case] = &[
     Case::new("members are seen from both sides", both_sides),
@@ -135,6 +135,27 @@ fn together(f: &Fixture) {
     f.must(vec![f.group("big", &many.iter().map(String::as_str).collect::<Vec<_>>())]);
     let found = wait(f.store.get_with_edges(&f.tenant, "big", Side::Members, 1000)).expect("an answer");
     assert_eq!(found.map(|(_, page)| (page.edges.len(), page.more)), Some((100, false)));
+    f.must(vec![f.group("empty", &[])]);
+    for (kind, filter, sort) in [
+        ("User", r#"userName eq "a""#, ""),
+        ("User", r#"userName eq "a" or userName eq "b""#, "userName descending"),
+        ("User", r#"userName eq "nobody""#, ""),
+        ("User", r#"id eq "m7""#, ""),
+        ("User", r#"groups.value eq "h""#, "userName descending"),
+        ("User", r#"active eq true"#, "userName descending"),
+        ("User", "", ""),
+        ("Group", r#"displayName eq "the big""#, ""),
+        ("Group", r#"displayName eq "the g""#, "displayName descending"),
+        ("Group", r#"members.value eq "a""#, "displayName descending"),
+        ("Group", r#"displayName eq "the empty""#, ""),
+        ("Group", "", "displayName descending"),
+    ] {
+        for (page, count) in [(1000, 1000), (1000, 32), (1000, 2), (1000, 0), (1, 1), (2, 1000), (0, 9)] {
+            for side in [Side::Groups, Side::Members] {
+                f.ask_together(&Query { count: page, ..f.query(kind, filter, sort) }, side, count);
+            }
+        }
+    }
 }
 
 fn refused(f: &Fixture) {

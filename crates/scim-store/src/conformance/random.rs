@@ -144,6 +144,8 @@ fn compare(
         let next = rest.get(query.count).and_then(|_| rest.get(query.count.checked_sub(1)?));
         let next = next.map(|(key, record)| Position { key: key.clone(), id: record.id.clone() });
         assert_eq!(page.next, next, "{shown}");
+        let side = if random.one_in(2) { Side::Groups } else { Side::Members };
+        f.ask_together(&query, side, random.below(40));
     }
 }
 
