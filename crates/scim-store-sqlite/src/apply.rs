@@ -8,6 +8,7 @@ use scim_store::{Audited, Committed, IndexEntry, StoreError, Tenant, UniqueKey};
 
 use crate::database::Database;
 use crate::entries::{self, Item};
+use crate::error::store_error;
 use crate::existing::Present;
 use crate::rows::{clamp, json};
 use crate::{people, reports};
@@ -345,12 +346,20 @@ impl Writing<'_> {
             )?,
         };
         let is_there = |item: &Item| old.is_some_and(|old| old.kind == new.kind && old.items.contains(item));
+        // A resource has several entries: their statement is looked up once.
+        let mut entry = None;
         for item in new.items.iter().filter(|item| !is_there(item)) {
             match item {
-                Item::Entry { path, key, leading } => self.database.run(
-                    "INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                    &[&self.tenant, &new.kind, path, key, &record.id, leading],
-                )?,
+                Item::Entry { path, key, leading } => {
+                    let entry = match &mut entry {
+                        Some(entry) => entry,
+                        None => entry.insert(
+                            self.database.prepare("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?,
+                        ),
+                    };
+                    let values = (self.tenant, new.kind, path, key, &record.id, leading);
+                    entry.execute(values).map_err(store_error)?
+                }
                 Item::Claim { path, value } => self.database.run(
                     "INSERT INTO claim VALUES (?1, ?2, ?3, ?4, ?5)",
                     &[&self.tenant, &new.kind, path, value, &record.id],
