@@ -24,8 +24,8 @@ impl Service {
         let credential = Credential::of(headers)?;
         let entry = self.directory.tenant(tenant).await?.ok_or_else(unauthenticated)?;
         let bare_allowed =
-            entry.connection.as_ref().is_some_and(|connection| connection.quirks().has(Quirk::BareToken));
-        if credential.bare && !bare_allowed {
+            || entry.connection.as_ref().is_some_and(|connection| connection.quirks().has(Quirk::BareToken));
+        if credential.bare && !bare_allowed() {
             return Err(unauthenticated());
         }
         let token =

@@ -1,7 +1,7 @@
 //! One connection, and the names that it has met.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,10 @@ use crate::store::Trace;
 pub(crate) struct Database {
     pub(crate) connection: Connection,
     trace: Option<Trace>,
-    tenants: RefCell<HashMap<Tenant, i64>>,
-    names: RefCell<HashMap<Arc<str>, i64>>,
-    texts: RefCell<HashMap<i64, Arc<str>>>,
+    // A few names: comparing them costs less than hashing one.
+    tenants: RefCell<BTreeMap<Tenant, i64>>,
+    names: RefCell<BTreeMap<Arc<str>, i64>>,
+    texts: RefCell<BTreeMap<i64, Arc<str>>>,
 }
 
 /// Parameters by name, of which a statement takes those that it has.

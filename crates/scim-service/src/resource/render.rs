@@ -173,6 +173,14 @@ pub(crate) fn location(base: &str, endpoint: &str, id: &str) -> String {
 }
 
 fn write_text(out: &mut Vec<u8>, text: &str) {
-    // Writing into memory cannot fail.
-    let _ = serde_json::to_writer(&mut *out, text);
+    let must = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // All bytes are looked at, several at once, which costs less than to stop at the first.
+    if text.bytes().fold(false, |any, byte| any | must(byte)) {
+        // Writing into memory cannot fail.
+        let _ = serde_json::to_writer(&mut *out, text);
+        return;
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }

@@ -29,57 +29,51 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        writer.write_str("{\"timestamp\":\"")?;
-        write!(writer, "{}", System.now())?;
-        writer.write_str("\",\"level\":\"")?;
-        writer.write_str(event.metadata().level().as_str())?;
-        writer.write_str("\"")?;
-        let mut fields = Fields { writer, outcome: Ok(()) };
-        event.record(&mut fields);
-        let Fields { mut writer, outcome } = fields;
-        outcome?;
-        writer.write_str(",\"target\":")?;
-        text(&mut writer, event.metadata().target())?;
-        writer.write_str("}\n")
+        let mut line = String::with_capacity(USUAL);
+        line.push_str("{\"timestamp\":\"");
+        write!(line, "{}", System.now())?;
+        line.push_str("\",\"level\":\"");
+        line.push_str(event.metadata().level().as_str());
+        line.push('"');
+        event.record(&mut Fields(&mut line));
+        line.push_str(",\"target\":");
+        text(&mut line, event.metadata().target());
+        line.push_str("}\n");
+        writer.write_str(&line)
     }
 }
 
-/// Writes members of the object.
-struct Fields<'a> {
-    writer: Writer<'a>,
-    outcome: fmt::Result,
-}
+/// What a request's line fits in.
+const USUAL: usize = 320;
+
+/// Writes members of the object. Writing to a string cannot fail.
+struct Fields<'a>(&'a mut String);
 
 impl Fields<'_> {
-    /// Field names are identifiers, or `message`, so that nothing in them has to be escaped.
-    fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        let write = || {
-            self.writer.write_str(",\"")?;
-            self.writer.write_str(field.name())?;
-            self.writer.write_str("\":")?;
-            value(&mut self.writer)
-        };
-        if self.outcome.is_ok() {
-            self.outcome = write();
-        }
+    /// Begins a member. Field names are identifiers, or `message`, so that nothing in them has to be escaped.
+    fn member(&mut self, field: &Field) -> &mut String {
+        self.0.push_str(",\"");
+        self.0.push_str(field.name());
+        self.0.push_str("\":");
+        self.0
     }
 }
 
 impl Visit for Fields<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.member(field, |writer| text(writer, value));
+        text(self.member(field), value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        let _ = write!(self.member(field), "{value}");
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        let _ = write!(self.member(field), "{value}");
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.member(field, |writer| write!(writer, "{value}"));
+        let _ = write!(self.member(field), "{value}");
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
@@ -87,42 +81,42 @@ impl Visit for Fields<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.member(field, |writer| {
-            writer.write_str("\"")?;
-            write!(Escaped(writer), "{value:?}")?;
-            writer.write_str("\"")
-        });
+        let line = self.member(field);
+        line.push('"');
+        let _ = write!(Escaped(line), "{value:?}");
+        line.push('"');
     }
 }
 
-fn text(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
-    writer.write_str("\"")?;
-    Escaped(writer).write_str(text)?;
-    writer.write_str("\"")
+fn text(line: &mut String, text: &str) {
+    line.push('"');
+    let _ = Escaped(line).write_str(text);
+    line.push('"');
 }
 
 /// Escapes as RFC 8259 §7 asks, and DEL besides.
-struct Escaped<'a, 'w>(&'a mut Writer<'w>);
+struct Escaped<'a>(&'a mut String);
 
-impl Write for Escaped<'_, '_> {
+impl Write for Escaped<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let must = |byte: u8| byte < 0x20 || matches!(byte, b'"' | b'\\' | 0x7f);
         let mut rest = text;
         while let Some(at) = rest.bytes().position(must) {
             // What must be escaped is ASCII, so these are boundaries of characters.
             let (plain, tail) = rest.split_at(at);
-            self.0.write_str(plain)?;
+            self.0.push_str(plain);
             let mut tail = tail.chars();
             match tail.next() {
-                Some('"') => self.0.write_str("\\\"")?,
-                Some('\\') => self.0.write_str("\\\\")?,
-                Some('\n') => self.0.write_str("\\n")?,
+                Some('"') => self.0.push_str("\\\""),
+                Some('\\') => self.0.push_str("\\\\"),
+                Some('\n') => self.0.push_str("\\n"),
                 Some(other) => write!(self.0, "\\u{:04x}", u32::from(other))?,
                 None => {}
             }
             rest = tail.as_str();
         }
-        self.0.write_str(rest)
+        self.0.push_str(rest);
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@
 use std::error::Error as StdError;
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -47,13 +47,13 @@ impl Exchange {
         let limit = self.limit;
         let host_is_clear = host_is_clear(&request);
         let request = request.map(|body| Timed { body, limit: limit * 2 / 3, deadline: None });
-        let handled = AssertUnwindSafe(self.service.handle(request)).catch_unwind();
-        let handled = async {
+        // Pinned here, since it is large and would be copied on its way into `timeout`.
+        let handled = pin!(async {
             match host_is_clear {
-                true => handled.await,
+                true => AssertUnwindSafe(self.service.handle(request)).catch_unwind().await,
                 false => Ok(refusal(StatusCode::BAD_REQUEST, "a request has one Host header")),
             }
-        };
+        });
         let mut response = match timeout(limit, handled).await {
             Ok(Ok(response)) => response,
             Ok(Err(_)) => {

@@ -82,11 +82,11 @@ impl Framing {
                         return Ok(());
                     };
                     self.line.extend(rest.get(..end).unwrap_or_default());
-                    let line = std::mem::replace(&mut self.line, Line::new());
-                    if line.end(&mut self.state, &mut self.head).is_err() {
+                    if self.line.end(&mut self.state, &mut self.head).is_err() {
                         self.state = State::Refused;
                         return Err(at + end);
                     }
+                    self.line.clear();
                     at += end + 1;
                 }
             }
@@ -103,9 +103,16 @@ impl Line {
         Self { bytes: [0; Self::KEPT], length: 0, last: 0 }
     }
 
+    /// Begins a line. What was kept of the one before is never looked at.
+    fn clear(&mut self) {
+        (self.length, self.last) = (0, 0);
+    }
+
     fn extend(&mut self, bytes: &[u8]) {
-        for (slot, byte) in self.bytes.iter_mut().skip(self.length).zip(bytes) {
-            *slot = *byte;
+        let free = self.bytes.get_mut(self.length..).unwrap_or_default();
+        let count = free.len().min(bytes.len());
+        if let (Some(free), Some(first)) = (free.get_mut(..count), bytes.get(..count)) {
+            free.copy_from_slice(first);
         }
         self.length = self.length.saturating_add(bytes.len());
         self.last = bytes.last().copied().unwrap_or(self.last);
