@@ -117,21 +117,19 @@ case $1 in
             --username postgres --write-recovery-conf --checkpoint fast >"$directory/initdb.log" 2>&1 ||
             { cat "$directory/initdb.log" >&2; fail "pg_basebackup failed"; }
         launch
-        as_nobody_special "$bin/psql" --host "$primary" --port "$primary_port" --username postgres --quiet --no-psqlrc \
-            --set ON_ERROR_STOP=1 >"$directory/initdb.log" 2>&1 <<'SQL' ||
-ALTER SYSTEM SET synchronous_standby_names = '*';
-SELECT pg_reload_conf();
-DO $$
-BEGIN
-    FOR n IN 1..600 LOOP
-        PERFORM pg_stat_clear_snapshot();
-        IF EXISTS (SELECT FROM pg_stat_replication WHERE sync_state = 'sync') THEN RETURN; END IF;
-        PERFORM pg_sleep(0.1);
-    END LOOP;
-    RAISE EXCEPTION 'the standby does not follow';
-END $$;
-SQL
-            { cat "$directory/initdb.log" "$directory/server.log" >&2; fail "the server does not follow $3"; }
+        ask() {
+            as_nobody_special "$bin/psql" --host "$primary" --port "$primary_port" --username postgres --no-psqlrc --tuples-only \
+                --no-align --command "$1"
+        }
+        ask "ALTER SYSTEM SET synchronous_standby_names = '*'" >/dev/null
+        ask "SELECT pg_reload_conf()" >/dev/null
+        # A session that asks again would not see what was configured meanwhile.
+        for _ in $(seq 600); do
+            [ "$(ask "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")" != 1 ] || exit 0
+            sleep 0.1
+        done
+        cat "$directory/server.log" >&2
+        fail "the server does not follow $3"
         ;;
     promote)
         cd "$directory"

@@ -21,9 +21,9 @@ use crate::existing::Known;
 use crate::wishes::Wishes;
 
 /// Most bytes to remember of one tenant, about, before it is begun anew.
-const MOST_OF_TENANT: usize = 1024 * 1024;
+const MOST_OF_TENANT: usize = 128 * 1024;
 /// Most bytes to remember of all tenants, about, before all of it is begun anew.
-const MOST: usize = 16 * 1024 * 1024;
+const MOST: usize = 4 * 1024 * 1024;
 /// What a tenant weighs of which nothing is remembered.
 const EMPTY: usize = 512;
 
