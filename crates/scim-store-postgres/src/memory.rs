@@ -22,7 +22,7 @@ use crate::wishes::Wishes;
 
 /// Most bytes to remember of one tenant, about, before it is begun anew.
 const MOST_OF_TENANT: usize = 128 * 1024;
-/// Most bytes to remember of all tenants, about, before all of it is begun anew.
+/// Most bytes to remember of all tenants, about, before nothing is kept of them but the states that they were left in.
 const MOST: usize = 4 * 1024 * 1024;
 /// What a tenant weighs of which nothing is remembered.
 const EMPTY: usize = 512;
@@ -38,6 +38,31 @@ struct State {
     weight: usize,
     /// How many times something was begun anew.
     ages: u64,
+}
+
+impl State {
+    fn next_age(&mut self) -> u64 {
+        self.ages += 1;
+        self.ages
+    }
+
+    /// Forgets all but the states in which tenants were left, and those too where there are very many.
+    fn shrink(&mut self) {
+        let age = self.next_age();
+        self.places.retain(|_, place| place.memory.is_some());
+        if self.places.len() * EMPTY > MOST / 2 {
+            self.places.clear();
+        }
+        for place in self.places.values_mut() {
+            place.sights.clear();
+            (place.age, place.weight) = (age, EMPTY);
+            if let Some(memory) = &mut place.memory {
+                memory.known = Known::default();
+                (memory.age, memory.weight) = (age, EMPTY);
+            }
+        }
+        self.weight = self.places.len() * EMPTY;
+    }
 }
 
 /// Where a tenant's memory is, unless it is in use.
@@ -153,8 +178,7 @@ impl Memories {
         }
         let mut state = self.lock();
         if state.weight > MOST {
-            state.places.clear();
-            state.weight = 0;
+            state.shrink();
         }
         let before = state.places.remove(tenant);
         state.weight -= before.as_ref().map_or(0, |place| place.weight);
@@ -168,12 +192,48 @@ impl Memories {
     }
 
     fn next_age(&self) -> u64 {
-        let mut state = self.lock();
-        state.ages += 1;
-        state.ages
+        self.lock().next_age()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many write, nobody's state is forgotten, and little of what was written.
+    #[test]
+    fn what_is_remembered_has_a_limit() {
+        let memories = Memories::default();
+        let tenant = |n: usize| Tenant::new(&format!("t{n}")).expect("a name");
+        let known = || {
+            let mut known = Known::default();
+            known.types.extend((0..500).map(|n| (format!("u{n}"), Some("User".into()))));
+            known
+        };
+        let weight = known().weight();
+        assert!((MOST / 200..MOST_OF_TENANT).contains(&weight), "{weight}");
+        for n in 0..200 {
+            memories.begin(&tenant(n), n.to_string(), TenantRow::default(), known());
+            let memory =
+                memories.take(&tenant(n), &Wishes::default()).expect("it can be read").expect("it is there");
+            memories.keep(&tenant(n), memory, Known::default());
+            let state = memories.lock();
+            let places: usize = state.places.values().map(|place| place.weight).sum();
+            assert_eq!(state.weight, places);
+            assert!(places <= MOST + MOST_OF_TENANT + EMPTY, "{places}");
+        }
+        let of =
+            |n| memories.take(&tenant(n), &Wishes::default()).expect("it can be read").expect("it is there");
+        let (first, last) = (of(0), of(199));
+        assert!(first.is_trusted && first.mark == "0" && first.known.types.is_empty());
+        assert_eq!(last.known.types.len(), 500);
+        memories.keep(&tenant(0), first, known());
+        memories.keep(&tenant(0), of(0), known());
+        memories.keep(&tenant(0), of(0), known());
+        assert!(of(0).known.types.is_empty(), "three times are too much of one tenant");
     }
 }
