@@ -1,7 +1,7 @@
 //! One connection, and the names that it has met.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::store::Trace;
 pub(crate) struct Database {
     pub(crate) connection: Connection,
     trace: Option<Trace>,
-    // A few names: comparing them costs less than hashing one.
-    tenants: RefCell<BTreeMap<Tenant, i64>>,
+    tenants: RefCell<HashMap<Tenant, i64>>,
+    // A few, of types and attributes: comparing them costs less than hashing one.
     names: RefCell<BTreeMap<Arc<str>, i64>>,
     texts: RefCell<BTreeMap<i64, Arc<str>>>,
 }

@@ -106,8 +106,7 @@ fn a_guess_whose_answer_is_lost_is_found() {
     }
     proxy.cut();
     assert_eq!(wait(commit).expect("it was committed").sequence, 4);
-    assert_eq!(changes(&town), ["first", "second", "third", "u1"]);
-    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+    is_there_once(&town);
 }
 
 #[test]
@@ -118,8 +117,7 @@ fn a_guess_that_was_lost_on_its_way_is_done_again() {
     town.database.run(KILL);
     other.run("COMMIT");
     assert_eq!(wait(commit).expect("it is done again").sequence, 4);
-    assert_eq!(changes(&town), ["first", "second", "third", "u1"]);
-    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+    is_there_once(&town);
 }
 
 /// Somebody else has written meanwhile, what the guess would have been: their entry is not taken for its own.
@@ -139,20 +137,31 @@ fn a_guess_that_was_lost_is_not_taken_for_what_another_server_wrote() {
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 
+/// Begins a guess that the network keeps for itself.
+fn begin_late<'a>(town: &'a Town, proxy: &Proxy) -> Pending<'a, Committed, CommitError> {
+    proxy.set(Mode::Keep);
+    let mut commit = town.store.commit(a_tenant(), town.user("u1"));
+    assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    proxy.until_kept();
+    commit
+}
+
+/// Whatever became of the answer, what was begun is there once.
+fn is_there_once(town: &Town) {
+    assert_eq!(changes(town), ["first", "second", "third", "u1"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
 /// The network delivers a guess when it has long been done again.
 #[test]
 fn a_guess_that_comes_late_does_nothing() {
     let proxy = Proxy::new(None);
     let town = confident(&proxy);
-    proxy.set(Mode::Keep);
-    let mut commit = town.store.commit(a_tenant(), town.user("u1"));
-    assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    proxy.until_kept();
+    let commit = begin_late(&town, &proxy);
     proxy.cut();
     assert_eq!(wait(commit).expect("it is done again").sequence, 4);
     proxy.release();
-    assert_eq!(changes(&town), ["first", "second", "third", "u1"]);
-    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+    is_there_once(&town);
 }
 
 /// The network delivers a guess late, but before it is done again.
@@ -160,17 +169,13 @@ fn a_guess_that_comes_late_does_nothing() {
 fn a_guess_that_comes_late_is_found() {
     let proxy = Proxy::new(None);
     let town = confident(&proxy);
-    proxy.set(Mode::Keep);
-    let mut commit = town.store.commit(a_tenant(), town.user("u1"));
-    assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    proxy.until_kept();
+    let commit = begin_late(&town, &proxy);
     proxy.set(Mode::Away);
     proxy.release();
     assert_eq!(town.database.run("SELECT sequence FROM scim.tenant"), ["4"]);
     proxy.set(Mode::Forward);
     assert_eq!(wait(commit).expect("it was committed").sequence, 4);
-    assert_eq!(changes(&town), ["first", "second", "third", "u1"]);
-    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+    is_there_once(&town);
 }
 
 /// Nobody can tell: the caller is told so.
