@@ -294,10 +294,11 @@ impl Desk {
         let answers = commits.into_iter().map(Ok).collect();
         match lent.whole(WRITE, tenant, steps).await {
             Ok(rows) => {
-                let Some(first) = rows.first().and_then(|rows| rows.first()) else {
-                    return Err(corrupt("a lock gave no row"));
-                };
-                self.memories.keep(tenant, memory.after(column(first, 1)?, row), known);
+                // It is committed, whatever can be read of what it says.
+                match rows.first().and_then(|rows| rows.first()).map(|first| column(first, 1)) {
+                    Some(Ok(mark)) => self.memories.keep(tenant, memory.after(mark, row), known),
+                    Some(Err(_)) | None => self.memories.forget(tenant),
+                }
                 Ok(Some(Attempt::Done(answers)))
             }
             Err(failed) if failed.kind == Kind::Lost => {
