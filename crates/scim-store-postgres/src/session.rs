@@ -81,7 +81,9 @@ impl Session {
     /// failure; where they are of one transaction, those after it did nothing.
     pub(crate) async fn run(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Failed> {
         let work = async {
-            let statements = self.prepare(steps.iter().map(|step| &step.sql)).await?;
+            let prepared = self.prepare(steps.iter().map(|step| &step.sql)).await;
+            // Nothing of it is sent then, not the end of a transaction either.
+            let statements = prepared.inspect_err(|_| self.is_broken.store(true, Ordering::Relaxed))?;
             if let Some(trace) = &self.trace {
                 trace(&steps.iter().map(|step| &*step.sql).collect::<Vec<_>>());
             }

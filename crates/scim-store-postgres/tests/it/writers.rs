@@ -11,7 +11,7 @@ use scim_store::{
 };
 use scim_store_postgres::Options;
 
-use crate::cluster::{Session, superuser_of};
+use crate::cluster::{Database, Session, superuser_of};
 use crate::people::{Town, a_tenant, acme};
 
 /// Keeps writers of the tenant waiting until it is dropped.
@@ -108,6 +108,33 @@ fn another_writer_is_waited_for_so_long_and_readers_go_on() {
     assert_eq!(read.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
     other.run("ROLLBACK");
     town.commit(town.user("u2")).expect("created at last");
+}
+
+/// A statement that is not prepared yet waits for a table as one that is, and fails inside the transaction as well: the
+/// connection is not lent again before that is over.
+#[test]
+fn a_table_that_is_held_is_waited_for_so_long() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("first")).expect("created");
+    for table in ["resource", "entry", "edge", "audit"] {
+        let options = Options { lock: Duration::from_millis(50), pool: 2, ..Options::default() };
+        let unprepared = Town::at(&town.database.address(), Database::new(), options);
+        for is_prepared in [false, true] {
+            let group = town.group(&format!("{table}-{is_prepared}"), &["first"]);
+            let other = superuser_of(&town.database);
+            other.run(&format!("BEGIN; LOCK TABLE scim.{table} IN SHARE MODE"));
+            for _ in 0..3 {
+                let refused = unprepared.commit(group.clone()).expect_err("the table is held");
+                assert!(
+                    matches!(refused, CommitError::Store(StoreError::Unavailable(_))),
+                    "{table}: {refused:?}"
+                );
+            }
+            other.run("ROLLBACK");
+            unprepared.commit(group).unwrap_or_else(|error| panic!("{table}: {error}"));
+        }
+    }
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 
 /// More waiting writers than the queue holds are told so at once, and so is whoever finds no connection.
