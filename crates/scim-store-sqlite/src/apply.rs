@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, HashMap};
 
 use scim_store::draft::{Counts, Draft, Drafted, Stored};
-use scim_store::transfer::{Lot, Totals};
+use scim_store::transfer::{Link, Lot, Totals};
 use scim_store::{Audited, Committed, IndexEntry, StoreError, Tenant, UniqueKey};
 
 use crate::database::Database;
 use crate::entries::{self, Item};
-use crate::error::store_error;
+use crate::error::{corrupt, store_error};
 use crate::existing::Present;
 use crate::rows::{clamp, json};
 use crate::{people, reports};
@@ -59,7 +59,12 @@ impl Counters {
     }
 
     /// Writes a lot of a copy. After an error the transaction cannot go on.
-    pub(crate) fn adopt(&mut self, database: &Database, tenant: &Tenant, lot: Lot) -> Result<(), StoreError> {
+    pub(crate) fn adopt(
+        &mut self,
+        database: &Database,
+        tenant: &Tenant,
+        mut lot: Lot,
+    ) -> Result<(), StoreError> {
         let mut row = self.tenant_or_new(database, tenant)?;
         if row.is_in_use() {
             return Err(in_use());
@@ -67,8 +72,14 @@ impl Counters {
         let Totals { counts, audited } = lot.totals.unwrap_or_default();
         (row.counts, row.audited) = (counts, audited);
         let mut writing = Writing { database, tenant: row.num, totals: &mut self.totals };
+        let links = std::mem::take(&mut lot.links);
         let (draft, audit) = lot.into_draft();
         writing.write(draft, 0)?;
+        let mut nums = Nums::default();
+        for Link { group, member, since } in &links {
+            // Somebody who came to the tenant while it is copied may be missing here. Whoever compares the two finds that out.
+            writing.write_link(&mut nums, (group, member), *since)?;
+        }
         for audited in &audit {
             writing.write_audit(audited)?;
         }
@@ -140,12 +151,13 @@ impl Counters {
 const NOBODY: i64 = -1;
 
 /// What removes all rows of a tenant but its own.
-const REMOVE: [&str; 10] = [
+const REMOVE: [&str; 11] = [
+    "DELETE FROM membership WHERE member IN (SELECT num FROM resource WHERE tenant = ?1)",
+    "DELETE FROM edge WHERE grp IN (SELECT num FROM resource WHERE tenant = ?1)",
     "DELETE FROM total WHERE tenant = ?1",
     "DELETE FROM resource WHERE tenant = ?1",
     "DELETE FROM entry WHERE tenant = ?1",
     "DELETE FROM claim WHERE tenant = ?1",
-    "DELETE FROM edge WHERE tenant = ?1",
     "DELETE FROM hidden WHERE tenant = ?1",
     "DELETE FROM change WHERE tenant = ?1",
     "DELETE FROM audit WHERE tenant = ?1",
@@ -170,6 +182,27 @@ struct Writing<'a> {
     totals: &'a mut HashMap<(i64, i64), i64>,
 }
 
+/// The numbers of those whom links link. The group's is looked up once for all links of it that come together.
+#[derive(Default)]
+struct Nums<'a> {
+    group: Option<(&'a str, i64)>,
+}
+
+impl<'a> Nums<'a> {
+    /// Those of a group and a member, if both are there.
+    fn find(
+        &mut self,
+        writing: &Writing<'_>,
+        (group, member): (&'a str, &str),
+    ) -> Result<Option<(i64, i64)>, StoreError> {
+        if self.group.is_none_or(|(known, _)| known != group) {
+            self.group = writing.num(group)?.map(|num| (group, num));
+        }
+        let Some((_, of)) = self.group else { return Ok(None) };
+        Ok(writing.num(member)?.map(|num| (of, num)))
+    }
+}
+
 /// A resource's rows before and after.
 struct Rows {
     kind: i64,
@@ -186,7 +219,12 @@ impl Writing<'_> {
             let new = drafted.new.as_ref().map(|stored| self.rows(stored)).transpose()?;
             pairs.push((drafted, old, new));
         }
-        // All that goes makes room before anything comes, so that resources can swap unique values.
+        // All that goes makes room before anything comes, so that resources can swap unique values, and memberships go
+        // while those whom they link are there.
+        let mut nums = Nums::default();
+        for ((group, member), _) in links.iter().filter(|(_, since)| since.is_none()) {
+            self.remove_link(&mut nums, (group, member))?;
+        }
         for (drafted, old, new) in &pairs {
             self.remove_rows(drafted, old.as_ref(), new.as_ref())?;
         }
@@ -210,16 +248,11 @@ impl Writing<'_> {
             people::write(self.database, self.tenant, id, person.as_ref())?;
         }
         for ((group, member), since) in &links {
-            match since {
-                Some(since) => {
-                    let sql = "INSERT OR REPLACE INTO edge VALUES (?1, ?2, ?3, ?4)";
-                    self.database.run(sql, &[&self.tenant, group, member, &clamp(*since)])?
-                }
-                None => {
-                    let sql = "DELETE FROM edge WHERE tenant = ?1 AND grp = ?2 AND member = ?3";
-                    self.database.run(sql, &[&self.tenant, group, member])?
-                }
-            };
+            if let Some(since) = since
+                && !self.write_link(&mut nums, (group, member), *since)?
+            {
+                return Err(corrupt("a membership of somebody who is not there"));
+            }
         }
         for change in changes {
             let kind = self.number(&change.resource_type)?;
@@ -265,6 +298,37 @@ impl Writing<'_> {
         Ok(())
     }
 
+    fn remove_link<'a>(&self, nums: &mut Nums<'a>, link: (&'a str, &str)) -> Result<(), StoreError> {
+        let (group, member) = link;
+        if let Some((of, num)) = nums.find(self, link)? {
+            self.database.run("DELETE FROM edge WHERE grp = ?1 AND member = ?2", &[&of, &member])?;
+            self.database.run("DELETE FROM membership WHERE member = ?1 AND grp = ?2", &[&num, &group])?;
+        }
+        Ok(())
+    }
+
+    /// Links two resources, if both are there.
+    fn write_link<'a>(
+        &self,
+        nums: &mut Nums<'a>,
+        link: (&'a str, &str),
+        since: u64,
+    ) -> Result<bool, StoreError> {
+        let ((group, member), since) = (link, clamp(since));
+        let Some((of, num)) = nums.find(self, link)? else { return Ok(false) };
+        let sql = "INSERT OR REPLACE INTO edge (grp, member, num, since) VALUES (?1, ?2, ?3, ?4)";
+        self.database.run(sql, &[&of, &member, &num, &since])?;
+        let sql = "INSERT OR REPLACE INTO membership (member, grp, num, since) VALUES (?1, ?2, ?3, ?4)";
+        self.database.run(sql, &[&num, &group, &of, &since])?;
+        Ok(true)
+    }
+
+    /// The number of a resource.
+    fn num(&self, id: &str) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT num FROM resource WHERE tenant = ?1 AND id = ?2";
+        self.database.first(sql, &[&self.tenant, &id], |row| row.get(0))
+    }
+
     fn remove_rows(
         &mut self,
         drafted: &Drafted,
@@ -307,43 +371,51 @@ impl Writing<'_> {
         let items: Vec<Item> = new.items.iter().cloned().collect();
         let (version, bytes) = (clamp(record.version), entries::encode(&items));
         let body: &[u8] = &record.body;
-        match &drafted.old {
-            None => self.database.run(
-                "INSERT INTO resource (tenant, id, type, version, created, modified, label, body, entries)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                &[
-                    &self.tenant,
-                    &record.id,
-                    &new.kind,
-                    &version,
-                    &record.created.0,
-                    &record.modified.0,
-                    &record.label,
-                    &body,
-                    &bytes,
-                ],
-            )?,
-            Some(old) if !drafted.anew && old.record.body == record.body && old.record.label == record.label => {
+        let num = match &drafted.old {
+            None => {
                 self.database.run(
-                    "UPDATE resource SET version = ?3, modified = ?4, entries = ?5 WHERE tenant = ?1 AND id = ?2",
-                    &[&self.tenant, &record.id, &version, &record.modified.0, &bytes],
-                )?
+                    "INSERT INTO resource (tenant, id, type, version, created, modified, label, body, entries)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                    &[
+                        &self.tenant,
+                        &record.id,
+                        &new.kind,
+                        &version,
+                        &record.created.0,
+                        &record.modified.0,
+                        &record.label,
+                        &body,
+                        &bytes,
+                    ],
+                )?;
+                self.database.connection.last_insert_rowid()
             }
-            Some(_) => self.database.run(
-                "UPDATE resource SET type = ?3, version = ?4, created = ?5, modified = ?6, label = ?7, body = ?8,
-                 entries = ?9 WHERE tenant = ?1 AND id = ?2",
-                &[
-                    &self.tenant,
-                    &record.id,
-                    &new.kind,
-                    &version,
-                    &record.created.0,
-                    &record.modified.0,
-                    &record.label,
-                    &body,
-                    &bytes,
-                ],
-            )?,
+            Some(old) => {
+                let num =
+                    self.num(&record.id)?.ok_or_else(|| corrupt("a resource went while it was written"))?;
+                if !drafted.anew && old.record.body == record.body && old.record.label == record.label {
+                    self.database.run(
+                        "UPDATE resource SET version = ?2, modified = ?3, entries = ?4 WHERE num = ?1",
+                        &[&num, &version, &record.modified.0, &bytes],
+                    )?;
+                } else {
+                    self.database.run(
+                        "UPDATE resource SET type = ?2, version = ?3, created = ?4, modified = ?5, label = ?6,
+                         body = ?7, entries = ?8 WHERE num = ?1",
+                        &[
+                            &num,
+                            &new.kind,
+                            &version,
+                            &record.created.0,
+                            &record.modified.0,
+                            &record.label,
+                            &body,
+                            &bytes,
+                        ],
+                    )?;
+                }
+                num
+            }
         };
         let is_there = |item: &Item| old.is_some_and(|old| old.kind == new.kind && old.items.contains(item));
         // A resource has several entries: their statement is looked up once.
@@ -354,10 +426,10 @@ impl Writing<'_> {
                     let entry = match &mut entry {
                         Some(entry) => entry,
                         None => entry.insert(
-                            self.database.prepare("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?,
+                            self.database.prepare("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?,
                         ),
                     };
-                    let values = (self.tenant, new.kind, path, key, &record.id, leading);
+                    let values = (self.tenant, new.kind, path, key, &record.id, leading, num);
                     entry.execute(values).map_err(store_error)?
                 }
                 Item::Claim { path, value } => self.database.run(

@@ -7,14 +7,23 @@ use crate::database::Database;
 /// Statements that find what must not be, and what it would mean.
 const FORBIDDEN: &[(&str, &str)] = &[
     (
-        "SELECT count(*) FROM edge e WHERE NOT EXISTS
-            (SELECT 1 FROM resource r WHERE r.tenant = e.tenant AND r.id = e.grp)
-          OR NOT EXISTS (SELECT 1 FROM resource r WHERE r.tenant = e.tenant AND r.id = e.member)",
+        "SELECT count(*) FROM edge e WHERE NOT EXISTS (SELECT 1 FROM resource g CROSS JOIN resource m ON m.num = e.num
+            AND m.tenant = g.tenant AND m.id = e.member WHERE g.num = e.grp)",
         "memberships of resources that do not exist",
     ),
     (
+        "SELECT count(*) FROM edge e WHERE NOT EXISTS (SELECT 1 FROM resource g CROSS JOIN membership m
+            ON m.member = e.num AND m.grp = g.id AND m.num = g.num AND m.since = e.since WHERE g.num = e.grp)",
+        "memberships that their members do not have",
+    ),
+    (
+        "SELECT count(*) FROM membership m WHERE NOT EXISTS (SELECT 1 FROM resource r CROSS JOIN edge e
+            ON e.grp = m.num AND e.member = r.id AND e.num = m.member WHERE r.num = m.member)",
+        "memberships that their groups do not have",
+    ),
+    (
         "SELECT count(*) FROM entry e WHERE NOT EXISTS
-            (SELECT 1 FROM resource r WHERE r.tenant = e.tenant AND r.id = e.id AND r.type = e.type)",
+            (SELECT 1 FROM resource r WHERE r.num = e.num AND r.tenant = e.tenant AND r.id = e.id AND r.type = e.type)",
         "index entries of resources that do not exist",
     ),
     (
@@ -33,7 +42,8 @@ const FORBIDDEN: &[(&str, &str)] = &[
         "persons of resources that do not exist",
     ),
     (
-        "SELECT count(*) FROM edge e JOIN tenant t ON t.num = e.tenant WHERE e.since > t.sequence",
+        "SELECT count(*) FROM edge e JOIN resource g ON g.num = e.grp JOIN tenant t ON t.num = g.tenant
+            WHERE e.since > t.sequence",
         "memberships that were made by no change",
     ),
     (

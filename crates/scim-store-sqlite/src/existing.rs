@@ -50,14 +50,20 @@ impl Existing for Present<'_> {
     }
 
     fn is_linked(&self, group: &str, member: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM edge WHERE tenant = ?1 AND grp = ?2 AND member = ?3";
+        let sql = "SELECT 1 FROM resource k CROSS JOIN edge e ON e.grp = k.num AND e.member = ?3
+            WHERE k.tenant = ?1 AND k.id = ?2";
         Ok(self.database.first(sql, &[&self.tenant, &group, &member], |_| Ok(()))?.is_some())
     }
 
     fn linked(&self, side: Side, of: &str) -> Result<Vec<String>, StoreError> {
         let sql = match side {
-            Side::Members => "SELECT member FROM edge WHERE tenant = ?1 AND grp = ?2",
-            Side::Groups => "SELECT grp FROM edge WHERE tenant = ?1 AND member = ?2",
+            Side::Members => {
+                "SELECT e.member FROM resource k CROSS JOIN edge e ON e.grp = k.num WHERE k.tenant = ?1 AND k.id = ?2"
+            }
+            Side::Groups => {
+                "SELECT m.grp FROM resource k CROSS JOIN membership m ON m.member = k.num
+                    WHERE k.tenant = ?1 AND k.id = ?2"
+            }
         };
         self.database.all(sql, &[&self.tenant, &of], |row| row.get(0))
     }

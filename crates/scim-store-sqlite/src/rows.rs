@@ -94,33 +94,29 @@ pub(crate) fn records<S: AsRef<str>>(
 }
 
 macro_rules! edges_sql {
-    ($known:literal, $other:literal, one) => {
+    ($edges:literal, $known:literal, $other:literal, one) => {
         concat!(
-            "SELECT e.",
+            "SELECT k.id, r.id, r.type, r.label, e.since FROM resource k CROSS JOIN ",
+            $edges,
+            " e ON e.",
             $known,
-            ", r.id, r.type, r.label, e.since FROM edge e",
-            " CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.",
-            $other,
-            " WHERE e.tenant = :tenant AND e.",
-            $known,
-            " = :of AND e.",
+            " = k.num CROSS JOIN resource r ON r.num = e.num WHERE k.tenant = :tenant AND k.id = :of AND e.",
             $other,
             " > :after_id ORDER BY e.",
             $other,
             " LIMIT :limit"
         )
     };
-    ($known:literal, $other:literal, several) => {
+    ($edges:literal, $known:literal, $other:literal, several) => {
         concat!(
             "SELECT j.value, r.id, r.type, r.label, e.since FROM json_each(:of) j",
-            " CROSS JOIN edge e ON e.tenant = :tenant AND e.",
+            " CROSS JOIN resource k ON k.tenant = :tenant AND k.id = j.value CROSS JOIN ",
+            $edges,
+            " e ON e.",
             $known,
-            " = j.value AND e.",
+            " = k.num AND e.",
             $other,
-            " > iif(j.value = :after_of, :after_id, '')",
-            " CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.",
-            $other,
-            " LIMIT :limit"
+            " > iif(j.value = :after_of, :after_id, '') CROSS JOIN resource r ON r.num = e.num LIMIT :limit"
         )
     };
 }
@@ -142,10 +138,10 @@ pub(crate) fn edges(
     known.dedup();
     let start = |of: &str| if of == after_of { after_id } else { "" };
     let (sql, of, after_id) = match (query.side, known.as_slice()) {
-        (Side::Members, &[of]) => (edges_sql!("grp", "member", one), of.to_owned(), start(of)),
-        (Side::Groups, &[of]) => (edges_sql!("member", "grp", one), of.to_owned(), start(of)),
-        (Side::Members, _) => (edges_sql!("grp", "member", several), json(known), after_id),
-        (Side::Groups, _) => (edges_sql!("member", "grp", several), json(known), after_id),
+        (Side::Members, &[of]) => (edges_sql!("edge", "grp", "member", one), of.to_owned(), start(of)),
+        (Side::Groups, &[of]) => (edges_sql!("membership", "member", "grp", one), of.to_owned(), start(of)),
+        (Side::Members, _) => (edges_sql!("edge", "grp", "member", several), json(known), after_id),
+        (Side::Groups, _) => (edges_sql!("membership", "member", "grp", several), json(known), after_id),
     };
     let limit = clamp(count as u64).saturating_add(1);
     let mut statement = database.prepare(sql)?;
@@ -176,25 +172,20 @@ macro_rules! with_edges {
     (columns, $other:literal) => {
         concat!(", l.", $other, ", o.type, o.label, l.since")
     };
-    (join, $known:literal, $other:literal) => {
-        concat!(
-            " LEFT JOIN edge l ON l.tenant = r.tenant AND l.",
-            $known,
-            " = r.id LEFT JOIN resource o ON o.tenant = l.tenant AND o.id = l.",
-            $other
-        )
+    (join, $edges:literal, $known:literal) => {
+        concat!(" LEFT JOIN ", $edges, " l ON l.", $known, " = r.num LEFT JOIN resource o ON o.num = l.num")
     };
 }
 pub(crate) use with_edges;
 
 macro_rules! record_with_edges_sql {
-    ($known:literal, $other:literal) => {
+    ($edges:literal, $known:literal, $other:literal) => {
         concat!(
             "SELECT ",
             record_columns!(),
             with_edges!(columns, $other),
             " FROM resource r",
-            with_edges!(join, $known, $other),
+            with_edges!(join, $edges, $known),
             " WHERE r.tenant = ?1 AND r.id = ?2 ORDER BY l.",
             $other,
             " LIMIT ?3"
@@ -212,8 +203,8 @@ pub(crate) fn record_with_edges(
 ) -> Result<Option<(Record, EdgePage)>, StoreError> {
     let Some(tenant) = database.tenant(tenant)? else { return Ok(None) };
     let sql = match side {
-        Side::Members => record_with_edges_sql!("grp", "member"),
-        Side::Groups => record_with_edges_sql!("member", "grp"),
+        Side::Members => record_with_edges_sql!("edge", "grp", "member"),
+        Side::Groups => record_with_edges_sql!("membership", "member", "grp"),
     };
     let limit = clamp(count as u64).saturating_add(1);
     let mut statement = database.prepare(sql)?;
@@ -274,7 +265,7 @@ impl Edges {
     }
 }
 
-/// Members of several groups of one type, by a walk of the memberships. Their types are looked at only where there are
+/// Members of several groups of one type, by a walk of all there are. Types are looked at only where there are
 /// several.
 pub(crate) fn crowded(
     database: &Database,
@@ -283,11 +274,11 @@ pub(crate) fn crowded(
     count: usize,
 ) -> Result<Vec<String>, StoreError> {
     let Some(tenant) = database.tenant(tenant)? else { return Ok(Vec::new()) };
-    let sql = "SELECT e.member FROM edge e WHERE e.tenant = ?1 AND e.member > ?2 GROUP BY e.member
-        HAVING count(*) > 1 AND count(*) > (SELECT count(DISTINCT r.type) FROM edge o
-            CROSS JOIN resource r ON r.tenant = o.tenant AND r.id = o.grp
-            WHERE o.tenant = ?1 AND o.member = e.member)
-        ORDER BY e.member LIMIT ?3";
+    let sql = "SELECT r.id FROM resource r WHERE r.tenant = ?1 AND r.id > ?2
+        AND (SELECT count(*) FROM membership m WHERE m.member = r.num) > 1
+        AND EXISTS (SELECT 1 FROM membership m CROSS JOIN resource g ON g.num = m.num WHERE m.member = r.num
+            GROUP BY g.type HAVING count(*) > 1)
+        ORDER BY r.id LIMIT ?3";
     database.all(sql, &[&tenant, &after, &clamp(count as u64)], |row| row.get(0))
 }
 

@@ -1,14 +1,16 @@
 //! The tables, and how older files become today's.
 //!
-//! Resource types and attribute paths are small integers (`name`), tenants too. Identifiers stay text, because results
-//! are ordered by them. Every key starts with the tenant.
+//! Resource types and attribute paths are small integers (`name`), tenants and resources too, which is how rows lead to
+//! one another. Identifiers are in keys as text where results are ordered by them. Every key starts with the tenant, or
+//! with a resource of it.
 //!
 //! * `resource` has the document as it is, and in `entries` the keys of its rows in `entry` and `claim`, so that they
 //!   can be removed without an index the other way round.
 //! * `entry` is the index of attributes: one leading row for each indexed path, and one for each further value. A sort
 //!   is a walk over it, a filter a range of it.
 //! * `claim` has the unique values, whole. `hidden` is read by no query.
-//! * `edge` has memberships and the number of the change that made each, and is walked from either side.
+//! * `edge` has memberships by their group and `membership` the same by their member, with the number of the change that
+//!   made each. In both, `num` is the resource on the other side.
 //! * `total` counts the resources of each type.
 //! * `person` has what is derived from a User, a column for each field, apart from `resource`, so that reading a User
 //!   costs nothing more. `pick` says which of the groups is the user group, where `user_group` does not.
@@ -175,6 +177,56 @@ SELECT t.name AS tenant, p.id, p.first_name, p.last_name, p.email, p.gender, p.a
         WHEN 'latest' THEN (SELECT nullif(g.label, '') FROM edge e
             CROSS JOIN resource g ON g.tenant = e.tenant AND g.id = e.grp
             WHERE e.tenant = p.tenant AND e.member = p.id ORDER BY e.since DESC, e.grp DESC LIMIT 1)
+        ELSE p.user_group
+    END AS user_group,
+    p.active, p.extra, r.version, r.modified, p.pick
+FROM tenant t
+CROSS JOIN person p ON p.tenant = t.num
+CROSS JOIN resource r ON r.tenant = p.tenant AND r.id = p.id;
+", "
+DROP VIEW persons;
+CREATE TABLE new_entry (
+    tenant INTEGER NOT NULL,
+    type INTEGER NOT NULL,
+    path INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    id TEXT NOT NULL,
+    leading INTEGER NOT NULL,
+    num INTEGER NOT NULL,
+    PRIMARY KEY (tenant, type, path, key, id)
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_entry SELECT e.*, r.num FROM entry e CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.id
+    ORDER BY e.tenant, e.type, e.path, e.key, e.id;
+DROP TABLE entry;
+ALTER TABLE new_entry RENAME TO entry;
+CREATE TABLE new_edge (
+    grp INTEGER NOT NULL,
+    member TEXT NOT NULL,
+    num INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (grp, member)
+) STRICT, WITHOUT ROWID;
+INSERT INTO new_edge SELECT g.num, e.member, m.num, e.since FROM edge e
+    CROSS JOIN resource g ON g.tenant = e.tenant AND g.id = e.grp
+    CROSS JOIN resource m ON m.tenant = e.tenant AND m.id = e.member ORDER BY g.num, e.member;
+CREATE TABLE membership (
+    member INTEGER NOT NULL,
+    grp TEXT NOT NULL,
+    num INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (member, grp)
+) STRICT, WITHOUT ROWID;
+INSERT INTO membership SELECT e.num, g.id, g.num, e.since FROM new_edge e CROSS JOIN resource g ON g.num = e.grp
+    ORDER BY e.num, g.id;
+DROP TABLE edge;
+ALTER TABLE new_edge RENAME TO edge;
+CREATE VIEW persons AS
+SELECT t.name AS tenant, p.id, p.first_name, p.last_name, p.email, p.gender, p.academic_degree, p.language, p.locale,
+    CASE p.pick
+        WHEN 'first' THEN (SELECT nullif(g.label, '') FROM membership m CROSS JOIN resource g ON g.num = m.num
+            WHERE m.member = r.num ORDER BY m.since, m.grp LIMIT 1)
+        WHEN 'latest' THEN (SELECT nullif(g.label, '') FROM membership m CROSS JOIN resource g ON g.num = m.num
+            WHERE m.member = r.num ORDER BY m.since DESC, m.grp DESC LIMIT 1)
         ELSE p.user_group
     END AS user_group,
     p.active, p.extra, r.version, r.modified, p.pick

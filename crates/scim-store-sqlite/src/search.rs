@@ -49,7 +49,7 @@ struct Stretch {
     parameters: Vec<(&'static str, Value)>,
 }
 
-const BY_ENTRY: &str = "entry x CROSS JOIN resource r ON r.tenant = x.tenant AND r.id = x.id";
+const BY_ENTRY: &str = "entry x CROSS JOIN resource r ON r.num = x.num";
 
 impl<'a> Search<'a> {
     pub(crate) fn new(tenant: &'a Tenant, query: &'a Query, with: Option<(Side, usize)>) -> Self {
@@ -113,13 +113,13 @@ impl Numbered<'_> {
         }
         let (columns, joined) = match with {
             None => (concat!(record_columns!(), ", NULL"), ""),
-            Some((Side::Members, _)) => (
-                concat!(record_columns!(), with_edges!(columns, "member")),
-                with_edges!(join, "grp", "member"),
-            ),
-            Some((Side::Groups, _)) => {
-                (concat!(record_columns!(), with_edges!(columns, "grp")), with_edges!(join, "member", "grp"))
+            Some((Side::Members, _)) => {
+                (concat!(record_columns!(), with_edges!(columns, "member")), with_edges!(join, "edge", "grp"))
             }
+            Some((Side::Groups, _)) => (
+                concat!(record_columns!(), with_edges!(columns, "grp")),
+                with_edges!(join, "membership", "member"),
+            ),
         };
         let (mut records, mut edges): (Vec<Record>, Vec<Edge>) = Default::default();
         let mut room = FEW;
@@ -389,13 +389,13 @@ impl Numbered<'_> {
             Source::Linked { side, of } => {
                 let (rows, condition, order) = match side {
                     Side::Members => (
-                        "edge e CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.member",
-                        "e.tenant = :tenant AND e.grp = :of AND e.member > :id AND r.type = :type",
+                        "resource k CROSS JOIN edge e ON e.grp = k.num CROSS JOIN resource r ON r.num = e.num",
+                        "k.tenant = :tenant AND k.id = :of AND e.member > :id AND r.type = :type",
                         " ORDER BY e.member",
                     ),
                     Side::Groups => (
-                        "edge e CROSS JOIN resource r ON r.tenant = e.tenant AND r.id = e.grp",
-                        "e.tenant = :tenant AND e.member = :of AND e.grp > :id AND r.type = :type",
+                        "resource k CROSS JOIN membership e ON e.member = k.num CROSS JOIN resource r ON r.num = e.num",
+                        "k.tenant = :tenant AND k.id = :of AND e.grp > :id AND r.type = :type",
                         " ORDER BY e.grp",
                     ),
                 };
@@ -489,43 +489,34 @@ fn keyed(row: &Row<'_>) -> rusqlite::Result<(Option<Key>, RawRecord)> {
 /// The memberships of a candidate as a list of identifier and type, as far as the filter looks at them.
 fn memberships_column(plan: &Plan) -> &'static str {
     macro_rules! column {
-        ($known:literal, $other:literal, only) => {
+        ($edges:literal, $known:literal, $other:literal, only) => {
             concat!(
-                "(SELECT json_group_array(json_array(m.id, n.text)) FROM json_each(:only) j CROSS JOIN edge g ON",
-                " g.tenant = r.tenant AND g.",
+                "(SELECT json_group_array(json_array(m.id, n.text)) FROM json_each(:only) j CROSS JOIN ",
+                $edges,
+                " g ON g.",
                 $known,
-                " = r.id AND g.",
+                " = r.num AND g.",
                 $other,
-                " = j.value",
-                column!($other)
+                " = j.value CROSS JOIN resource m ON m.num = g.num CROSS JOIN name n ON n.num = m.type)"
             )
         };
-        ($known:literal, $other:literal, all) => {
+        ($edges:literal, $known:literal, all) => {
             concat!(
-                "(SELECT json_group_array(json_array(m.id, n.text)) FROM edge g",
-                column!($other),
-                " WHERE g.tenant = r.tenant AND g.",
+                "(SELECT json_group_array(json_array(m.id, n.text)) FROM ",
+                $edges,
+                " g CROSS JOIN resource m ON m.num = g.num CROSS JOIN name n ON n.num = m.type WHERE g.",
                 $known,
-                " = r.id"
-            )
-        };
-        ($other:literal) => {
-            concat!(
-                " CROSS JOIN resource m ON m.tenant = g.tenant AND m.id = g.",
-                $other,
-                " CROSS JOIN name n ON n.num = m.type"
+                " = r.num)"
             )
         };
     }
     match &plan.memberships {
         None => "NULL",
-        Some(Memberships { side: Side::Members, only: Some(_) }) => {
-            concat!(column!("grp", "member", only), ")")
-        }
-        Some(Memberships { side: Side::Members, only: None }) => concat!(column!("grp", "member", all), ")"),
+        Some(Memberships { side: Side::Members, only: Some(_) }) => column!("edge", "grp", "member", only),
+        Some(Memberships { side: Side::Members, only: None }) => column!("edge", "grp", all),
         Some(Memberships { side: Side::Groups, only: Some(_) }) => {
-            concat!(column!("member", "grp", only), ")")
+            column!("membership", "member", "grp", only)
         }
-        Some(Memberships { side: Side::Groups, only: None }) => concat!(column!("member", "grp", all), ")"),
+        Some(Memberships { side: Side::Groups, only: None }) => column!("membership", "member", all),
     }
 }

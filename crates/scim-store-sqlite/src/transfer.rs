@@ -93,13 +93,16 @@ fn holdings(database: &Database, tenant: &Tenant) -> Result<Holdings, StoreError
         claims: number("SELECT count(*) FROM claim WHERE tenant = ?1")?,
         hidden: number("SELECT count(*) FROM hidden WHERE tenant = ?1")?,
         persons: number("SELECT count(*) FROM person WHERE tenant = ?1")?,
-        links: number("SELECT count(*) FROM edge WHERE tenant = ?1")?,
+        links: number(
+            "SELECT count(*) FROM resource g CROSS JOIN edge e ON e.grp = g.num WHERE g.tenant = ?1",
+        )?,
         changes: number("SELECT count(*) FROM change WHERE tenant = ?1")?,
         audit: number("SELECT count(*) FROM audit WHERE tenant = ?1")?,
         reports: number("SELECT count(*) FROM report WHERE tenant = ?1")?,
     };
     let resource = "SELECT id FROM resource WHERE tenant = ?1 ORDER BY id DESC LIMIT 1";
-    let link = "SELECT grp, member FROM edge WHERE tenant = ?1 ORDER BY grp DESC, member DESC LIMIT 1";
+    let link = "SELECT g.id, e.member FROM resource g CROSS JOIN edge e ON e.grp = g.num WHERE g.tenant = ?1
+        ORDER BY g.id DESC, e.member DESC LIMIT 1";
     let marks = Marks {
         resource: database.first(resource, &[&tenant], |row| row.get(0))?.unwrap_or_default(),
         link: database.first(link, &[&tenant], |row| Ok((row.get(0)?, row.get(1)?)))?.unwrap_or_default(),
@@ -146,8 +149,8 @@ fn links(
     count: usize,
 ) -> Result<Vec<Link>, StoreError> {
     let Some(tenant) = database.tenant(tenant)? else { return Ok(Vec::new()) };
-    let sql = "SELECT grp, member, since FROM edge WHERE tenant = ?1 AND (grp, member) > (?2, ?3)
-        ORDER BY grp, member LIMIT ?4";
+    let sql = "SELECT g.id, e.member, e.since FROM resource g CROSS JOIN edge e ON e.grp = g.num
+        AND e.member > iif(g.id = ?2, ?3, '') WHERE g.tenant = ?1 AND g.id >= ?2 ORDER BY g.id, e.member LIMIT ?4";
     database.all(sql, &[&tenant, &after.0, &after.1, &clamp(count as u64)], |row| {
         Ok(Link { group: row.get(0)?, member: row.get(1)?, since: row.get::<_, i64>(2)? as u64 })
     })

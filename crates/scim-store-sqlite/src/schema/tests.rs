@@ -23,6 +23,7 @@ INSERT INTO resource (tenant, id, type, version, created, modified, label, body,
     (1, 'u', 1, 1, 1000, 1000, 'Ada', CAST('{}' AS BLOB), CAST('' AS BLOB)),
     (1, 'h', 2, 2, 1000, 1000, 'Hotel', CAST('{}' AS BLOB), CAST('' AS BLOB)),
     (1, 'g', 2, 4, 1000, 2000, 'Golf', CAST('{}' AS BLOB), CAST('' AS BLOB));
+INSERT INTO entry VALUES (1, 1, 3, X'61', 'u', 1), (1, 1, 3, X'62', 'u', 0);
 INSERT INTO edge VALUES (1, 'h', 'u'), (1, 'g', 'u');
 INSERT INTO hidden VALUES (1, 'u', 3, '\"x\"');
 INSERT INTO change VALUES
@@ -48,6 +49,13 @@ fn a_file_of_version_1_becomes_current() {
     let acme = Tenant::new("acme").expect("a name");
     let store = SqliteStore::open(&file, Options::default()).expect("opens");
     assert_eq!(store.check().expect("a check"), [""; 0]);
+    let connection = Connection::open(&file).expect("opens");
+    let sql = "SELECT hex(key), leading, r.id FROM entry e JOIN resource r ON r.num = e.num ORDER BY key";
+    let mut statement = connection.prepare(sql).expect("prepares");
+    let entries =
+        statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("entries");
+    let entries: Vec<(String, i64, String)> = entries.collect::<Result<_, _>>().expect("entries");
+    assert_eq!(entries, [("61".to_owned(), 1, "u".to_owned()), ("62".to_owned(), 0, "u".to_owned())]);
     let edges = |side, of: &str| {
         let query = EdgeQuery { side, of: vec![of.to_owned()], after: None, count: 9 };
         let edges = wait(store.edges(&acme, &query)).expect("edges").edges;

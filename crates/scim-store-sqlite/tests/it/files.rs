@@ -52,7 +52,7 @@ fn what_is_not_ours_is_refused() {
             drop(SqliteStore::open(file, Options::default()).expect("opens"));
             run(file, "PRAGMA user_version = 99");
         },
-        "the file has schema version 99, and this software knows up to 2; run the version that wrote it, or a later one",
+        "the file has schema version 99, and this software knows up to 3; run the version that wrote it, or a later one",
     );
     check(
         "text.db",
@@ -149,8 +149,12 @@ fn what_does_not_belong_together_is_found() {
     };
     check("DELETE FROM resource", "7 index entries of resources that do not exist");
     check("DELETE FROM resource", "1 unique values of resources that do not exist");
-    check("INSERT INTO edge VALUES (1, 'g', 'u1', 1)", "1 memberships of resources that do not exist");
-    check("INSERT INTO edge VALUES (1, 'u1', 'u1', 2)", "1 memberships that were made by no change");
+    check("INSERT INTO edge VALUES (9, 'u1', 1, 1)", "1 memberships of resources that do not exist");
+    check("INSERT INTO edge VALUES (1, 'u2', 1, 1)", "1 memberships of resources that do not exist");
+    check("INSERT INTO edge VALUES (1, 'u1', 1, 1)", "1 memberships that their members do not have");
+    check("INSERT INTO membership VALUES (1, 'u1', 1, 1)", "1 memberships that their groups do not have");
+    check("INSERT INTO edge VALUES (1, 'u1', 1, 2)", "1 memberships that were made by no change");
+    check("UPDATE entry SET num = 2 WHERE leading = 0", "1 index entries of resources that do not exist");
     let person = "INSERT INTO person (tenant, id, active, extra) VALUES (1, 'x', 1, '{}')";
     check(person, "1 persons of resources that do not exist");
     check("UPDATE tenant SET reports = 1", "1 tenants whose reports are not counted right");

@@ -229,7 +229,7 @@ fn scans_are_seen() {
         "SELECT id FROM entry ORDER BY key",
         "SELECT * FROM persons WHERE tenant = 'acme' ORDER BY email",
         "SELECT * FROM report WHERE settled = ?1",
-        "SELECT member FROM edge WHERE tenant = ?1 AND +member > ?2 ORDER BY member",
+        "SELECT member FROM edge WHERE grp = ?1 ORDER BY since",
         "SELECT body FROM report WHERE tenant = ?1 AND subject = ?2 ORDER BY number",
     ] {
         town.statements.lock().expect("not poisoned").push(sql.to_owned());
