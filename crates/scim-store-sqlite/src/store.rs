@@ -34,8 +34,8 @@ pub struct Options {
     pub readers: usize,
     /// Threads for reads that may take longer.
     pub walkers: usize,
-    /// Memory for pages of the file, in KiB: half of it for short reads, where it saves most, and a quarter each for long
-    /// ones and for the writer.
+    /// Memory for pages of the file, in KiB: five eighths of it for short reads, where it saves most, an eighth for long
+    /// ones and a quarter for the writer.
     pub cache: u32,
     /// Shown every statement.
     pub trace: Option<Trace>,
@@ -50,7 +50,7 @@ impl Default for Options {
             batch: 256,
             readers: cores.clamp(2, 8),
             walkers: cores.clamp(2, 4),
-            cache: 48 << 10,
+            cache: 64 << 10,
             trace: None,
         }
     }
@@ -88,8 +88,8 @@ impl SqliteStore {
             let each = usize::try_from(cache).unwrap_or(usize::MAX) / count.max(1);
             (0..count.max(1)).map(|_| open(u32::try_from(each).unwrap_or(cache))).collect()
         };
-        let points = several(options.readers, options.cache / 2)?;
-        let walkers = several(options.walkers, options.cache / 4)?;
+        let points = several(options.readers, options.cache / 8 * 5)?;
+        let walkers = several(options.walkers, options.cache / 8)?;
         let refused = |error: std::io::Error| OpenError::Refused(error.into());
         let readers = Readers::start(points, walkers, options.queue, options.wait).map_err(refused)?;
         let writer =
