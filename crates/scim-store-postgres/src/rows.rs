@@ -20,6 +20,23 @@ macro_rules! record_columns {
 }
 pub(crate) use record_columns;
 
+/// The columns of an edge that comes among records: theirs, of which it has a few.
+macro_rules! edge_columns {
+    ($other:literal, $since:literal) => {
+        concat!(
+            $other,
+            ".id, ",
+            $other,
+            ".type, ",
+            $since,
+            ".since, NULL::int8, NULL::int8, ",
+            $other,
+            ".label, NULL::bytea"
+        )
+    };
+}
+pub(crate) use edge_columns;
+
 /// Joins the resource of an identifier, under the name `r`. Written like this the planner has no choice but to look up one
 /// resource for each row that is there already.
 macro_rules! resource_of {
@@ -114,7 +131,7 @@ pub(crate) async fn sight(snapshot: Snapshot, id: &str) -> Result<Option<Sight>,
     Ok(Some(Sight { record, entries, person }))
 }
 
-/// A record and a page of its edges, at once: the record, and then the edges without the columns that they lack.
+/// A record and a page of its edges, at once: the record, and then the edges.
 pub(crate) async fn record_with_edges(
     snapshot: Snapshot,
     id: &str,
@@ -126,8 +143,9 @@ pub(crate) async fn record_with_edges(
             concat!(
                 "SELECT ",
                 record_columns!(),
-                ", NULL::int8 FROM resource r WHERE r.tenant = $1 AND r.id = $2 UNION ALL (",
-                "SELECT r.id, r.type, NULL, NULL, NULL, r.label, NULL, e.since FROM edge e",
+                " FROM resource r WHERE r.tenant = $1 AND r.id = $2 UNION ALL (SELECT ",
+                edge_columns!("r", "e"),
+                " FROM edge e",
                 resource_of!(concat!("e.", $other)),
                 " WHERE e.tenant = $1 AND e.",
                 $known,
@@ -148,23 +166,31 @@ pub(crate) async fn record_with_edges(
     let step = step!(sql, snapshot.tenant(), id.to_owned(), limit);
     let rows = snapshot.rows(step).await?;
     let Some((found, rows)) = rows.split_first() else { return Ok(None) };
-    if column::<Option<i64>>(found, 7)?.is_some() {
+    if !is_record(found, 0)? {
         return Err(corrupt("memberships of a resource that is not there"));
     }
-    let edge = |row: &Row| {
-        Ok(Edge {
-            of: id.to_owned(),
-            id: column(row, 0)?,
-            resource_type: column::<&str>(row, 1)?.into(),
-            label: column(row, 5)?,
-            since: number(row, 7)?,
-        })
-    };
-    Ok(Some((record(found, 0)?, edge_page(rows.iter().map(edge), count)?)))
+    let edges: Vec<Edge> = rows.iter().map(|row| edge(row, 0, id)).collect::<Result<_, Failed>>()?;
+    Ok(Some((record(found, 0)?, edge_page(edges, count)?)))
+}
+
+/// Whether a row among records and edges is a record.
+pub(crate) fn is_record(row: &Row, first: usize) -> Result<bool, Failed> {
+    Ok(column::<Option<i64>>(row, first + 3)?.is_some())
+}
+
+/// Reads `edge_columns!()` of an edge of this resource from a column on.
+pub(crate) fn edge(row: &Row, first: usize, of: &str) -> Result<Edge, Failed> {
+    Ok(Edge {
+        of: of.to_owned(),
+        id: column(row, first)?,
+        resource_type: column::<&str>(row, first + 1)?.into(),
+        label: column(row, first + 5)?,
+        since: number(row, first + 2)?,
+    })
 }
 
 macro_rules! edges_sql {
-    ($known:literal, $other:literal, one) => {
+    ($known:literal, $other:literal) => {
         concat!(
             "SELECT e.",
             $known,
@@ -179,25 +205,42 @@ macro_rules! edges_sql {
             " LIMIT $4"
         )
     };
-    ($known:literal, $other:literal, several) => {
+}
+
+/// The first `$5` edges of resources that are listed in order, of each those after an identifier. The outer loop is over the
+/// list, the inner one over an index, and both end when there are enough.
+macro_rules! edges_of {
+    ($side:expr, $columns:expr, $list:expr, $after:expr) => {
+        match $side {
+            Side::Members => edges_of!("grp", "member", $columns, $list, $after),
+            Side::Groups => edges_of!("member", "grp", $columns, $list, $after),
+        }
+    };
+    ($known:literal, $other:literal, $columns:expr, $list:expr, $after:expr) => {
         concat!(
-            "SELECT j.of, f.* FROM unnest($2::text[]) AS j (of) CROSS JOIN LATERAL (",
+            "SELECT ",
+            $columns,
+            " FROM ",
+            $list,
+            " CROSS JOIN LATERAL (",
             "SELECT r.id, r.type, r.label, e.since FROM edge e",
             resource_of!(concat!("e.", $other)),
             " WHERE e.tenant = $1 AND e.",
             $known,
             " = j.of AND e.",
             $other,
-            " > CASE WHEN j.of = $4 THEN $3 ELSE '' END ORDER BY e.",
+            " > ",
+            $after,
+            " ORDER BY e.",
             $other,
             " LIMIT $5) f LIMIT $5"
         )
     };
 }
+pub(crate) use edges_of;
 
-/// What asks for a page of edges, if there can be any. The outer loop is over the known identifiers in order, the inner one
-/// over an index.
-fn edges_step(tenant: &str, query: &EdgeQuery) -> Option<Step> {
+/// What asks for a page of edges, if there can be any.
+pub(crate) fn edges_step(tenant: &str, query: &EdgeQuery) -> Option<Step> {
     let (after_of, after_id) = match &query.after {
         Some((of, id)) => (of.as_str(), floor(id)),
         None => ("", String::new()),
@@ -211,30 +254,25 @@ fn edges_step(tenant: &str, query: &EdgeQuery) -> Option<Step> {
     if let [of] = known.as_slice() {
         let after_id = if of == after_of { after_id } else { String::new() };
         let sql = match query.side {
-            Side::Members => edges_sql!("grp", "member", one),
-            Side::Groups => edges_sql!("member", "grp", one),
+            Side::Members => edges_sql!("grp", "member"),
+            Side::Groups => edges_sql!("member", "grp"),
         };
         return Some(step!(sql, tenant, of.clone(), after_id, limit));
     }
-    let sql = match query.side {
-        Side::Members => edges_sql!("grp", "member", several),
-        Side::Groups => edges_sql!("member", "grp", several),
-    };
+    let sql = edges_of!(
+        query.side,
+        "j.of, f.*",
+        "unnest($2::text[]) AS j (of)",
+        "CASE WHEN j.of = $4 THEN $3 ELSE '' END"
+    );
     (!known.is_empty()).then(|| step!(sql, tenant, known, after_id, floor(after_of), limit))
 }
 
-fn edge_page(
-    found: impl ExactSizeIterator<Item = Result<Edge, Failed>>,
-    count: usize,
-) -> Result<EdgePage, Failed> {
-    let mut edges: Vec<Edge> = Vec::with_capacity(found.len());
-    for edge in found {
-        let edge = edge?;
-        // What the loops promise, checked: pages would lose edges otherwise.
-        if edges.last().is_some_and(|last| (&last.of, &last.id) >= (&edge.of, &edge.id)) {
-            return Err(corrupt("edges come out of order"));
-        }
-        edges.push(edge);
+/// The first `count` of edges, of which one more was asked for.
+pub(crate) fn edge_page(mut edges: Vec<Edge>, count: usize) -> Result<EdgePage, Failed> {
+    // What the loops promise, checked: pages would lose edges otherwise.
+    if !edges.is_sorted_by(|a, b| (&a.of, &a.id) < (&b.of, &b.id)) {
+        return Err(corrupt("edges come out of order"));
     }
     let more = edges.len() > count;
     edges.truncate(count);
@@ -243,9 +281,18 @@ fn edge_page(
 
 /// A page of edges.
 pub(crate) async fn edges(snapshot: Snapshot, query: &EdgeQuery) -> Result<EdgePage, Failed> {
-    let Some(step) = edges_step(&snapshot.tenant(), query) else {
-        return Ok(EdgePage { edges: Vec::new(), more: false });
+    let rows = match edges_step(&snapshot.tenant(), query) {
+        Some(step) => snapshot.rows(step).await?,
+        None => Vec::new(),
     };
+    edges_found(&rows, query.count)
+}
+
+/// What [`edges_step`] gives.
+pub(crate) fn edges_found<'a>(
+    rows: impl IntoIterator<Item = &'a Row>,
+    count: usize,
+) -> Result<EdgePage, Failed> {
     let edge = |row: &Row| {
         Ok(Edge {
             of: column(row, 0)?,
@@ -255,7 +302,7 @@ pub(crate) async fn edges(snapshot: Snapshot, query: &EdgeQuery) -> Result<EdgeP
             since: number(row, 4)?,
         })
     };
-    edge_page(snapshot.rows(step).await?.iter().map(edge), query.count)
+    edge_page(rows.into_iter().map(edge).collect::<Result<_, Failed>>()?, count)
 }
 
 /// Members of several groups of one type, by a walk of the memberships. Their types are looked at only where there are

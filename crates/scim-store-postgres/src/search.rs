@@ -1,11 +1,11 @@
 //! Queries: from a plan to statements that walk an index.
 //!
-//! A source becomes [`Stretch`]es, each walked by one statement in the order of an index. Where the plan is exact and
-//! in order, the statements give the page itself, all of them in one round trip; otherwise candidates are streamed past
-//! the evaluator into a [`Window`]. Either way the number of statements does not depend on the size of the page.
+//! A source becomes [`Stretch`]es, each walked in the order of an index. Where the plan is exact and in order, one statement
+//! gives the page itself, with its total and the memberships of its records; otherwise candidates are streamed past the
+//! evaluator into a [`Window`]. Either way the number of statements does not depend on the size of the page.
 //!
-//! Parameters have fixed places: `$1` is the tenant, `$2` the type, those of a stretch follow, and then those of the
-//! statement.
+//! Parameters have fixed places: `$1` is the tenant, `$2` the type, those of the statement follow, and then those of its
+//! stretches.
 
 use std::collections::HashSet;
 
@@ -13,13 +13,16 @@ use futures_util::TryStreamExt;
 use scim_core::key::Key;
 use scim_store::plan::{IndexRange, Memberships, Plan, Source};
 use scim_store::window::Window;
-use scim_store::{Page, Position, Query, Record, Side, Start, Tenant, Walk};
+use scim_store::{Edge, EdgePage, EdgeQuery, Page, Position, Query, Record, Side, Start, Tenant, Walk};
 use tokio_postgres::Row;
 
 use crate::error::{Failed, Kind, corrupt};
 use crate::existing::is_impossible;
 use crate::pool::Snapshot;
-use crate::rows::{clamp, floor, record, record_columns, resource_of};
+use crate::rows::{
+    clamp, edge, edge_columns, edge_page, edges_found, edges_of, edges_step, floor, is_record, record,
+    record_columns, resource_of,
+};
 use crate::session::{Parameter, Step, bound, column, number, step};
 
 /// A query and its plan.
@@ -27,14 +30,20 @@ pub(crate) struct Search {
     query: Query,
     plan: Plan,
     tenant: String,
+    /// Which memberships of the records are wanted besides, and how many.
+    with: Option<(Side, usize)>,
 }
 
-/// What one statement walks, in order.
+/// A page, and the memberships that were wanted besides.
+pub(crate) type Found = (Page, EdgePage);
+
+/// What is walked at a time, in order.
 struct Stretch {
     /// The tables that have the rows.
     rows: &'static str,
     /// The tables that are enough to count them.
     counted: &'static str,
+    /// `?` stands for each of the parameters in turn.
     condition: &'static str,
     order: &'static str,
     parameters: Vec<Value>,
@@ -50,6 +59,9 @@ enum Value {
 
 const BY_ENTRY: &str = concat!("entry x", resource_of!("x.id"));
 
+/// How many resources a type has.
+const TOTAL: &str = "SELECT coalesce(sum(count), 0)::int8 FROM total WHERE tenant = $1 AND type = $2";
+
 /// How many candidates are fetched at first where the walk may end early, and then each time.
 const FETCHES: [&str; 3] = ["FETCH 200 FROM walk", "FETCH 2000 FROM walk", "FETCH 20000 FROM walk"];
 
@@ -57,9 +69,9 @@ const FETCHES: [&str; 3] = ["FETCH 200 FROM walk", "FETCH 2000 FROM walk", "FETC
 const FEW: usize = 10;
 
 impl Search {
-    pub(crate) fn new(tenant: &Tenant, query: Query) -> Self {
+    pub(crate) fn new(tenant: &Tenant, query: Query, with: Option<(Side, usize)>) -> Self {
         let plan = Plan::new(&query);
-        Self { query, plan, tenant: tenant.as_str().to_owned() }
+        Self { query, plan, tenant: tenant.as_str().to_owned(), with }
     }
 
     /// Whether it may look at more than a few resources.
@@ -78,10 +90,10 @@ impl Search {
     }
 
     /// Answers.
-    pub(crate) async fn run(&self, snapshot: Snapshot) -> Result<Page, Failed> {
+    pub(crate) async fn run(&self, snapshot: Snapshot) -> Result<Found, Failed> {
         let Plan { exact, ordered, source, .. } = &self.plan;
         if self.stretches(source, None).is_empty() {
-            return Ok(Page { records: Vec::new(), total: self.query.total.then_some(0), next: None });
+            return Ok(self.nothing());
         }
         let is_first = matches!(self.query.start, Start::Offset(_));
         match *exact && *ordered && (is_first || !matches!(source, Source::Id(_))) {
@@ -90,18 +102,29 @@ impl Search {
         }
     }
 
+    fn nothing(&self) -> Found {
+        let page = Page { records: Vec::new(), total: self.query.total.then_some(0), next: None };
+        (page, EdgePage { edges: Vec::new(), more: false })
+    }
+
     /// The page of a source in which everything matches, in its order.
-    async fn exact_page(&self, mut snapshot: Snapshot) -> Result<Page, Failed> {
+    async fn exact_page(&self, mut snapshot: Snapshot) -> Result<Found, Failed> {
         let Query { sort, start, count, total, .. } = &self.query;
         let (mut offset, after) = match start {
             Start::Offset(offset) => (clamp(*offset), None),
             Start::After(position) => (0, Some(position)),
         };
         let mut stretches = self.stretches(&self.plan.source, after);
+        if *count == 0 {
+            stretches.clear();
+        }
+        if stretches.is_empty() && !total {
+            return Ok(self.nothing());
+        }
         if offset > 0 && stretches.len() > 1 {
-            let lengths =
-                snapshot.run(stretches.iter().map(|stretch| self.count(stretch, "count(*)")).collect());
-            for length in counts(&lengths.await?)?.into_iter().map(clamp) {
+            let lengths = snapshot.run(stretches.iter().map(|stretch| self.length(stretch)).collect());
+            for row in lengths.await?.iter().flatten() {
+                let length = clamp(number(row, 0)?);
                 if stretches.len() > 1 && offset >= length {
                     offset -= length;
                     stretches.remove(0);
@@ -110,83 +133,104 @@ impl Search {
                 }
             }
         }
-        let limit = clamp(*count as u64).saturating_add(1);
-        let mut pages = Vec::new();
-        if *count > 0 {
-            for (index, stretch) in stretches.iter().enumerate() {
-                let columns = match (sort, stretch.has_key()) {
-                    (Some(_), true) => concat!("x.key, ", record_columns!()),
-                    (Some(_), false) | (None, _) => concat!("NULL::bytea, ", record_columns!()),
-                };
-                let skipped = if index == 0 { offset } else { 0 };
-                pages.push(self.step(stretch, columns, Some((limit, skipped)), Vec::new()));
+        let (mut records, mut edges): (Vec<(Option<Key>, Record)>, Vec<Edge>) = Default::default();
+        let mut counted = 0;
+        for row in &snapshot.rows(self.page_step(&stretches, offset)).await? {
+            let place: Option<&[u8]> = column(row, 0)?;
+            match (is_record(row, 1)?, place) {
+                (true, key) => records.push((key.map(Key::from_bytes), record(row, 1)?)),
+                (false, Some(of)) => {
+                    let of = str::from_utf8(of).map_err(|_| corrupt("an identifier cannot be read"))?;
+                    edges.push(edge(row, 1, of)?);
+                }
+                (false, None) => counted += number(row, 3)?,
             }
         }
-        let totals = if *total { self.total_steps() } else { Vec::new() };
-        let (answers, counted) = match (pages.as_slice(), totals.as_slice()) {
-            // Without a position, a page begins with the parameters of its total.
-            ([_], [total]) if after.is_none() => {
-                let with_total = |Step { sql, parameters }: Step| {
-                    let sql = format!("SELECT p.*, c.* FROM ({}) c LEFT JOIN ({sql}) p ON true", total.sql);
-                    Step { sql: sql.into(), parameters }
-                };
-                let rows = snapshot.last(pages.into_iter().map(with_total).collect()).await?;
-                let counted = rows.iter().flatten().take(1).map(|row| number(row, 8)).collect();
-                (rows, counted)
-            }
-            ([], []) => (Vec::new(), Ok(Vec::new())),
-            _ => {
-                let many = pages.len();
-                let mut answers = snapshot.last(pages.into_iter().chain(totals).collect()).await?;
-                let totals = answers.split_off(many.min(answers.len()));
-                (answers, counts(&totals))
-            }
-        };
-        let counted: Vec<u64> = counted?;
-        let mut found: Vec<(Option<Key>, Record)> = Vec::new();
-        for row in answers.iter().flatten().take(count.saturating_add(1)) {
-            // A total comes even where there is nothing on the page.
-            if column::<Option<&str>>(row, 1)?.is_some() {
-                let key: Option<&[u8]> = column(row, 0)?;
-                found.push((key.map(Key::from_bytes), record(row, 1)?));
-            }
-        }
-        let more = found.len() > *count;
-        found.truncate(*count);
-        let next = found.last().filter(|_| more).map(|(key, record)| {
+        let more = records.len() > *count;
+        records.truncate(*count);
+        let next = records.last().filter(|_| more).map(|(key, record)| {
             // Only an order by `id` has no key in an index.
             let key = sort.as_ref().map(|_| key.clone().unwrap_or_else(|| Key::text(&record.id)));
             Position { key, id: record.id.clone() }
         });
-        let total = total.then(|| counted.into_iter().sum());
-        Ok(Page { records: found.into_iter().map(|(_, record)| record).collect(), total, next })
+        let records = records.into_iter().map(|(_, record)| record).collect();
+        let page = Page { records, total: total.then_some(counted), next };
+        Ok((page, edge_page(edges, self.with.map_or(0, |(_, count)| count))?))
     }
 
-    /// How many resources a source holds, where everything in it matches.
-    fn total_steps(&self) -> Vec<Step> {
+    /// What reads a page: rows of records, of their memberships, and of the parts of the total. All have a place and the
+    /// columns of records: that of a record is its key, that of a membership the record it is of, and a total has none.
+    fn page_step(&self, stretches: &[Stretch], offset: i64) -> Step {
+        let mut parameters = self.parameters();
+        let mut sql = String::new();
+        let mut parts = Vec::new();
+        if !stretches.is_empty() {
+            let limit = |count: usize| bound(clamp(count as u64).saturating_add(1));
+            parameters.extend([limit(self.query.count), bound(offset)]);
+            parameters.extend(self.with.map(|(_, count)| limit(count)));
+            let mut walks = Vec::new();
+            for stretch in stretches {
+                let columns = match (&self.query.sort, stretch.has_key()) {
+                    (Some(_), true) => concat!("x.key, ", record_columns!()),
+                    (Some(_), false) | (None, _) => concat!("NULL::bytea, ", record_columns!()),
+                };
+                let skipped = if walks.is_empty() { " OFFSET $4" } else { "" };
+                walks.push(format!("({} LIMIT $3{skipped})", stretch.walk(columns, &mut parameters)));
+            }
+            sql = format!("WITH page AS ({}) ", walks.join(" UNION ALL "));
+            parts.push("(SELECT p.* FROM page p LIMIT $3)".to_owned());
+            let edges = self.with.map(|(side, _)| {
+                edges_of!(
+                    side,
+                    concat!("j.place, ", edge_columns!("f", "f")),
+                    "(SELECT q.id AS of, convert_to(q.id, 'UTF8') AS place
+                        FROM (SELECT p.id FROM page p LIMIT $3 - 1) q ORDER BY q.id) j",
+                    "''"
+                )
+            });
+            parts.extend(edges.map(|edges| format!("({edges})")));
+        }
+        if self.query.total {
+            let counts = self.counts(&mut parameters).into_iter();
+            parts.extend(counts.map(|count| {
+                format!("SELECT NULL::bytea, NULL, NULL, ({count}), NULL::int8, NULL, NULL, NULL")
+            }));
+        }
+        sql.push_str(&parts.join(" UNION ALL "));
+        Step { sql: sql.into(), parameters }
+    }
+
+    /// What counts the resources of a source in which everything matches, part by part.
+    fn counts(&self, parameters: &mut Vec<Parameter>) -> Vec<String> {
         if self.query.filter.is_none() {
-            let sql = "SELECT coalesce(sum(count), 0)::int8 FROM total WHERE tenant = $1 AND type = $2";
-            return vec![step!(sql, self.tenant.clone(), self.kind())];
+            return vec![TOTAL.to_owned()];
         }
         let what = match &self.plan.source {
             Source::Index(range) if !range.distinct => "count(DISTINCT x.id)",
             Source::Nothing | Source::Id(_) | Source::Type { .. } | Source::Index(_) => "count(*)",
             Source::Linked { .. } | Source::Union(_) => "count(*)",
         };
-        self.stretches(&self.plan.source, None).iter().map(|stretch| self.count(stretch, what)).collect()
+        let stretches = self.stretches(&self.plan.source, None);
+        stretches.iter().map(|stretch| stretch.count(what, parameters)).collect()
     }
 
     /// A page of what the evaluator accepts.
-    async fn streamed_page(&self, mut snapshot: Snapshot) -> Result<Page, Failed> {
+    async fn streamed_page(&self, mut snapshot: Snapshot) -> Result<Found, Failed> {
         let query = &self.query;
         let mut known_total = None;
         if query.filter.is_none() && query.total {
-            known_total = counts(&snapshot.run(self.total_steps()).await?)?.first().copied();
+            let total = Step { sql: TOTAL.into(), parameters: self.parameters() };
+            let rows = snapshot.run(vec![total]).await?;
+            known_total = rows.iter().flatten().next().map(|row| number(row, 0)).transpose()?;
         }
         let window = self.stream(&mut snapshot, query.total && known_total.is_none()).await?;
         let total = query.total.then(|| known_total.unwrap_or(window.matches()));
         let (ids, next) = window.finish();
         let wanted = ids.len();
+        let count = self.with.map_or(0, |(_, count)| count);
+        let edges = self.with.and_then(|(side, count)| {
+            edges_step(&self.tenant, &EdgeQuery { side, of: ids.clone(), after: None, count })
+        });
         let sql = concat!(
             "SELECT ",
             record_columns!(),
@@ -194,10 +238,12 @@ impl Search {
             resource_of!("j.id"),
             " ORDER BY j.n"
         );
-        let rows = snapshot.rows(step!(sql, self.tenant.clone(), ids)).await?;
+        let steps = [step!(sql, self.tenant.clone(), ids)].into_iter().chain(edges);
+        let answers = snapshot.last(steps.collect()).await?;
+        let (rows, edges) = answers.split_first().map_or((&[][..], &[][..]), |(rows, rest)| (&**rows, rest));
         let records: Vec<Record> = rows.iter().map(|row| record(row, 0)).collect::<Result<_, Failed>>()?;
         match records.len() == wanted {
-            true => Ok(Page { records, total, next }),
+            true => Ok((Page { records, total, next }, edges_found(edges.iter().flatten(), count)?)),
             false => Err(corrupt("a resource went while it was read")),
         }
     }
@@ -220,10 +266,12 @@ impl Search {
         let only: Option<Vec<String>> =
             only.map(|only| only.iter().filter(|id| !is_impossible(id)).cloned().collect());
         for stretch in self.stretches(&plan.source, after) {
-            let memberships = memberships_column(plan, stretch.parameters.len() + 3);
+            let memberships = memberships_column(plan);
             let columns = format!(concat!("{}, ", record_columns!()), memberships);
-            let more: Vec<Parameter> = only.iter().cloned().map(bound).collect();
-            let step = self.step(&stretch, &columns, None, more);
+            let mut parameters = self.parameters();
+            parameters.extend(only.iter().cloned().map(bound));
+            let sql = stretch.walk(&columns, &mut parameters);
+            let step = Step { sql: sql.into(), parameters };
             let mut show = |row: &Row, window: &mut Window<String>| -> Result<(), Failed> {
                 let record = record(row, 1)?;
                 match is_distinct || seen.insert(record.id.clone()) {
@@ -286,36 +334,18 @@ impl Search {
         self.query.resource_type.name().to_owned()
     }
 
-    fn count(&self, stretch: &Stretch, what: &'static str) -> Step {
-        let sql = format!("SELECT {what} FROM {} WHERE {}", stretch.counted, stretch.condition);
-        Step { sql: sql.into(), parameters: self.parameters(stretch) }
+    /// What every statement begins with.
+    fn parameters(&self) -> Vec<Parameter> {
+        vec![bound(self.tenant.clone()), bound(self.kind())]
     }
 
-    /// The statement that walks a stretch, from the first column on that is given.
-    fn step(&self, stretch: &Stretch, columns: &str, page: Option<(i64, i64)>, more: Vec<Parameter>) -> Step {
-        let Stretch { rows, condition, order, .. } = stretch;
-        let mut sql = format!("SELECT {columns} FROM {rows} WHERE {condition}{order}");
-        let mut parameters = self.parameters(stretch);
-        parameters.extend(more);
-        if let Some((limit, offset)) = page {
-            let place = parameters.len();
-            sql.push_str(&format!(" LIMIT ${} OFFSET ${}", place + 1, place + 2));
-            parameters.extend([bound(limit), bound(offset)]);
-        }
+    fn length(&self, stretch: &Stretch) -> Step {
+        let mut parameters = self.parameters();
+        let sql = stretch.count("count(*)", &mut parameters);
         Step { sql: sql.into(), parameters }
     }
 
-    fn parameters(&self, stretch: &Stretch) -> Vec<Parameter> {
-        let mut parameters = vec![bound(self.tenant.clone()), bound(self.kind())];
-        parameters.extend(stretch.parameters.iter().cloned().map(|value| match value {
-            Value::Text(text) => bound(text),
-            Value::Bytes(bytes) => bound(bytes),
-            Value::Flag(flag) => bound(flag),
-        }));
-        parameters
-    }
-
-    /// The statements that walk a source, after a position if it is walked in the order of the result.
+    /// What has to be walked of a source, after a position if it is walked in the order of the result.
     fn stretches(&self, source: &Source, after: Option<&Position>) -> Vec<Stretch> {
         let id_after = || Value::Text(after.map(|position| floor(&position.id)).unwrap_or_default());
         match source {
@@ -324,14 +354,14 @@ impl Search {
             Source::Id(id) => vec![Stretch {
                 rows: "resource r",
                 counted: "resource r",
-                condition: "r.tenant = $1 AND r.id = $3 AND r.type = $2",
+                condition: "r.tenant = $1 AND r.id = ? AND r.type = $2",
                 order: "",
                 parameters: vec![Value::Text(id.clone())],
             }],
             Source::Type { descending: false } => vec![Stretch {
                 rows: "resource r",
                 counted: "resource r",
-                condition: "r.tenant = $1 AND r.type = $2 AND r.id > $3",
+                condition: "r.tenant = $1 AND r.type = $2 AND r.id > ?",
                 order: " ORDER BY r.id",
                 parameters: vec![id_after()],
             }],
@@ -344,7 +374,7 @@ impl Search {
                             // What is cut comes after the rest; nothing comes between.
                             id.push('\u{1}');
                         }
-                        ("r.tenant = $1 AND r.type = $2 AND r.id < $3", vec![Value::Text(id)])
+                        ("r.tenant = $1 AND r.type = $2 AND r.id < ?", vec![Value::Text(id)])
                     }
                 };
                 let order = " ORDER BY r.id DESC";
@@ -355,12 +385,12 @@ impl Search {
                 let (rows, condition, order) = match side {
                     Side::Members => (
                         concat!("edge e", resource_of!("e.member")),
-                        "e.tenant = $1 AND e.grp = $3 AND e.member > $4 AND r.type = $2",
+                        "e.tenant = $1 AND e.grp = ? AND e.member > ? AND r.type = $2",
                         " ORDER BY e.member",
                     ),
                     Side::Groups => (
                         concat!("edge e", resource_of!("e.grp")),
-                        "e.tenant = $1 AND e.member = $3 AND e.grp > $4 AND r.type = $2",
+                        "e.tenant = $1 AND e.member = ? AND e.grp > ? AND r.type = $2",
                         " ORDER BY e.grp",
                     ),
                 };
@@ -397,7 +427,7 @@ impl IndexWalk<'_> {
         Stretch {
             rows: BY_ENTRY,
             counted: "entry x",
-            condition: "x.tenant = $1 AND x.type = $2 AND x.path = $3 AND x.key = $4 AND x.id > $5 AND x.leads >= $6",
+            condition: "x.tenant = $1 AND x.type = $2 AND x.path = ? AND x.key = ? AND x.id > ? AND x.leads >= ?",
             order: " ORDER BY x.id",
             parameters: vec![
                 Value::Text(self.path.to_owned()),
@@ -413,7 +443,7 @@ impl IndexWalk<'_> {
         Stretch {
             rows: BY_ENTRY,
             counted: "entry x",
-            condition: "x.tenant = $1 AND x.type = $2 AND x.path = $3 AND x.key >= $4 AND x.key < $5 AND x.leads >= $6",
+            condition: "x.tenant = $1 AND x.type = $2 AND x.path = ? AND x.key >= ? AND x.key < ? AND x.leads >= ?",
             order: if descending { " ORDER BY x.key DESC, x.id" } else { " ORDER BY x.key, x.id" },
             parameters: vec![
                 Value::Text(self.path.to_owned()),
@@ -429,21 +459,41 @@ impl Stretch {
     fn has_key(&self) -> bool {
         self.counted == "entry x"
     }
-}
 
-fn counts(answers: &[Vec<Row>]) -> Result<Vec<u64>, Failed> {
-    answers.iter().flatten().map(|row| number(row, 0)).collect()
+    /// What walks it in order. Its parameters are added to those of the statement.
+    fn walk(&self, columns: &str, parameters: &mut Vec<Parameter>) -> String {
+        format!("SELECT {columns} FROM {} WHERE {}{}", self.rows, self.placed(parameters), self.order)
+    }
+
+    /// What counts it.
+    fn count(&self, what: &str, parameters: &mut Vec<Parameter>) -> String {
+        format!("SELECT {what} FROM {} WHERE {}", self.counted, self.placed(parameters))
+    }
+
+    fn placed(&self, parameters: &mut Vec<Parameter>) -> String {
+        let mut parts = self.condition.split('?');
+        let mut condition = parts.next().unwrap_or_default().to_owned();
+        for (part, value) in parts.zip(&self.parameters) {
+            parameters.push(match value.clone() {
+                Value::Text(text) => bound(text),
+                Value::Bytes(bytes) => bound(bytes),
+                Value::Flag(flag) => bound(flag),
+            });
+            condition.push_str(&format!("${}{part}", parameters.len()));
+        }
+        condition
+    }
 }
 
 /// The memberships of a candidate as a list of identifier and type, as far as the filter looks at them.
-fn memberships_column(plan: &Plan, place: usize) -> String {
+fn memberships_column(plan: &Plan) -> String {
     let Some(Memberships { side, only }) = &plan.memberships else { return "NULL::text".to_owned() };
     let (known, other) = match side {
         Side::Members => ("grp", "member"),
         Side::Groups => ("member", "grp"),
     };
     let limited = match only {
-        Some(_) => format!(" AND g.{other} = ANY(${place}::text[])"),
+        Some(_) => format!(" AND g.{other} = ANY($3::text[])"),
         None => String::new(),
     };
     format!(

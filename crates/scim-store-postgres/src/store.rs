@@ -17,7 +17,7 @@ use crate::places::Places;
 use crate::pool::{Pool, Snapshot};
 use crate::runtime::{Own, is_of_several};
 use crate::schema::{self, MIGRATIONS, Migrated, Standing};
-use crate::search::Search;
+use crate::search::{Found, Search};
 use crate::writer::Writer;
 use crate::{debt, people, reports, rows};
 
@@ -147,6 +147,15 @@ impl PostgresStore {
         Ok(vec![Some(record)])
     }
 
+    async fn search(&self, tenant: &Tenant, search: Search) -> Result<Found, StoreError> {
+        let search = Arc::new(search);
+        self.read(tenant, search.may_walk(), move |snapshot| {
+            let search = Arc::clone(&search);
+            async move { search.run(snapshot).await }
+        })
+        .await
+    }
+
     pub(crate) fn pool(&self) -> Arc<Pool> {
         Arc::clone(&self.pool)
     }
@@ -236,11 +245,18 @@ impl Store for PostgresStore {
     }
 
     fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page> {
-        let search = Arc::new(Search::new(tenant, query.clone()));
-        Box::pin(self.read(tenant, search.may_walk(), move |snapshot| {
-            let search = Arc::clone(&search);
-            async move { search.run(snapshot).await }
-        }))
+        let search = Search::new(tenant, query.clone(), None);
+        Box::pin(async move { Ok(self.search(tenant, search).await?.0) })
+    }
+
+    fn query_with_edges<'a>(
+        &'a self,
+        tenant: &'a Tenant,
+        query: &'a Query,
+        side: Side,
+        count: usize,
+    ) -> Pending<'a, (Page, EdgePage)> {
+        Box::pin(self.search(tenant, Search::new(tenant, query.clone(), Some((side, count)))))
     }
 
     fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {

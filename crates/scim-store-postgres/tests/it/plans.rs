@@ -118,7 +118,13 @@ fn ask_everything(town: &Town, show: &mut dyn FnMut(&str, Vec<String>)) {
         let first = wait(town.store.query(&acme(), &query)).expect("a page");
         let next = Position { key: None, id: "u050".to_owned() };
         let start = Start::After(first.next.unwrap_or(next));
-        wait(town.store.query(&acme(), &scim_store::Query { start, ..query })).expect("a page");
+        let further = scim_store::Query { start, ..query.clone() };
+        wait(town.store.query(&acme(), &further)).expect("a page");
+        for side in [Side::Groups, Side::Members] {
+            for query in [&query, &further] {
+                wait(town.store.query_with_edges(&acme(), query, side, 10)).expect("a page and memberships");
+            }
+        }
         check(&format!("{filter} {sort}"), town);
     }
     let ids: Vec<String> = (0..100).map(|n| format!("u{n:03}")).collect();

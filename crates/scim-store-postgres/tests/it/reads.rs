@@ -4,9 +4,10 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use scim_core::key::Key;
 use scim_store::conformance::wait;
 use scim_store::{
-    EdgeQuery, Pending, PersonQuery, Query, ReportQuery, Side, Start, Store, StoreError, Tenant,
+    EdgeQuery, Pending, PersonQuery, Position, Query, ReportQuery, Side, Start, Store, StoreError, Tenant,
 };
 use scim_store_postgres::Options;
 
@@ -59,10 +60,14 @@ fn a_read_is_one_statement() {
         (r#"userName eq "u1@example.com""#, ""),
         (r#"externalId eq "nobody""#, ""),
         (r#"userName sw "u""#, "userName ascending"),
+        ("", "userName descending"),
     ] {
         let query = town.query("User", filter, sort);
         only(&town, filter, store.query(acme, &query));
-        only(&town, filter, store.query(acme, &Query { count: 0, ..query }));
+        only(&town, filter, store.query_with_edges(acme, &query, Side::Groups, 10));
+        let query = Query { count: 0, ..query };
+        only(&town, filter, store.query(acme, &query));
+        only(&town, filter, store.query_with_edges(acme, &query, Side::Groups, 10));
     }
 }
 
@@ -87,6 +92,13 @@ fn a_total_comes_with_its_page() {
     assert_eq!(page(r#"id eq "u2""#, 1, 2), (ids(&[]), Some(1), false));
     assert_eq!(page(r#"userName eq "nobody""#, 0, 2), (ids(&[]), Some(0), false));
     assert_eq!(page(r#"userName sw "u""#, 1, 1), (ids(&["u2"]), Some(3), true));
+    // What the filter holds has ended where the page begins, and nothing is walked.
+    for total in [true, false] {
+        let start = Start::After(Position { key: Some(Key::text("zz")), id: "u1".to_owned() });
+        let query = town.query("User", r#"userName lt "z""#, "userName ascending");
+        let page = wait(town.store.query(&acme(), &Query { start, total, ..query })).expect("a page");
+        assert_eq!((page.records.len(), page.total, page.next), (0, total.then_some(3), None));
+    }
 }
 
 #[test]
@@ -112,28 +124,35 @@ fn a_statement_sees_the_tenant_that_it_sets() {
     let umbrella = Tenant::new("umbrella").expect("a name");
     wait(town.store.commit(&umbrella, town.user("u1"))).expect("created");
     town.trips();
-    let sql =
-        only(&town, "one and its groups", town.store.get_with_edges(a_tenant(), "u1", Side::Groups, 10));
-    let execute = |asked: &str, set: &str| format!("EXECUTE asked('{asked}', 'u1', 10, '{set}');");
+    let record = town.store.get_with_edges(a_tenant(), "u1", Side::Groups, 10);
+    let query = town.query("User", r#"id eq "u1""#, "");
+    let page = town.store.query_with_edges(a_tenant(), &query, Side::Groups, 10);
     let as_role = town.database.text(ROLE);
-    for mode in ["force_generic_plan", "force_custom_plan"] {
-        let ask = |statements: &str| {
-            let sql = format!(
-                "SET search_path = scim; SET plan_cache_mode = {mode}; PREPARE asked AS {sql}; {statements}"
+    for (what, sql, arguments) in [
+        ("a record", only(&town, "one and its groups", record), "'u1', 10"),
+        ("a page", only(&town, "a look-up", page), "'User', 10, 0, 10, 'u1', 'u1'"),
+    ] {
+        let execute = |asked: &str, set: &str| format!("EXECUTE asked('{asked}', {arguments}, '{set}');");
+        for mode in ["force_generic_plan", "force_custom_plan"] {
+            let ask = |statements: &str| {
+                let sql = format!(
+                    "SET search_path = scim; SET plan_cache_mode = {mode};
+                     PREPARE asked AS SELECT z.id FROM ({sql}) z; {statements}"
+                );
+                run(&as_role, &sql)
+            };
+            assert_eq!(ask(&execute("acme", "acme")), ["u1", "g1"], "{what} {mode}");
+            assert_eq!(ask(&execute("umbrella", "umbrella")), ["u1"], "{what} {mode}");
+            assert_eq!(ask(&execute("acme", "umbrella")), [""; 0], "{what} {mode}");
+            assert_eq!(ask(&execute("umbrella", "acme")), [""; 0], "{what} {mode}");
+            assert_eq!(ask(&execute("acme", "")), [""; 0], "{what} {mode}");
+            // Each of them is sent as a transaction by itself.
+            let left = "SELECT coalesce(nullif(current_setting('scim.tenant', true), ''), 'nobody')";
+            assert_eq!(
+                ask(&format!("BEGIN; {} COMMIT; {left}", execute("acme", "acme"))),
+                ["u1", "g1", "nobody"]
             );
-            run(&as_role, &sql)
-        };
-        assert_eq!(ask(&execute("acme", "acme")), ["u1", "g1"], "{mode}");
-        assert_eq!(ask(&execute("umbrella", "umbrella")), ["u1"], "{mode}");
-        assert_eq!(ask(&execute("acme", "umbrella")), [""; 0], "{mode}");
-        assert_eq!(ask(&execute("umbrella", "acme")), [""; 0], "{mode}");
-        assert_eq!(ask(&execute("acme", "")), [""; 0], "{mode}");
-        // Each of them is sent as a transaction by itself.
-        let left = "SELECT coalesce(nullif(current_setting('scim.tenant', true), ''), 'nobody')";
-        assert_eq!(
-            ask(&format!("BEGIN; {} COMMIT; {left}", execute("acme", "acme"))),
-            ["u1", "g1", "nobody"]
-        );
+        }
     }
 }
 

@@ -209,6 +209,10 @@ fn round_trips_of_reads_are_few() {
         for count in [2, 90] {
             let query = scim_store::Query { count, ..town.query("User", filter, sort) };
             trips(filter, expected, &|| drop(wait(town.store.query(&acme(), &query)).expect("a page")));
+            trips(filter, expected, &|| {
+                let found = wait(town.store.query_with_edges(&acme(), &query, Side::Groups, 10));
+                drop(found.expect("a page and its groups"));
+            });
         }
     }
 }
