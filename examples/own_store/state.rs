@@ -65,8 +65,8 @@ impl State {
             }
         }
         let total = query.total.then(|| window.matches());
-        let (records, next) = window.finish();
-        Ok(Page { records, total, next })
+        let (found, more) = window.finish();
+        Ok(Page::of(query, total, found, more))
     }
 
     /// Whether a source holds a resource of the type that is asked for. A store with indexes begins at the

@@ -23,6 +23,8 @@ pub struct Settings {
     pub max_results: usize,
     /// Resources on a page when the request names no count.
     pub default_results: usize,
+    /// Most bytes of resources on a page, which ends before the one that has no room any more.
+    pub max_page_bytes: usize,
     /// Most members in one answer, over all its groups.
     pub max_members: usize,
     /// How long a cursor stays valid.
@@ -45,6 +47,7 @@ impl Settings {
             max_operations: 1000,
             max_results: 1000,
             default_results: 100,
+            max_page_bytes: 16 * 1024 * 1024,
             max_members: 100_000,
             cursor_seconds: 3600,
             unknown_members: UnknownMembers::Refuse,

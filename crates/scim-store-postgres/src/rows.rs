@@ -20,6 +20,34 @@ macro_rules! record_columns {
 }
 pub(crate) use record_columns;
 
+/// The bytes of the bodies of a page up to each of its rows. How long a body is, is known without reading it.
+macro_rules! bytes {
+    () => {
+        "sum(octet_length(w.body)) OVER (ROWS UNBOUNDED PRECEDING) AS bytes"
+    };
+}
+pub(crate) use bytes;
+
+/// Whether a row of `page p` has room on it, where `$4` is the room for bodies.
+macro_rules! fits {
+    () => {
+        "(p.bytes <= $4 OR p.bytes = octet_length(p.body))"
+    };
+}
+pub(crate) use fits;
+
+/// The columns of a record of `page p`. What has no room comes without its body.
+macro_rules! fitting_columns {
+    () => {
+        concat!(
+            "p.id, p.type, p.version, p.created, p.modified, p.label, CASE WHEN ",
+            $crate::rows::fits!(),
+            " THEN p.body END"
+        )
+    };
+}
+pub(crate) use fitting_columns;
+
 /// The columns of an edge that comes among records: theirs, of which it has a few.
 macro_rules! edge_columns {
     ($other:literal, $since:literal) => {
@@ -176,6 +204,11 @@ pub(crate) async fn record_with_edges(
 /// Whether a row among records and edges is a record.
 pub(crate) fn is_record(row: &Row, first: usize) -> Result<bool, Failed> {
     Ok(column::<Option<i64>>(row, first + 3)?.is_some())
+}
+
+/// Whether a record of `fitting_columns!()` has room on its page.
+pub(crate) fn has_room(row: &Row, first: usize) -> Result<bool, Failed> {
+    Ok(column::<Option<&[u8]>>(row, first + 6)?.is_some())
 }
 
 /// Reads `edge_columns!()` of an edge of this resource from a column on.

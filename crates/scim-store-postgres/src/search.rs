@@ -20,8 +20,8 @@ use crate::error::{Failed, Kind, corrupt};
 use crate::existing::is_impossible;
 use crate::pool::Snapshot;
 use crate::rows::{
-    clamp, edge, edge_columns, edge_page, edges_found, edges_of, edges_step, floor, is_record, record,
-    record_columns, resource_of,
+    bytes, clamp, edge, edge_columns, edge_page, edges_found, edges_of, edges_step, fits, fitting_columns,
+    floor, has_room, is_record, record, record_columns, resource_of,
 };
 use crate::session::{Parameter, Step, bound, column, number, step};
 
@@ -34,8 +34,8 @@ pub(crate) struct Search {
     with: Option<(Side, usize)>,
 }
 
-/// A page, and the memberships that were wanted besides.
-pub(crate) type Found = (Page, EdgePage);
+/// A page, and the memberships that were wanted besides, if they were read with it.
+pub(crate) type Found = (Page, Option<EdgePage>);
 
 /// What is walked at a time, in order.
 struct Stretch {
@@ -104,7 +104,7 @@ impl Search {
 
     fn nothing(&self) -> Found {
         let page = Page { records: Vec::new(), total: self.query.total.then_some(0), next: None };
-        (page, EdgePage { edges: Vec::new(), more: false })
+        (page, Some(EdgePage { edges: Vec::new(), more: false }))
     }
 
     /// The page of a source in which everything matches, in its order.
@@ -133,12 +133,19 @@ impl Search {
                 }
             }
         }
-        let (mut records, mut edges): (Vec<(Option<Key>, Record)>, Vec<Edge>) = Default::default();
-        let mut counted = 0;
+        let (mut found, mut edges): (Vec<(Position, Record)>, Vec<Edge>) = Default::default();
+        let (mut more, mut counted) = (false, 0);
         for row in &snapshot.rows(self.page_step(&stretches, offset)).await? {
             let place: Option<&[u8]> = column(row, 0)?;
             match (is_record(row, 1)?, place) {
-                (true, key) => records.push((key.map(Key::from_bytes), record(row, 1)?)),
+                (true, _) if !has_room(row, 1)? => more = true,
+                (true, key) => {
+                    let record = record(row, 1)?;
+                    // Only an order by `id` has no key in an index.
+                    let key =
+                        sort.as_ref().map(|_| key.map_or_else(|| Key::text(&record.id), Key::from_bytes));
+                    found.push((Position { key, id: record.id.clone() }, record));
+                }
                 (false, Some(of)) => {
                     let of = str::from_utf8(of).map_err(|_| corrupt("an identifier cannot be read"))?;
                     edges.push(edge(row, 1, of)?);
@@ -146,16 +153,10 @@ impl Search {
                 (false, None) => counted += number(row, 3)?,
             }
         }
-        let more = records.len() > *count;
-        records.truncate(*count);
-        let next = records.last().filter(|_| more).map(|(key, record)| {
-            // Only an order by `id` has no key in an index.
-            let key = sort.as_ref().map(|_| key.clone().unwrap_or_else(|| Key::text(&record.id)));
-            Position { key, id: record.id.clone() }
-        });
-        let records = records.into_iter().map(|(_, record)| record).collect();
-        let page = Page { records, total: total.then_some(counted), next };
-        Ok((page, edge_page(edges, self.with.map_or(0, |(_, count)| count))?))
+        more |= found.len() > *count;
+        found.truncate(*count);
+        let page = Page::of(&self.query, total.then_some(counted), found, more);
+        Ok((page, Some(edge_page(edges, self.with.map_or(0, |(_, count)| count))?)))
     }
 
     /// What reads a page: rows of records, of their memberships, and of the parts of the total. All have a place and the
@@ -166,25 +167,35 @@ impl Search {
         let mut parts = Vec::new();
         if !stretches.is_empty() {
             let limit = |count: usize| bound(clamp(count as u64).saturating_add(1));
-            parameters.extend([limit(self.query.count), bound(offset)]);
+            let bytes = bound(clamp(self.query.bytes as u64));
+            parameters.extend([limit(self.query.count), bytes]);
             parameters.extend(self.with.map(|(_, count)| limit(count)));
+            parameters.push(bound(offset));
+            let offset = format!(" OFFSET ${}", parameters.len());
             let mut walks = Vec::new();
             for stretch in stretches {
                 let columns = match (&self.query.sort, stretch.has_key()) {
-                    (Some(_), true) => concat!("x.key, ", record_columns!()),
-                    (Some(_), false) | (None, _) => concat!("NULL::bytea, ", record_columns!()),
+                    (Some(_), true) => concat!("x.key AS place, ", record_columns!()),
+                    (Some(_), false) | (None, _) => concat!("NULL::bytea AS place, ", record_columns!()),
                 };
-                let skipped = if walks.is_empty() { " OFFSET $4" } else { "" };
+                let skipped = if walks.is_empty() { offset.as_str() } else { "" };
                 walks.push(format!("({} LIMIT $3{skipped})", stretch.walk(columns, &mut parameters)));
             }
-            sql = format!("WITH page AS ({}) ", walks.join(" UNION ALL "));
-            parts.push("(SELECT p.* FROM page p LIMIT $3)".to_owned());
+            sql = format!(
+                "WITH page AS (SELECT w.*, {} FROM ({}) w LIMIT $3) ",
+                bytes!(),
+                walks.join(" UNION ALL ")
+            );
+            parts.push(concat!("(SELECT p.place, ", fitting_columns!(), " FROM page p)").to_owned());
             let edges = self.with.map(|(side, _)| {
                 edges_of!(
                     side,
                     concat!("j.place, ", edge_columns!("f", "f")),
-                    "(SELECT q.id AS of, convert_to(q.id, 'UTF8') AS place
-                        FROM (SELECT p.id FROM page p LIMIT $3 - 1) q ORDER BY q.id) j",
+                    concat!(
+                        "(SELECT q.id AS of, convert_to(q.id, 'UTF8') AS place FROM (SELECT p.id FROM page p WHERE ",
+                        fits!(),
+                        " LIMIT $3 - 1) q ORDER BY q.id) j"
+                    ),
                     "''"
                 )
             });
@@ -225,27 +236,42 @@ impl Search {
         }
         let window = self.stream(&mut snapshot, query.total && known_total.is_none()).await?;
         let total = query.total.then(|| known_total.unwrap_or(window.matches()));
-        let (ids, next) = window.finish();
-        let wanted = ids.len();
+        let (found, more) = window.finish();
+        let (positions, ids): (Vec<Position>, Vec<String>) = found.into_iter().unzip();
         let count = self.with.map_or(0, |(_, count)| count);
         let edges = self.with.and_then(|(side, count)| {
             edges_step(&self.tenant, &EdgeQuery { side, of: ids.clone(), after: None, count })
         });
         let sql = concat!(
-            "SELECT ",
+            "WITH page AS (SELECT w.*, ",
+            bytes!(),
+            " FROM (SELECT ",
             record_columns!(),
-            " FROM unnest($2::text[]) WITH ORDINALITY AS j (id, n)",
+            ", j.n FROM unnest($2::text[]) WITH ORDINALITY AS j (id, n)",
             resource_of!("j.id"),
-            " ORDER BY j.n"
+            " ORDER BY j.n LIMIT $3) w) SELECT ",
+            fitting_columns!(),
+            " FROM page p"
         );
-        let steps = [step!(sql, self.tenant.clone(), ids)].into_iter().chain(edges);
+        let (limit, bytes) = (clamp(ids.len() as u64), clamp(query.bytes as u64));
+        let steps = [step!(sql, self.tenant.clone(), ids, limit, bytes)].into_iter().chain(edges);
         let answers = snapshot.last(steps.collect()).await?;
         let (rows, edges) = answers.split_first().map_or((&[][..], &[][..]), |(rows, rest)| (&**rows, rest));
-        let records: Vec<Record> = rows.iter().map(|row| record(row, 0)).collect::<Result<_, Failed>>()?;
-        match records.len() == wanted {
-            true => Ok((Page { records, total, next }, edges_found(edges.iter().flatten(), count)?)),
-            false => Err(corrupt("a resource went while it was read")),
+        if rows.len() != positions.len() {
+            return Err(corrupt("a resource went while it was read"));
         }
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            if !has_room(row, 0)? {
+                break;
+            }
+            records.push(record(row, 0)?);
+        }
+        let is_cut = records.len() < rows.len();
+        let page = Page::of(query, total, positions.into_iter().zip(records), more || is_cut);
+        // What was read are the first memberships of all, and not of those on the page.
+        let edges = if is_cut { None } else { Some(edges_found(edges.iter().flatten(), count)?) };
+        Ok((page, edges))
     }
 
     /// Shows all candidates to the evaluator, until nothing can change any more.

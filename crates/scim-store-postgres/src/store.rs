@@ -256,7 +256,15 @@ impl Store for PostgresStore {
         side: Side,
         count: usize,
     ) -> Pending<'a, (Page, EdgePage)> {
-        Box::pin(self.search(tenant, Search::new(tenant, query.clone(), Some((side, count)))))
+        let search = Search::new(tenant, query.clone(), Some((side, count)));
+        Box::pin(async move {
+            let (page, edges) = self.search(tenant, search).await?;
+            let edges = match edges {
+                Some(edges) => edges,
+                None => self.edges(tenant, &page.memberships(side, count)).await?,
+            };
+            Ok((page, edges))
+        })
     }
 
     fn edges<'a>(&'a self, tenant: &'a Tenant, query: &'a EdgeQuery) -> Pending<'a, EdgePage> {

@@ -49,6 +49,11 @@ impl RawRecord {
         &self.record.id
     }
 
+    /// Bytes of its body.
+    pub(crate) fn size(&self) -> usize {
+        self.record.body.len()
+    }
+
     pub(crate) fn finish(self, database: &Database) -> Result<Record, StoreError> {
         Ok(Record { resource_type: database.text(self.kind)?, ..self.record })
     }

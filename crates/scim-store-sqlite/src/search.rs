@@ -122,17 +122,20 @@ impl Numbered<'_> {
             ),
         };
         let (mut records, mut edges): (Vec<Record>, Vec<Edge>) = Default::default();
-        let mut room = FEW;
+        let (mut rows_left, mut room) = (FEW, query.room());
         for stretch in self.stretches(&plan.source, None)? {
             let sql = stretch.sql(columns, joined, " LIMIT :limit");
-            let limit = clamp(room as u64) + 1;
+            let limit = clamp(rows_left as u64) + 1;
             let mut statement = self.bound(&sql, &stretch, &[(":limit", &limit)])?;
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next().map_err(store_error)? {
-                let Some(less) = room.checked_sub(1) else { return Ok(None) };
-                room = less;
+                let Some(less) = rows_left.checked_sub(1) else { return Ok(None) };
+                rows_left = less;
                 let raw = RawRecord::read(row, 0).map_err(store_error)?;
                 if records.last().is_none_or(|last| last.id != raw.id()) {
+                    if !room.take(raw.size()) {
+                        return Ok(None);
+                    }
                     records.push(raw.finish(self.database)?);
                 }
                 let of = records.last().map_or("", |last| &last.id);
@@ -166,9 +169,9 @@ impl Numbered<'_> {
     fn page(&self) -> Result<Page, StoreError> {
         let query = self.search.query;
         if self.in_pages() {
-            let (records, next) = self.exact_page(query.count)?;
+            let (found, more) = self.exact_page()?;
             let total = if query.total { Some(self.exact_total()?) } else { None };
-            return Ok(Page { records, total, next });
+            return Ok(Page::of(query, total, found, more));
         }
         let known_total = match query.filter {
             None if query.total => Some(self.exact_total()?),
@@ -176,20 +179,25 @@ impl Numbered<'_> {
         };
         let window = self.stream(query.total && known_total.is_none())?;
         let total = query.total.then(|| known_total.unwrap_or(window.matches()));
-        let (nums, next) = window.finish();
-        Ok(Page { records: self.records(&nums)?, total, next })
+        let (found, more) = window.finish();
+        let records = self.records(found.iter().map(|(_, num)| *num))?;
+        let more = more || records.len() < found.len();
+        let positions = found.into_iter().map(|(position, _)| position);
+        Ok(Page::of(query, total, positions.zip(records), more))
     }
 
-    /// The page of a source in which everything matches, in its order: at most `count` records.
-    fn exact_page(&self, count: usize) -> Result<(Vec<Record>, Option<Position>), StoreError> {
-        let Query { sort, start, .. } = self.search.query;
+    /// The page of a source in which everything matches, in its order, and whether more follow.
+    fn exact_page(&self) -> Result<(Vec<(Position, Record)>, bool), StoreError> {
+        let Query { sort, start, count, .. } = self.search.query;
+        let count = *count;
         let (mut offset, after) = match start {
             Start::Offset(offset) => (clamp(*offset), None),
             Start::After(position) => (0, Some(position)),
         };
         let mut rows: Vec<(Option<Key>, RawRecord)> = Vec::new();
+        let (mut room, mut is_full) = (self.search.query.room(), false);
         if count == 0 {
-            return Ok((Vec::new(), None));
+            return Ok((Vec::new(), false));
         }
         for stretch in self.stretches(&self.search.plan.source, after)? {
             let columns = match (sort, stretch.has_key()) {
@@ -202,29 +210,31 @@ impl Numbered<'_> {
             let mut found = statement.raw_query();
             let before = rows.len();
             while let Some(row) = found.next().map_err(store_error)? {
-                rows.push(keyed(row).map_err(store_error)?);
+                let (key, raw) = keyed(row).map_err(store_error)?;
+                is_full = !room.take(raw.size());
+                if is_full {
+                    break;
+                }
+                rows.push((key, raw));
             }
             // Counting a stretch walks all of it, which is done only where the page begins behind it.
             offset = match offset > 0 && rows.len() == before {
                 true => offset - self.count(&stretch, "count(*)")?,
                 false => 0,
             };
-            if rows.len() > count {
+            if rows.len() > count || is_full {
                 break;
             }
         }
-        let more = rows.len() > count;
+        let more = rows.len() > count || is_full;
         rows.truncate(count);
-        let last_key = rows.last_mut().and_then(|(key, _)| key.take());
-        let records: Result<Vec<Record>, StoreError> =
-            rows.into_iter().map(|(_, raw)| raw.finish(self.database)).collect();
-        let records = records?;
-        let next = records.last().filter(|_| more).map(|record| {
+        let found = rows.into_iter().map(|(key, raw)| {
+            let record = raw.finish(self.database)?;
             // Only an order by `id` has no key in an index.
-            let key = sort.as_ref().map(|_| last_key.unwrap_or_else(|| Key::text(&record.id)));
-            Position { key, id: record.id.clone() }
+            let key = sort.as_ref().map(|_| key.unwrap_or_else(|| Key::text(&record.id)));
+            Ok((Position { key, id: record.id.clone() }, record))
         });
-        Ok((records, next))
+        Ok((found.collect::<Result<_, StoreError>>()?, more))
     }
 
     /// How many resources a source holds, where everything in it matches.
@@ -305,20 +315,29 @@ impl Numbered<'_> {
         Ok(())
     }
 
-    fn records(&self, nums: &[i64]) -> Result<Vec<Record>, StoreError> {
-        if nums.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// The resources of these numbers, as far as the page has room for them.
+    fn records(&self, nums: impl Iterator<Item = i64>) -> Result<Vec<Record>, StoreError> {
+        // The outer loop is over the list, in its order.
         let sql = concat!(
-            "SELECT j.key, ",
+            "SELECT ",
             record_columns!(),
-            " FROM json_each(?1) j CROSS JOIN resource r ON r.num = j.value"
+            ", j.key FROM json_each(?1) j CROSS JOIN resource r ON r.num = j.value"
         );
-        let list = json(nums.iter().copied());
-        let mut rows =
-            self.database.all(sql, &[&list], |row| Ok((row.get::<_, i64>(0)?, RawRecord::read(row, 1)?)))?;
-        rows.sort_unstable_by_key(|(index, _)| *index);
-        rows.into_iter().map(|(_, raw)| raw.finish(self.database)).collect()
+        let mut statement = self.database.prepare(sql)?;
+        let mut rows = statement.query([json(nums)]).map_err(store_error)?;
+        let (mut records, mut room) = (Vec::new(), self.search.query.room());
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let raw = RawRecord::read(row, 0).map_err(store_error)?;
+            let place: i64 = row.get(RECORD_COLUMNS).map_err(store_error)?;
+            if place != records.len() as i64 {
+                return Err(corrupt("resources come out of order"));
+            }
+            if !room.take(raw.size()) {
+                break;
+            }
+            records.push(raw.finish(self.database)?);
+        }
+        Ok(records)
     }
 
     fn count(&self, stretch: &Stretch, what: &'static str) -> Result<i64, StoreError> {

@@ -44,7 +44,7 @@ pub use changeset::{
 };
 pub use memory::MemoryStore;
 pub use query::{
-    Edge, EdgePage, EdgeQuery, Page, PersonPage, PersonQuery, Position, Query, ReportQuery, Side, Start,
+    Edge, EdgePage, EdgeQuery, Page, PersonPage, PersonQuery, Position, Query, ReportQuery, Room, Side, Start,
 };
 pub use record::{Audited, Change, ChangeKind, PersonRecord, Record};
 pub use report::{Report, Reported};

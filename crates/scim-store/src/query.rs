@@ -25,6 +25,9 @@ pub struct Query {
     pub start: Start,
     /// Most records on the page. 0 is allowed and asks for the total alone.
     pub count: usize,
+    /// Most bytes that the bodies on the page have together. The page ends before the record that has no room any more, as
+    /// it does where `count` is reached; the first always has. A store reads little more than that.
+    pub bytes: usize,
     /// Whether to count all that match.
     pub total: bool,
 }
@@ -33,7 +36,36 @@ impl Query {
     /// The first `count` of all resources of a type, by identifier and without a total. Whatever else is wanted is set
     /// on it: `Query { filter, ..Query::all(resource_type, 100) }`.
     pub fn all(resource_type: Arc<ResourceType>, count: usize) -> Self {
-        Self { resource_type, filter: None, sort: None, start: Start::Offset(0), count, total: false }
+        let (start, bytes) = (Start::Offset(0), usize::MAX);
+        Self { resource_type, filter: None, sort: None, start, count, bytes, total: false }
+    }
+
+    /// The room for bodies on its page.
+    pub fn room(&self) -> Room {
+        Room::of(self.bytes)
+    }
+}
+
+/// What is left of the bytes of a page while it is put together.
+#[derive(Debug)]
+pub struct Room {
+    bytes: usize,
+    is_empty: bool,
+}
+
+impl Room {
+    /// Of a page that may have so many.
+    pub fn of(bytes: usize) -> Self {
+        Self { bytes, is_empty: true }
+    }
+
+    /// Takes the room for the next body. Where there is not enough, the page has ended before it.
+    pub fn take(&mut self, body: usize) -> bool {
+        let left = self.bytes.checked_sub(body);
+        let fits = left.is_some() || self.is_empty;
+        self.bytes = if fits { left.unwrap_or(0) } else { 0 };
+        self.is_empty = false;
+        fits
     }
 }
 
@@ -67,6 +99,25 @@ pub struct Page {
 }
 
 impl Page {
+    /// The page of a query of which this was found, in order and as far as it has room. `more` says whether more follow.
+    pub fn of(
+        query: &Query,
+        total: Option<u64>,
+        found: impl IntoIterator<Item = (Position, Record)>,
+        mut more: bool,
+    ) -> Self {
+        let (mut records, mut last, mut room) = (Vec::new(), None, query.room());
+        for (position, record) in found {
+            if !room.take(record.body.len()) {
+                more = true;
+                break;
+            }
+            records.push(record);
+            last = Some(position);
+        }
+        Self { records, total, next: last.filter(|_| more) }
+    }
+
     /// The question for the first `count` memberships of its records, which are on this side of them.
     pub fn memberships(&self, side: Side, count: usize) -> EdgeQuery {
         let of = self.records.iter().map(|record| record.id.clone()).collect();

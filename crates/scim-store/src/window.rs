@@ -82,15 +82,14 @@ impl<T> Window<T> {
         self.matches
     }
 
-    /// The page, and the position of its last record if more follow.
-    pub fn finish(self) -> (Vec<T>, Option<Position>) {
+    /// The page, with the position of each record, and whether more follow.
+    pub fn finish(self) -> (Vec<(Position, T)>, bool) {
         let skip = if self.ordered { 0 } else { self.skip };
         let mut page: Vec<(Place, T)> = self.kept.into_iter().skip(skip).collect();
         let more = page.len() > self.count;
         page.truncate(self.count);
-        let next = page.last().filter(|_| more).map(|(place, _)| place.clone());
-        let next = next.map(|Place { key, id, .. }| Position { key, id });
-        (page.into_iter().map(|(_, value)| value).collect(), next)
+        let page = page.into_iter().map(|(Place { key, id, .. }, value)| (Position { key, id }, value));
+        (page.collect(), more)
     }
 
     /// How many it keeps: the page, one more to know whether more follow, and what it cannot skip yet.

@@ -19,7 +19,7 @@ use scim_core::schema::ResourceType;
 use scim_core::text::{excerpt, fold};
 use scim_core::{Error, ErrorKind, Result};
 use scim_policy::Finding;
-use scim_store::{Query, Record, ReportQuery, Start, Store};
+use scim_store::{Query, Record, ReportQuery, Store};
 use serde_json::{Map, Value};
 
 use self::column::Columns;
@@ -226,14 +226,8 @@ impl Import<'_> {
 
     async fn find(&self, name: &str) -> Result<Option<Record>> {
         let literal = Value::from(name);
-        let query = Query {
-            resource_type: Arc::clone(&self.resource_type),
-            filter: Some(Filter::parse(&format!("userName eq {literal}"), &self.resource_type)?),
-            sort: None,
-            start: Start::Offset(0),
-            count: 1,
-            total: false,
-        };
+        let filter = Some(Filter::parse(&format!("userName eq {literal}"), &self.resource_type)?);
+        let query = Query { filter, ..Query::all(Arc::clone(&self.resource_type), 1) };
         let page = self.service.store().query(&self.entry.tenant, &query).await.map_err(store_error)?;
         Ok(page.records.into_iter().next())
     }

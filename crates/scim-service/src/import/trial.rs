@@ -11,7 +11,7 @@ use scim_policy::Finding;
 use scim_policy::value::email::EmailAddress;
 use scim_store::{
     Applied, Changeset, CommitError, Committed, Conflict, Operation, Pending, PersonPage, PersonQuery, Query,
-    Report, Start, Store, StoreError, Tenant, UniqueKey, pass_on,
+    Report, Store, StoreError, Tenant, UniqueKey, pass_on,
 };
 use serde_json::Value;
 
@@ -191,14 +191,7 @@ impl Trial {
         let Ok(filter) = Filter::parse(&format!("{} eq {literal}", key.path), &self.resource_type) else {
             return Ok(None);
         };
-        let query = Query {
-            resource_type: Arc::clone(&self.resource_type),
-            filter: Some(filter),
-            sort: None,
-            start: Start::Offset(0),
-            count: 1,
-            total: false,
-        };
+        let query = Query { filter: Some(filter), ..Query::all(Arc::clone(&self.resource_type), 1) };
         let page = self.store.query(tenant, &query).await?;
         Ok(page.records.into_iter().next().map(|record| record.id))
     }

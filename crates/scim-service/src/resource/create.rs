@@ -8,7 +8,7 @@ use scim_core::filter::Filter;
 use scim_core::path::AttributePath;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::{Error, ErrorKind, Result, decode};
-use scim_store::{Applied, Conflict, Content, Hidden, Operation, Query, Record, Start};
+use scim_store::{Applied, Conflict, Content, Hidden, Operation, Query, Record};
 use serde_json::Value;
 
 use super::{MemberChange, content};
@@ -109,14 +109,8 @@ impl Context<'_> {
         let (Some(name), true) = (name, is_group && self.quirks.has(Quirk::UniqueGroupNames)) else {
             return Ok(());
         };
-        let query = Query {
-            resource_type: Arc::clone(resource_type),
-            filter: Some(Filter::parse(&format!("displayName eq {name}"), resource_type)?),
-            sort: None,
-            start: Start::Offset(0),
-            count: 2,
-            total: false,
-        };
+        let filter = Some(Filter::parse(&format!("displayName eq {name}"), resource_type)?);
+        let query = Query { filter, ..Query::all(Arc::clone(resource_type), 2) };
         let page = self.store.query(self.tenant, &query).await.map_err(store_error)?;
         match page.records.into_iter().find(|record| Some(record.id.as_str()) != own_id) {
             None => Ok(()),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use scim_core::filter::Filter;
+use scim_core::key::Key;
 use scim_core::message::{ListWriter, SearchRequest};
 use scim_core::project::Projection;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::sort::Sort;
 use scim_core::{Error, ErrorKind, Result};
-use scim_store::{Edge, Page, Query, Record, Side, Start};
+use scim_store::{Edge, Page, Query, Record, Room, Side, Start};
 
 use crate::context::{Context, store_error};
 use crate::cursor::{Binding, Cursor, Seal};
@@ -26,6 +27,9 @@ pub(crate) enum Scope {
 
 /// Deepest page of a sorted query over several types, which has to be merged in memory.
 const MERGE_LIMIT: usize = 10_000;
+
+/// How many records of such a page are read at a time.
+const FETCHED: usize = 32;
 
 /// Most comparisons in a filter. Clients that look up many resources at once name some hundred.
 const MOST_COMPARISONS: usize = 500;
@@ -247,13 +251,14 @@ fn binding(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Bin
 }
 
 impl Part {
-    fn query(&self, start: Start, count: usize) -> Query {
+    fn query(&self, context: &Context<'_>, start: Start, count: usize) -> Query {
         Query {
             resource_type: Arc::clone(&self.resource_type),
             filter: self.filter.clone(),
             sort: self.sort.clone(),
             start,
             count,
+            bytes: context.settings.max_page_bytes,
             total: true,
         }
     }
@@ -261,7 +266,7 @@ impl Part {
 
 /// A page of a part, and the memberships to show with it.
 async fn page(context: &Context<'_>, part: &Part, start: Start, count: usize) -> Result<(Page, Vec<Edge>)> {
-    let query = part.query(start, count);
+    let query = part.query(context, start, count);
     let Some(side) = part.side else {
         let page = context.store.query(context.tenant, &query).await.map_err(store_error)?;
         return Ok((page, Vec::new()));
@@ -283,9 +288,12 @@ fn ids<'a>(records: impl IntoIterator<Item = &'a Record>) -> Vec<String> {
 /// A page by index: the parts one after the other.
 async fn skip(context: &Context<'_>, parts: &[Part], mut offset: u64, count: usize) -> Result<Found> {
     let mut found = Found::default();
+    let mut is_over = false;
     for (index, part) in parts.iter().enumerate() {
-        let left = count - found.records.len();
+        let left = if is_over { 0 } else { count - found.records.len() };
         let (page, edges) = page(context, part, Start::Offset(offset), left).await?;
+        // Where there is more of this part, there was no room for it.
+        is_over |= page.next.is_some();
         found.edges.extend(edges);
         let total = page.total.unwrap_or(0);
         offset = offset.saturating_sub(total);
@@ -302,7 +310,7 @@ async fn walk(context: &Context<'_>, parts: &[Part], start: Cursor, count: usize
     let mut position = start.position;
     for (index, part) in parts.iter().enumerate() {
         let left = count - found.records.len();
-        let wanted = if index < first { 0 } else { left };
+        let wanted = if index < first || found.next.is_some() { 0 } else { left };
         let from = match position.take_if(|_| index == first) {
             Some(position) => Start::After(position),
             None => Start::Offset(0),
@@ -339,21 +347,25 @@ async fn merge(context: &Context<'_>, parts: &[Part], offset: u64, count: usize)
     let mut keyed = Vec::new();
     let mut total = 0;
     for (index, part) in parts.iter().enumerate() {
-        let query = part.query(Start::Offset(0), depth);
-        let page = context.store.query(context.tenant, &query).await.map_err(store_error)?;
-        total += page.total.unwrap_or(0);
-        for record in page.records {
-            let key = match &part.sort {
-                Some(sort) => sort.key(&record.document()?),
-                None => scim_core::key::Key::absent(),
-            };
-            keyed.push((key, index, record));
+        let mut query = part.query(context, Start::Offset(0), depth);
+        loop {
+            let page = context.store.query(context.tenant, &query).await.map_err(store_error)?;
+            total += page.total.unwrap_or(0);
+            for record in page.records {
+                let key = match &part.sort {
+                    Some(sort) => sort.key(&record.document()?),
+                    None => Key::absent(),
+                };
+                keyed.push((key, record.id, index));
+                query.count -= 1;
+            }
+            let Some(next) = page.next.filter(|_| query.count > 0) else { break };
+            (query.start, query.total) = (Start::After(next), false);
         }
     }
-    keyed
-        .sort_by(|(a, _, left), (b, _, right)| a.compare(b, descending).then_with(|| left.id.cmp(&right.id)));
-    let records: Vec<(usize, Record)> =
-        keyed.into_iter().skip(offset).take(count).map(|(_, index, record)| (index, record)).collect();
+    keyed.sort_by(|(a, left, _), (b, right, _)| a.compare(b, descending).then_with(|| left.cmp(right)));
+    let page = keyed.into_iter().skip(offset).take(count).map(|(_, id, index)| (index, id)).collect();
+    let records = fetch(context, page).await?;
     let mut edges = Vec::new();
     for (index, part) in parts.iter().enumerate().filter(|(_, part)| part.side.is_some()) {
         let of = ids(records.iter().filter(|(part, _)| *part == index).map(|(_, record)| record));
@@ -362,6 +374,24 @@ async fn merge(context: &Context<'_>, parts: &[Part], offset: u64, count: usize)
         }
     }
     Ok(Found { records, edges, total, next: None })
+}
+
+/// The records of a page, as far as it has room for them.
+async fn fetch(context: &Context<'_>, page: Vec<(usize, String)>) -> Result<Vec<(usize, Record)>> {
+    let (mut records, mut room) = (Vec::with_capacity(page.len()), Room::of(context.settings.max_page_bytes));
+    for few in page.chunks(FETCHED) {
+        let ids: Vec<&str> = few.iter().map(|(_, id)| id.as_str()).collect();
+        let found = context.store.get(context.tenant, &ids).await.map_err(store_error)?;
+        for ((index, _), record) in few.iter().zip(found) {
+            // Whoever went meanwhile is not on the page.
+            let Some(record) = record else { continue };
+            if !room.take(record.body.len()) {
+                return Ok(records);
+            }
+            records.push((*index, record));
+        }
+    }
+    Ok(records)
 }
 
 /// Writes the records with their memberships.

@@ -8,7 +8,7 @@ use scim_core::sort::Sort;
 use scim_core::time::Timestamp;
 use scim_store::conformance::{content, wait};
 use scim_store::{
-    AuditEntry, Changeset, CommitError, Committed, MemberDelta, Operation, Query, Start, Store, Tenant,
+    AuditEntry, Changeset, CommitError, Committed, MemberDelta, Operation, Query, Store, Tenant,
 };
 use scim_store_postgres::{Address, Options, PostgresStore};
 use serde_json::{Value, json};
@@ -112,7 +112,7 @@ impl Town {
         let sort = sort
             .split_once(' ')
             .map(|(by, order)| Sort::parse(by, Some(order), &resource_type).expect("a sort"));
-        Query { resource_type, filter, sort, start: Start::Offset(0), count: 10, total: true }
+        Query { filter, sort, total: true, ..Query::all(resource_type, 10) }
     }
 
     /// The round trips since the last call.

@@ -8,7 +8,7 @@ use scim_core::schema::{Registry, ResourceType};
 use scim_core::sort::Sort;
 use scim_core::time::Timestamp;
 use scim_store::conformance::{content, wait};
-use scim_store::{Changeset, CommitError, Committed, MemberDelta, Operation, Query, Start, Store, Tenant};
+use scim_store::{Changeset, CommitError, Committed, MemberDelta, Operation, Query, Store, Tenant};
 use scim_store_sqlite::{Options, SqliteStore};
 use serde_json::{Value, json};
 
@@ -78,7 +78,7 @@ impl Town {
         let sort = sort
             .split_once(' ')
             .map(|(by, order)| Sort::parse(by, Some(order), &resource_type).expect("a sort"));
-        Query { resource_type, filter, sort, start: Start::Offset(0), count: 10, total: true }
+        Query { filter, sort, total: true, ..Query::all(resource_type, 10) }
     }
 
     /// The statements since the last call.

@@ -210,7 +210,7 @@ impl Fixture {
         let sort = sort.split_once(' ').map(|(by, order)| {
             Sort::parse(by, Some(order), &resource_type).unwrap_or_else(|e| panic!("{sort}: {e}"))
         });
-        Query { resource_type, filter, sort, start: Start::Offset(0), count: 1000, total: true }
+        Query { filter, sort, total: true, ..Query::all(resource_type, 1000) }
     }
 
     /// The identifiers that match.

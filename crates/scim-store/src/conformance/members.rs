@@ -152,7 +152,9 @@ fn together(f: &Fixture) {
     ] {
         for (page, count) in [(1000, 1000), (1000, 32), (1000, 2), (1000, 0), (1, 1), (2, 1000), (0, 9)] {
             for side in [Side::Groups, Side::Members] {
-                f.ask_together(&Query { count: page, ..f.query(kind, filter, sort) }, side, count);
+                for bytes in [usize::MAX, 400, 0] {
+                    f.ask_together(&Query { count: page, bytes, ..f.query(kind, filter, sort) }, side, count);
+                }
             }
         }
     }

@@ -15,6 +15,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("pages by offset", offsets),
     Case::new("pages by position, which may be gone", positions),
     Case::new("positions walk every order without loss", walks),
+    Case::new("pages end where the room for bodies does", room),
     Case::new("totals", totals),
     Case::new("types are apart", types),
 ];
@@ -336,6 +337,40 @@ fn walks(f: &Fixture) {
                         query.start = after(next);
                     }
                     assert_eq!(walked, whole, "{filter} {sort} {count}");
+                }
+            }
+        }
+    }
+}
+
+/// A page ends before what has no room on it, wherever its records come from, and the next goes on there.
+fn room(f: &Fixture) {
+    seven(f);
+    let big = json!({ "size": 1, "note": "n".repeat(1000), "displayName": "x1" });
+    device(f, "cc", big);
+    let all = f.ask(&f.query("Device", "", ""));
+    let size = |id: &str| all.records.iter().find(|record| record.id == id).expect("stored").body.len();
+    for filter in ["", "size pr or displayName pr", "displayName ge \"x\"", "displayName eq \"x1\""] {
+        for sort in ["", "size descending", "displayName ascending", "note ascending", "id descending"] {
+            let whole = f.find("Device", filter, sort);
+            for bytes in [0, 100, 250, 1200, usize::MAX] {
+                for total in [false, true] {
+                    let mut query = Query { bytes, total, ..f.query("Device", filter, sort) };
+                    let mut walked: Vec<String> = Vec::new();
+                    loop {
+                        f.ask_together(&query, Side::Groups, 10);
+                        let page = f.ask(&query);
+                        assert_eq!(page.total, total.then_some(whole.len() as u64));
+                        let here: usize = page.records.iter().map(|record| record.body.len()).sum();
+                        let context = format!("{filter} {sort} {bytes}: {:?} after {walked:?}", ids(&page));
+                        assert!(here <= bytes || page.records.len() == 1, "{context}");
+                        walked.extend(ids(&page));
+                        let Some(next) = page.next else { break };
+                        let following = whole.get(walked.len()).expect("one more");
+                        assert!(here + size(following) > bytes, "{context}");
+                        query.start = after(next);
+                    }
+                    assert_eq!(walked, whole, "{filter} {sort} {bytes}");
                 }
             }
         }

@@ -35,8 +35,8 @@ impl State {
             self.show(record, query, &plan, &mut window).map_err(|error| StoreError::Fault(error.into()))?;
         }
         let total = query.total.then(|| known_total.unwrap_or(window.matches()));
-        let (records, next) = window.finish();
-        Ok(Page { records, total, next })
+        let (found, more) = window.finish();
+        Ok(Page::of(query, total, found, more))
     }
 
     /// Shows the window a candidate, if it matches.

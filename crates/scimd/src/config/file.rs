@@ -63,6 +63,7 @@ layer!(Limits {
     max_operations: NonZeroUsize,
     max_results: NonZeroUsize,
     default_count: NonZeroUsize,
+    max_page_bytes: NonZeroUsize,
     max_members: NonZeroUsize,
     cursor_seconds: NonZeroU32,
     request_timeout_seconds: NonZeroU32,

@@ -71,6 +71,7 @@ pub struct Limits {
     pub max_operations: usize,
     pub max_results: usize,
     pub default_count: usize,
+    pub max_page_bytes: usize,
     pub max_members: usize,
     pub cursor_seconds: u32,
     pub request_timeout: Duration,
@@ -193,6 +194,7 @@ impl Config {
         settings.max_operations = self.limits.max_operations;
         settings.max_results = self.limits.max_results;
         settings.default_results = self.limits.default_count;
+        settings.max_page_bytes = self.limits.max_page_bytes;
         settings.max_members = self.limits.max_members;
         settings.cursor_seconds = self.limits.cursor_seconds;
         settings.unknown_members = self.unknown_members;
@@ -238,6 +240,7 @@ impl Config {
             max_operations,
             max_results,
             default_count,
+            max_page_bytes,
             max_members,
             cursor_seconds,
             request_timeout_seconds,
@@ -253,6 +256,7 @@ impl Config {
             max_operations: size(max_operations, service.max_operations),
             max_results,
             default_count: size(default_count, service.default_results.min(max_results)),
+            max_page_bytes: size(max_page_bytes, service.max_page_bytes),
             max_members: size(max_members, service.max_members),
             cursor_seconds: small(cursor_seconds, service.cursor_seconds),
             request_timeout: Duration::from_secs(small(request_timeout_seconds, 30).into()),

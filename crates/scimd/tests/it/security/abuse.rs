@@ -53,6 +53,57 @@ fn row_26_limits_are_enforced_as_advertised() {
     client.post("/Users", &long).refused(413, "");
 }
 
+/// However large the resources are, a page has room for so much of them, and the client goes on after it.
+#[test]
+fn row_26_a_page_has_room_for_so_many_bytes() {
+    let server = Server::start("[limits]\nmax_page_bytes = 100000");
+    let mut client = server.tenant("acme", "generic");
+    for number in 0..9 {
+        let long = json!({ "displayName": "x".repeat(30_000) });
+        client.post("/Users", &user_with(&format!("u{number}"), long)).expect(201);
+        client.post("/Groups", &group(&format!("g{number}"), &[])).expect(201);
+    }
+    let longer = json!({ "displayName": "x".repeat(200_000) });
+    client.post("/Users", &user_with("u9", longer)).expect(201);
+    let found = |list: &Value| list["Resources"].as_array().cloned().unwrap_or_default();
+    for path in
+        ["/Users?count=100", "/Users?sortBy=userName&count=100", "/Users?filter=active+pr+or+userName+pr"]
+    {
+        let list = client.get(path).expect(200);
+        assert_eq!((&list["totalResults"], &list["itemsPerPage"]), (&json!(10), &json!(3)), "{path}");
+        let last = client.get(&format!("{path}&startIndex=10")).expect(200);
+        assert_eq!(found(&last).len(), 1, "{path}: there is always one");
+    }
+    // Over all types, with and without an order: what has no room comes later, and nothing before it.
+    for (path, total) in
+        [("/Users?", 10), ("/?", 19), ("/?sortBy=displayName&", 19), ("/?filter=displayName+pr&", 19)]
+    {
+        let (mut start, mut names) = (1, Vec::new());
+        while start <= total {
+            let list = client.get(&format!("{path}count=100&startIndex={start}")).expect(200);
+            assert_eq!(list["totalResults"], total, "{path}");
+            let page = found(&list);
+            assert!(!page.is_empty() && list.to_string().len() < 300_000, "{path} {start}");
+            start += page.len();
+            names.extend(page.iter().map(id));
+        }
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!((names.len(), all), (total, total), "{path}");
+        if !path.contains("sortBy") {
+            let (mut cursor, mut walked) = (String::new(), 0);
+            loop {
+                let list = client.get(&format!("{path}count=100&cursor={cursor}")).expect(200);
+                walked += found(&list).len();
+                let Some(next) = list["nextCursor"].as_str() else { break };
+                cursor = encode(next);
+            }
+            assert_eq!(walked, total, "{path}");
+        }
+    }
+}
+
 #[test]
 fn row_27_bombs_cost_nothing() {
     let (server, mut client) = Server::with("generic");
