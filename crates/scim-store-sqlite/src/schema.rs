@@ -36,7 +36,8 @@ use crate::error::OpenError;
 /// `SCIM`, so that `file` and we ourselves know the file.
 pub(crate) const APPLICATION_ID: i64 = 0x5343_494D;
 
-/// What leads from each version to the next. A step that was released never changes.
+/// What leads from each version to the next. A step that was released never changes. `legacy_alter_table` is for views
+/// that applications made over `persons`: otherwise SQLite renames nothing as long as one of them leads nowhere.
 pub(crate) const MIGRATIONS: &[&str] = &["
 CREATE TABLE tenant (
     num INTEGER PRIMARY KEY,
@@ -184,6 +185,7 @@ FROM tenant t
 CROSS JOIN person p ON p.tenant = t.num
 CROSS JOIN resource r ON r.tenant = p.tenant AND r.id = p.id;
 ", "
+PRAGMA legacy_alter_table = ON;
 DROP VIEW persons;
 CREATE TABLE new_entry (
     tenant INTEGER NOT NULL,
@@ -220,6 +222,7 @@ INSERT INTO membership SELECT e.num, g.id, g.num, e.since FROM new_edge e CROSS 
     ORDER BY e.num, g.id;
 DROP TABLE edge;
 ALTER TABLE new_edge RENAME TO edge;
+PRAGMA legacy_alter_table = OFF;
 CREATE VIEW persons AS
 SELECT t.name AS tenant, p.id, p.first_name, p.last_name, p.email, p.gender, p.academic_degree, p.language, p.locale,
     CASE p.pick

@@ -98,6 +98,19 @@ fn a_file_of_version_1_becomes_current() {
     assert_eq!(store.check().expect("a check"), [""; 0]);
 }
 
+/// An application may have made views over `persons`, which is away for a moment.
+#[test]
+fn views_of_others_stay() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("scim.db");
+    file_of_version(2, &file, "CREATE VIEW mine AS SELECT id FROM persons WHERE active = 1");
+    let store = SqliteStore::open(&file, Options::default()).expect("opens");
+    assert_eq!(store.check().expect("a check"), [""; 0]);
+    let connection = Connection::open(&file).expect("opens");
+    let count: i64 = connection.query_row("SELECT count(*) FROM mine", (), |row| row.get(0)).expect("a count");
+    assert_eq!(count, 0);
+}
+
 /// What was released stays as it is: a file may have any version.
 #[test]
 fn released_steps_stay() {
