@@ -171,12 +171,14 @@ impl Rewriter<'_> {
             self.push(Value::Object(members));
             return Ok(());
         };
-        let elements = match value.take() {
+        let mut elements = match value.take() {
             Value::Array(elements) => elements,
             single => vec![single],
         };
         let mut conditions = Vec::with_capacity(elements.len());
-        for (position, element) in elements.iter().enumerate() {
+        for (position, element) in elements.iter_mut().enumerate() {
+            // What it is found by is what `add` has made of it.
+            shape::rewrite_element(target.attribute(), element, self.quirks);
             let condition = condition(target.attribute(), element).ok_or_else(|| {
                 let explanation = format!("element {} of what to remove from `{target}`", position + 1);
                 Error::new(ErrorKind::InvalidValue, format!("{explanation} has no `value` to find it by"))

@@ -1,10 +1,13 @@
-//! `docs/quirks.md`, which is written from the quirks themselves.
+//! What Entra ID and Okta may write differently, and `docs/quirks.md`, which is written from the quirks themselves.
 
 use std::fmt::Write;
 use std::path::Path;
 
 use scim_service::directory::Idp;
 use scim_service::quirk::Quirk;
+use serde_json::{Value, json};
+
+use crate::world::World;
 
 const HEAD: &str = "\
 # Quirks
@@ -39,4 +42,39 @@ fn quirks_are_documented() {
     }
     let written = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(written == document(), "run `UPDATE_DOCS=1 cargo test -p scim-service quirks`");
+}
+
+/// The resource after one operation, or why there is none.
+fn after(world: &World, path: &str, operation: &Value) -> Result<Value, String> {
+    let answer = world.patch(path, &json!([operation]));
+    match answer.status.as_u16() {
+        200 | 204 => Ok(world.get(path).body),
+        400 => Err(answer.body["detail"].as_str().unwrap_or_default().to_owned()),
+        other => panic!("{operation}: {other} {}", answer.body),
+    }
+}
+
+#[test]
+fn what_add_accepts_remove_removes() {
+    for (idps, list, sent) in [
+        ([Idp::Entra, Idp::Okta], "phoneNumbers", json!({"type": "work", "value": 5_551_234})),
+        ([Idp::Entra, Idp::Okta], "addresses", json!({"type": "work", "primary": "True"})),
+        ([Idp::Entra, Idp::Okta], "addresses", json!({"Type": "work", "PostalCode": 2611})),
+        ([Idp::Entra, Idp::Okta], "x509Certificates", json!({"value": 1234, "primary": "false"})),
+        ([Idp::Entra, Idp::Entra], "roles", json!(4711)),
+        ([Idp::Entra, Idp::Entra], "roles", json!({"value": "R", "displayName": "r", "primary": "1-648"})),
+    ] {
+        for idp in idps {
+            let world = World::new(idp);
+            let path = format!("/Users/{}", world.user("ada"));
+            let stays = match list {
+                "addresses" => json!({"type": "other", "country": "NL"}),
+                _ => json!({"type": "other", "value": "AAAA"}),
+            };
+            let with = |op: &str, value: Value| json!({"op": op, "path": list, "value": value});
+            after(&world, &path, &with("add", json!([stays, sent]))).expect("added");
+            let left = after(&world, &path, &with("remove", json!([sent]))).expect("removed");
+            assert_eq!(left[list], json!([stays]), "{idp} {sent}");
+        }
+    }
 }
