@@ -10,8 +10,8 @@
 use percent_encoding::percent_decode_str;
 use scim_core::filter::{PathExpression, ResolvedPath};
 use scim_core::path::{AttributePath, Named};
-use scim_core::schema::{Attribute, ResourceType, Type};
-use scim_core::{Error, ErrorKind, Result};
+use scim_core::schema::{Mutability, ResourceType, Type};
+use scim_core::{Error, ErrorKind, Result, decode};
 use serde_json::{Map, Value, json};
 
 use super::schemas::correct_urn;
@@ -155,7 +155,9 @@ impl Rewriter<'_> {
     fn remove(&mut self, mut members: Map<String, Value>, path: &str) -> Result<()> {
         let target = match self.resolve(path) {
             Some(ResolvedPath::Plain(Named::Attribute(target)))
-                if target.sub().is_none() && target.attribute().is_multi_valued() =>
+                if target.sub().is_none()
+                    && target.attribute().is_multi_valued()
+                    && target.attribute().mutability() != Mutability::ReadOnly =>
             {
                 target
             }
@@ -171,20 +173,20 @@ impl Rewriter<'_> {
             self.push(Value::Object(members));
             return Ok(());
         };
-        let mut elements = match value.take() {
+        let elements = match value.take() {
             Value::Array(elements) => elements,
             single => vec![single],
         };
         let mut conditions = Vec::with_capacity(elements.len());
-        for (position, element) in elements.iter_mut().enumerate() {
-            // What it is found by is what `add` has made of it.
-            shape::rewrite_element(target.attribute(), element, self.quirks);
-            let condition = condition(target.attribute(), element).ok_or_else(|| {
-                let explanation = format!("element {} of what to remove from `{target}`", position + 1);
-                Error::new(ErrorKind::InvalidValue, format!("{explanation} has no `value` to find it by"))
-                    .remedy("name each by its `value`, as in `[{\"value\": \"…\"}]`")
-                    .at(&target)
-            })?;
+        for (position, element) in elements.into_iter().enumerate() {
+            let place = format!("element {} of what to remove from `{target}`", position + 1);
+            let condition = condition(&target, element, self.quirks)
+                .map_err(|error| error.context(&place))?
+                .ok_or_else(|| {
+                    Error::new(ErrorKind::InvalidValue, format!("{place} has no `value` to find it by"))
+                        .remedy("name each by its `value`, as in `[{\"value\": \"…\"}]`")
+                        .at(&target)
+                })?;
             conditions.push(condition);
         }
         for some in conditions.chunks(VALUES_IN_A_PATH) {
@@ -335,23 +337,37 @@ fn twin(members: &Map<String, Value>) -> Option<&str> {
     })
 }
 
-/// What an element that is to be removed is found by: its `value`, or all that is given of it if its kind has none.
-fn condition(attribute: &Attribute, element: &Value) -> Option<String> {
-    let term = |name: &str, value: &Value| match value {
-        Value::String(text) if text.is_empty() => None,
-        Value::String(_) | Value::Bool(_) | Value::Number(_) => Some(format!("{name} eq {value}")),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    };
-    let Value::Object(members) = element else { return term("value", element) };
-    let value = members.iter().find(|(name, _)| name.eq_ignore_ascii_case("value"));
-    if attribute.sub_attribute("value").is_some() {
-        return value.and_then(|(_, value)| term("value", value));
+/// What an element that is to be removed is found by: its `value`, or all that is given of it if its kind has none. The
+/// element is read as `add` reads it, so that nothing is left out that would have told it from others.
+fn condition(target: &AttributePath, mut element: Value, quirks: Quirks) -> Result<Option<String>> {
+    let attribute = target.attribute();
+    let has_value = attribute.sub_attribute("value").is_some();
+    match &mut element {
+        Value::Object(members) if has_value => members.retain(|name, _| name.eq_ignore_ascii_case("value")),
+        Value::String(_) | Value::Number(_) if has_value => element = json!({ "value": element }),
+        _ => {}
     }
-    let terms: Vec<String> = members
-        .iter()
-        .filter_map(|(name, value)| term(attribute.sub_attribute(name)?.name(), value))
-        .collect();
-    (!terms.is_empty()).then(|| format!("({})", terms.join(" and ")))
+    shape::rewrite_element(attribute, &mut element, quirks);
+    let terms = match decode::element(attribute, &element, target)? {
+        Some(Value::Object(members)) => members.iter().flat_map(|(name, value)| terms(name, value)).collect(),
+        Some(value) => terms("value", &value),
+        None => Vec::new(),
+    };
+    Ok(match terms.as_slice() {
+        [] => None,
+        [term] => Some(term.clone()),
+        _ => Some(format!("({})", terms.join(" and "))),
+    })
+}
+
+/// The comparisons that decoded values make. Empty text tells nothing apart.
+fn terms(name: &str, value: &Value) -> Vec<String> {
+    let values = match value {
+        Value::Array(values) => values.as_slice(),
+        single => std::slice::from_ref(single),
+    };
+    let meant = values.iter().filter(|value| value.as_str() != Some(""));
+    meant.map(|value| format!("{name} eq {value}")).collect()
 }
 
 /// Whether a value means "none": `""`, or a complex value whose `value` is that. The empty parts of another complex value

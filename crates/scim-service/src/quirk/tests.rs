@@ -196,6 +196,22 @@ fn what_cannot_be_found_is_not_removed_silently() {
 }
 
 #[test]
+fn a_remove_that_is_refused_is_about_what_was_sent() {
+    let registry = Registry::builtin().expect("built in");
+    let user = registry.endpoint("Users").expect("User");
+    let quirks = Quirks::NONE.with(Quirk::RemoveByValue);
+    for value in [json!([{"type": "work", "value": 5_551_234}]), json!([5_551_234])] {
+        let mut body = json!({"Operations": [{"op": "remove", "path": "phoneNumbers", "value": value}]});
+        let error = rewrite_patch(&mut body, "own", user, quirks).expect_err("a number is no text");
+        assert_eq!(
+            error.detail(),
+            "operation 1: element 1 of what to remove from `phoneNumbers`: `phoneNumbers.value` must be a string, \
+             not a number; put the value in quotes"
+        );
+    }
+}
+
+#[test]
 fn operations_keep_the_number_that_the_client_gave_them() {
     let registry = Registry::builtin().expect("built in");
     let user = registry.endpoint("Users").expect("User");

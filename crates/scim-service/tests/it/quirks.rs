@@ -78,3 +78,76 @@ fn what_add_accepts_remove_removes() {
         }
     }
 }
+
+#[test]
+fn a_remove_that_lists_what_is_not_understood_takes_nothing_away() {
+    let address = json!({"type": "work", "locality": "Delft"});
+    for idp in [Idp::Entra, Idp::Okta] {
+        let world = World::new(idp);
+        let path = format!("/Users/{}", world.user("ada"));
+        after(&world, &path, &json!({"op": "add", "path": "addresses", "value": [address]})).expect("added");
+        for (list, sent, expected) in [
+            (
+                "addresses",
+                json!({"type": "work", "town": "Delft"}),
+                "`town` is not a sub-attribute of `addresses`; it has `formatted`, `streetAddress`, `locality`, \
+                 `region`, `postalCode`, `country`, `type`, `primary`",
+            ),
+            (
+                "addresses",
+                json!({"type": "work", "localty": "Delft"}),
+                "`localty` is not a sub-attribute of `addresses`; did you mean `locality`?",
+            ),
+            (
+                "addresses",
+                json!({"type": "work", "locality": {"value": "Delft"}}),
+                "`addresses.locality` must be a string, not an object; send the text itself",
+            ),
+            (
+                "addresses",
+                json!({"type": "work", "Type": "home"}),
+                "`Type` and `type` are the same attribute of addresses; send it once",
+            ),
+            (
+                "addresses",
+                json!("work"),
+                "`addresses` must be an object, not a string; name the sub-attribute, as in `{\"formatted\": …}`",
+            ),
+            (
+                "emails",
+                json!({"value": {"value": "a@x"}}),
+                "`emails.value` must be a string, not an object; send the text itself",
+            ),
+        ] {
+            let remove = json!({"op": "remove", "path": list, "value": [sent]});
+            let refused = after(&world, &path, &remove).expect_err("refused");
+            let place = format!("operation 1: element 1 of what to remove from `{list}`");
+            assert_eq!(refused, format!("{place}: {expected}"), "{idp} {sent}");
+            assert_eq!(world.get(&path).body["addresses"], json!([address]), "{idp} {sent}");
+        }
+        let groups = json!({"op": "remove", "path": "groups", "value": [{"value": "g"}]});
+        let refused = after(&world, &path, &groups).expect_err("refused");
+        assert_eq!(refused, "operation 1: `groups` is read-only; leave it out: only the server sets it");
+    }
+}
+
+#[test]
+fn what_is_sent_beside_a_value_to_remove_is_ignored() {
+    for idp in [Idp::Entra, Idp::Okta] {
+        let world = World::new(idp);
+        let ada = world.user("ada");
+        for beside in [
+            json!({"$ref": null}),
+            json!({"$ref": "", "display": 1, "type": ""}),
+            json!({"display": "ada", "active": "True", "userName": "ada"}),
+        ] {
+            let path = format!("/Groups/{}", world.group("crew", &[&ada]));
+            let mut member = beside.clone();
+            member["value"] = json!(ada);
+            let remove = json!({"op": "remove", "path": "members", "value": [member]});
+            let left = after(&world, &path, &remove).expect("removed");
+            assert_eq!(left["members"], json!([]), "{idp} {beside}");
+            world.request("DELETE", &path, &Value::Null);
+        }
+    }
+}
