@@ -66,7 +66,11 @@ fn upserting(operation: Operation, document: &Document) -> Operation {
         (Some(sub), value) => {
             element.insert(sub.name().to_owned(), value.clone());
         }
-        (None, Value::Object(members)) => element.extend(members.clone()),
+        (None, Value::Object(members)) => {
+            // What the client itself names twice is left to be refused.
+            element.retain(|implied, _| !members.keys().any(|name| name.eq_ignore_ascii_case(implied)));
+            element.extend(members.clone());
+        }
         (None, _) => return operation,
     }
     adding(&operation, path.clone(), element)

@@ -151,3 +151,17 @@ fn what_is_sent_beside_a_value_to_remove_is_ignored() {
         }
     }
 }
+
+#[test]
+fn an_element_that_is_made_has_each_attribute_once_whatever_its_case() {
+    let world = World::new(Idp::Entra);
+    let path = format!("/Users/{}", world.user("ada"));
+    let add = |value: Value| json!({"op": "Add", "path": "emails[type eq \"work\"]", "value": value});
+    let twice = after(&world, &path, &add(json!({"Type": "work", "type": "work", "value": "a@b.c"})));
+    assert!(twice.expect_err("the client says it twice").contains("are the same attribute"));
+    for _ in ["made", "found"] {
+        let sent = add(json!({"Type": "work", "Value": "a@b.c"}));
+        let user = after(&world, &path, &sent).expect("understood");
+        assert_eq!(user["emails"], json!([{"type": "work", "value": "a@b.c"}]));
+    }
+}
