@@ -122,16 +122,24 @@ impl Rewriter<'_> {
         }
     }
 
-    /// The path with what is wrong about its spelling put right. One that leads somewhere as it is stays.
+    /// The path with what is wrong about its spelling put right. One that leads somewhere without being decoded, if only
+    /// by other quirks, is not encoded.
     fn plain_path(&self, path: &str) -> Option<String> {
-        let mut plain = path.to_owned();
+        let mut plain = self.spelt(path);
         if self.has(Quirk::EncodedPaths)
             && (path.starts_with('/') || path.contains('%'))
-            && self.resolve(path).is_none()
+            && self.resolve(&plain).is_none()
+            && rewrite_path(&plain, self.resource_type, self.quirks).is_none()
         {
-            plain = plain.strip_prefix('/').unwrap_or(&plain).to_owned();
-            plain = percent_decode_str(&plain).decode_utf8().ok()?.into_owned();
+            let encoded = path.strip_prefix('/').unwrap_or(path);
+            plain = self.spelt(&percent_decode_str(encoded).decode_utf8().ok()?);
         }
+        (plain != path).then_some(plain)
+    }
+
+    /// The path with the names that it should have.
+    fn spelt(&self, path: &str) -> String {
+        let mut plain = path.to_owned();
         if self.has(Quirk::MisspeltUrns)
             && let Some((urn, attribute)) = plain.rsplit_once(':')
             && let Some(correct) = correct_urn(urn, self.resource_type)
@@ -144,7 +152,7 @@ impl Rewriter<'_> {
         {
             plain = format!("{list}].display");
         }
-        (plain != path).then_some(plain)
+        plain
     }
 
     fn resolve(&self, path: &str) -> Option<ResolvedPath> {

@@ -165,3 +165,20 @@ fn an_element_that_is_made_has_each_attribute_once_whatever_its_case() {
         assert_eq!(user["emails"], json!([{"type": "work", "value": "a@b.c"}]));
     }
 }
+
+#[test]
+fn a_path_that_only_a_quirk_understands_is_not_decoded() {
+    let world = World::new(Idp::Entra);
+    let path = format!("/Users/{}", world.user("ada"));
+    let roles = json!([{"value": "R%2FD", "primary": true}, {"value": "R/D"}]);
+    after(&world, &path, &json!({"op": "Add", "path": "roles", "value": roles})).expect("added");
+    for (sub, name) in [("display", "x"), ("displayName", "y")] {
+        let target = format!("roles[primary eq \"True\" and value eq \"R%2FD\"].{sub}");
+        let user = after(&world, &path, &json!({"op": "Add", "path": target, "value": name})).expect("found");
+        let expected = json!([{"value": "R%2FD", "primary": true, "display": name}, {"value": "R/D"}]);
+        assert_eq!(user["roles"], expected, "{sub}");
+    }
+    let encoded = "/roles%5Bprimary%20eq%20%22True%22%5D.displayName";
+    let user = after(&world, &path, &json!({"op": "Add", "path": encoded, "value": "z"})).expect("found");
+    assert_eq!(user["roles"][0]["display"], "z");
+}
