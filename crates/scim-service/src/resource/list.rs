@@ -6,6 +6,7 @@ use http::StatusCode;
 use scim_core::filter::Filter;
 use scim_core::key::Key;
 use scim_core::message::{ListWriter, SearchRequest};
+use scim_core::path::AttributePath;
 use scim_core::project::Projection;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::sort::Sort;
@@ -135,7 +136,7 @@ fn parts(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Resul
             Err(error) => return Err(error.of_kind(ErrorKind::InvalidValue)),
         };
         if let Some(sort) = &sort
-            && is_derived(&sort.path.to_string())
+            && (is_of_membership(&sort.path, resource_type) || is_derived(&sort.path.to_string()))
         {
             return Err(Error::new(ErrorKind::InvalidValue, format!("`{}` cannot be sorted by", sort.path))
                 .remedy("it is put together when a resource is read"));
@@ -209,6 +210,15 @@ fn check_filter(filter: &Filter, resource_type: &ResourceType) -> Result<()> {
                 .remedy(format!("it is put together when a resource is read{instead}")))
         }
     }
+}
+
+/// Whether it is about memberships. Filters know them from the index; documents, which are sorted, have none.
+fn is_of_membership(path: &AttributePath, resource_type: &ResourceType) -> bool {
+    let list = resource_type.membership().map(|membership| match membership {
+        Membership::Group => "members",
+        Membership::Member => "groups",
+    });
+    path.urn().is_none() && list == Some(path.attribute().name())
 }
 
 fn is_derived(path: &str) -> bool {

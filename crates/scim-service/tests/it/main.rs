@@ -4,6 +4,7 @@
 
 mod anything;
 mod import;
+mod memberships;
 mod policy;
 mod protocol;
 mod quirks;
