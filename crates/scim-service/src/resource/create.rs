@@ -63,7 +63,7 @@ impl Context<'_> {
         id: String,
     ) -> Result<Planned> {
         rewrite_resource(&mut body, resource_type, self.quirks);
-        MemberChange::check_sent(&body, resource_type)?;
+        MemberChange::prepare_sent(&mut body, resource_type)?;
         let decode::Decoded { mut document, hidden } = decode::resource(&body, resource_type)?;
         let is_account = resource_type.membership() == Some(Membership::Member);
         if is_account && resource_type.attribute("active").is_some() {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use scim_core::document::Document;
 use scim_core::filter::{Comparison, Filter, Operand, Operator};
-use scim_core::patch::{Operation, Target, Verb};
+use scim_core::patch::{Operation, Patch, Target, Verb};
 use scim_core::schema::{Attribute, Membership, ResourceType};
 use scim_core::{Error, ErrorKind, Result, decode};
 use scim_store::{MemberDelta, UnknownMembers};
@@ -41,16 +41,26 @@ impl MemberChange {
         Ok(change)
     }
 
-    /// Refuses a resource with members that name nobody. Decoding would leave them out as empty, and so take members out
-    /// of a group whose client meant to set them.
-    pub(crate) fn check_sent(body: &Value, resource_type: &ResourceType) -> Result<()> {
+    /// Prepares the members of a resource that is sent whole. Those that name nobody are refused: decoding would leave them
+    /// out as empty, and so take members out of a group whose client meant to set them.
+    pub(crate) fn prepare_sent(body: &mut Value, resource_type: &ResourceType) -> Result<()> {
+        let (Some(Membership::Group), Value::Object(sent)) = (resource_type.membership(), body) else {
+            return Ok(());
+        };
+        let Some(attribute) = resource_type.attribute("members") else { return Ok(()) };
         let is_members = |name: &str| name.eq_ignore_ascii_case("members");
-        match (resource_type.membership(), body) {
-            (Some(Membership::Group), Value::Object(sent)) => sent
-                .iter()
-                .filter(|(name, _)| is_members(name))
-                .try_for_each(|(_, members)| check_named(members)),
-            _ => Ok(()),
+        sent.iter_mut().filter(|(name, _)| is_members(name)).try_for_each(|(_, members)| {
+            pare(attribute, members);
+            check_named(members)
+        })
+    }
+
+    /// Prepares the members that a PATCH brings along.
+    pub(crate) fn prepare_patch(patch: &mut Patch, resource_type: &ResourceType) {
+        for operation in patch.operations.iter_mut().filter(|step| Self::concerns(step, resource_type)) {
+            if let (Target::Attribute(path), Some(members)) = (&operation.target, &mut operation.value) {
+                pare(path.attribute(), members);
+            }
         }
     }
 
@@ -200,6 +210,18 @@ fn ids(members: &Value) -> Result<Vec<String>> {
             _ => Err(nameless()),
         })
         .collect()
+}
+
+/// Takes away what is sent beside who a member is. That is the server's to say, so it may be anything.
+fn pare(attribute: &Attribute, members: &mut Value) {
+    let elements = match members {
+        Value::Array(elements) => elements.as_mut_slice(),
+        single => std::slice::from_mut(single),
+    };
+    for member in elements.iter_mut().filter_map(Value::as_object_mut) {
+        // Names that a member does not have stay, to be refused.
+        member.retain(|name, _| attribute.sub_attribute(name).is_none_or(|sub| sub.name() == "value"));
+    }
 }
 
 /// Every member that is sent must say who it is.

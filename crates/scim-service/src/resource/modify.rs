@@ -83,14 +83,16 @@ impl Context<'_> {
     fn decode_patch(&self, resource_type: &ResourceType, id: &str, body: &mut Value) -> Result<Patch> {
         let nothing_before = is_empty(body);
         let origins = rewrite_patch(body, id, resource_type, self.quirks)?;
-        Ok(match origins {
+        let mut patch = match origins {
             // Quirks have shown that the request asks for nothing.
             Some(_) if is_empty(body) && !nothing_before => Patch { operations: Vec::new() },
             Some(origins) => Patch::decode_numbered(body, resource_type, |position| {
                 origins.get(position).copied().unwrap_or(position)
             })?,
             None => Patch::decode(body, resource_type)?,
-        })
+        };
+        MemberChange::prepare_patch(&mut patch, resource_type);
+        Ok(patch)
     }
 
     /// The change to the members, if that is all that the patch asks for and it can be known without reading.

@@ -27,7 +27,7 @@ impl Context<'_> {
         precondition: &Precondition,
     ) -> Result<Record> {
         rewrite_resource(&mut body, resource_type, self.quirks);
-        MemberChange::check_sent(&body, resource_type)?;
+        MemberChange::prepare_sent(&mut body, resource_type)?;
         let decode::Decoded { mut document, hidden } = decode::resource(&body, resource_type)?;
         let members = MemberChange::of_document(&mut document, resource_type)?;
         let members = members.into_delta(self.unknown_members);
