@@ -85,7 +85,8 @@ quirks! {
     EmptyClears = "empty-clears" for [Entra];
     /// Paths as keys of a value without path: `{"op": "replace", "value": {"name.givenName": "Ada"}}`.
     DottedKeys = "dotted-keys" for [Entra];
-    /// A `remove` that lists what goes: `{"op": "Remove", "path": "members", "value": [{"value": "26118915"}]}`.
+    /// A `remove` that lists what goes, read as `add` reads it: `{"op": "Remove", "path": "members", "value": [{"value":
+    /// "26118915"}]}`.
     RemoveByValue = "remove-by-value" for [Entra, Okta];
     /// The resource's own `id` in a value without path: `{"op": "replace", "value": {"id": …, "displayName": …}}`.
     EchoedId = "echoed-id" for [Entra, Okta];
