@@ -17,8 +17,12 @@ use serde_json::{Map, Value, json};
 use super::schemas::correct_urn;
 use super::{Quirk, Quirks, rewrite_path, shape};
 
-/// Most values that one rewritten `remove` names, so that its path stays short.
+/// Most values that one rewritten `remove` names, so that its path stays short. Where one is
+/// [`LONG`], each has a path of its own.
 const VALUES_IN_A_PATH: usize = 50;
+
+/// From how many bytes on a value is long.
+const LONG: usize = 1000;
 
 /// Rewrites the body of a PATCH of the resource `id`. Returns of each operation that is in it then, from which one of the
 /// request it came.
@@ -197,7 +201,8 @@ impl Rewriter<'_> {
                 })?;
             conditions.push(condition);
         }
-        for some in conditions.chunks(VALUES_IN_A_PATH) {
+        let any_is_long = conditions.iter().any(|condition| condition.len() >= LONG);
+        for some in conditions.chunks(if any_is_long { 1 } else { VALUES_IN_A_PATH }) {
             self.push_remove(&format!("{path}[{}]", some.join(" or ")));
         }
         Ok(())

@@ -182,3 +182,15 @@ fn a_path_that_only_a_quirk_understands_is_not_decoded() {
     let user = after(&world, &path, &json!({"op": "Add", "path": encoded, "value": "z"})).expect("found");
     assert_eq!(user["roles"][0]["display"], "z");
 }
+
+#[test]
+fn long_values_are_removed_as_well_as_short_ones() {
+    let world = World::new(Idp::Entra);
+    let path = format!("/Users/{}", world.user("ada"));
+    let certificate = |first: &str| json!({"value": format!("{first}{}", "AAAA".repeat(1000))});
+    let certificates: Vec<Value> = ('A'..='T').map(|first| certificate(&format!("{first}AAA"))).collect();
+    let with = |op: &str, value: &[Value]| json!({"op": op, "path": "x509Certificates", "value": value});
+    after(&world, &path, &with("add", &certificates)).expect("added");
+    let left = after(&world, &path, &with("remove", &certificates[1..])).expect("removed");
+    assert_eq!(left["x509Certificates"], json!(certificates[..1]));
+}
