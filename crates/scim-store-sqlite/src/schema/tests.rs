@@ -107,7 +107,8 @@ fn views_of_others_stay() {
     let store = SqliteStore::open(&file, Options::default()).expect("opens");
     assert_eq!(store.check().expect("a check"), [""; 0]);
     let connection = Connection::open(&file).expect("opens");
-    let count: i64 = connection.query_row("SELECT count(*) FROM mine", (), |row| row.get(0)).expect("a count");
+    let count: i64 =
+        connection.query_row("SELECT count(*) FROM mine", (), |row| row.get(0)).expect("a count");
     assert_eq!(count, 0);
 }
 
