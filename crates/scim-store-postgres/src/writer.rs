@@ -398,18 +398,21 @@ impl Desk {
 
 /// Finds out about transactions whose end is not known, under the lock of a tenant in the state `last`: the answers of one
 /// that was committed. Those that were not, and cannot be any more, are in doubt no longer.
+///
+/// The last comes first: where it took the place of a guess, both may have made the same entry, and it is its own unless
+/// it was not committed.
 async fn settle(
     lent: &Lent,
     tenant: &str,
     last: &str,
     doubts: &mut Vec<Doubt>,
 ) -> Result<Option<Vec<Answer>>, Failed> {
-    let mut index = 0;
-    while let Some(Doubt { evidence, .. }) = doubts.get(index) {
+    for index in (0..doubts.len()).rev() {
+        let Some(Doubt { evidence, .. }) = doubts.get(index) else { continue };
         match is_committed(lent, tenant, last, evidence).await? {
             Some(true) => return Ok(Some(doubts.swap_remove(index).answers)),
             Some(false) => drop(doubts.remove(index)),
-            None => index += 1,
+            None => {}
         }
     }
     Ok(None)

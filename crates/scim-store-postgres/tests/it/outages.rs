@@ -1,14 +1,14 @@
 //! The database goes away: between calls, before a commit, while one is on its way, and for good.
 
 use std::pin::Pin;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use scim_store::conformance::wait;
-use scim_store::{CommitError, Committed, Pending, Store, StoreError};
+use scim_store::{Changeset, CommitError, Committed, Pending, Store, StoreError};
 use scim_store_postgres::{Options, PostgresStore};
 
-use crate::cluster::{Cluster, Database, superuser_of};
+use crate::cluster::{Cluster, Database, Session, superuser_of};
 use crate::people::{Town, a_tenant, acme};
 use crate::proxy::{Mode, Proxy};
 
@@ -31,18 +31,35 @@ fn confident(proxy: &Proxy) -> Town {
     town
 }
 
+type Waiting<'a> = Pending<'a, Committed, CommitError>;
+
+fn poll(commit: &mut Waiting<'_>) -> Poll<Result<Committed, CommitError>> {
+    Pin::new(commit).poll(&mut Context::from_waker(Waker::noop()))
+}
+
 /// Begins a commit and leaves it where its last statements wait for a lock, until the session is told to let go.
-fn begin<'a>(town: &'a Town, id: &str) -> (Pending<'a, Committed, CommitError>, crate::cluster::Session) {
+fn begin<'a>(town: &'a Town, id: &str) -> (Waiting<'a>, Session) {
+    begin_with(town, town.user(id))
+}
+
+fn begin_with(town: &Town, changeset: Changeset) -> (Waiting<'_>, Session) {
     let other = superuser_of(&town.database);
     other.run("BEGIN; LOCK TABLE scim.change IN ACCESS EXCLUSIVE MODE");
-    let mut commit = town.store.commit(a_tenant(), town.user(id));
-    assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    let sql =
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while town.database.run(sql).is_empty() {
+    let mut commit = town.store.commit(a_tenant(), changeset);
+    assert!(poll(&mut commit).is_pending());
+    until_waiting(town, "wait_event_type = 'Lock'");
+    (commit, other)
+}
+
+/// Waits until a connection waits for this, and gives its process.
+fn until_waiting(town: &Town, what: &str) -> String {
+    let sql = format!("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND {what}");
+    loop {
+        if let Some(process) = town.database.run(&sql).pop() {
+            return process;
+        }
         std::thread::yield_now();
     }
-    (commit, other)
 }
 
 fn changes(town: &Town) -> Vec<String> {
@@ -138,10 +155,10 @@ fn a_guess_that_was_lost_is_not_taken_for_what_another_server_wrote() {
 }
 
 /// Begins a guess that the network keeps for itself.
-fn begin_late<'a>(town: &'a Town, proxy: &Proxy) -> Pending<'a, Committed, CommitError> {
+fn begin_late<'a>(town: &'a Town, proxy: &Proxy) -> Waiting<'a> {
     proxy.set(Mode::Keep);
     let mut commit = town.store.commit(a_tenant(), town.user("u1"));
-    assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(poll(&mut commit).is_pending());
     proxy.until_kept();
     commit
 }
@@ -178,6 +195,60 @@ fn a_guess_that_comes_late_is_found() {
     is_there_once(&town);
 }
 
+/// A guess is lost, and so is the answer to what was done in its place, which does not come to the same: the answers are those
+/// of what was done.
+#[test]
+fn a_guess_is_not_taken_for_what_was_done_in_its_place() {
+    let proxy = Proxy::new(None);
+    let town = town(&proxy, Options::default());
+    let another = PostgresStore::open(&town.database.address(), Options::default()).expect("opens");
+    wait(another.commit(a_tenant(), town.user("b"))).expect("created");
+    for id in ["second", "third"] {
+        town.commit(town.user(id)).expect("created");
+    }
+    // Whoever creates one of these waits.
+    let held = |id: &str| {
+        let session = superuser_of(&town.database);
+        session.run(&format!(
+            "BEGIN; INSERT INTO scim.resource (tenant, id, type, version, created, modified, label, body, entries)
+                SELECT tenant, '{id}', type, version, created, modified, label, body, entries
+                FROM scim.resource WHERE id = 'first'"
+        ));
+        session
+    };
+    let (first, second) = (held("dummy"), held("a"));
+    let mut dummy = town.store.commit(a_tenant(), town.user("dummy"));
+    assert!(poll(&mut dummy).is_pending());
+    until_waiting(&town, "wait_event_type = 'Lock'");
+    // They wait for it together, and so share a transaction. The second is refused by whoever looks.
+    let mut batch = ["a", "b"].map(|id| town.store.commit(a_tenant(), town.user(id)));
+    assert!(batch.iter_mut().all(|commit| poll(commit).is_pending()));
+    first.run("ROLLBACK");
+    wait(dummy).expect("created");
+    let guess = until_waiting(&town, "wait_event_type = 'Lock'");
+    town.database.run(KILL);
+    until_waiting(&town, &format!("wait_event_type = 'Lock' AND pid <> {guess}"));
+    proxy.set(Mode::Swallow);
+    second.run("ROLLBACK");
+    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 6").is_empty() {
+        std::thread::yield_now();
+    }
+    proxy.cut();
+    let outcomes = batch.map(|commit| wait(commit).is_ok());
+    assert_eq!(outcomes, [true, false]);
+    assert_eq!(changes(&town), ["first", "b", "second", "third", "dummy", "a"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+fn is_unknown(outcome: &Result<Committed, CommitError>) -> bool {
+    match outcome {
+        Err(CommitError::Store(StoreError::Unavailable(why))) => {
+            why.to_string().starts_with("the outcome is unknown")
+        }
+        _ => false,
+    }
+}
+
 /// Nobody can tell: the caller is told so.
 #[test]
 fn an_outcome_that_cannot_be_found_out_is_unknown() {
@@ -186,12 +257,8 @@ fn an_outcome_that_cannot_be_found_out_is_unknown() {
     let (commit, other) = begin(&town, "u1");
     proxy.set(Mode::Away);
     other.run("COMMIT");
-    match wait(commit) {
-        Err(CommitError::Store(StoreError::Unavailable(why))) => {
-            assert!(why.to_string().starts_with("the outcome is unknown"), "{why}");
-        }
-        outcome => panic!("{outcome:?}"),
-    }
+    let outcome = wait(commit);
+    assert!(is_unknown(&outcome), "{outcome:?}");
     // Whatever became of it, reads are refused while the database is away, and go on afterwards.
     assert!(matches!(wait(town.store.get(&acme(), &["u1"])), Err(StoreError::Unavailable(_))));
     proxy.set(Mode::Forward);
