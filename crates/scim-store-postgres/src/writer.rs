@@ -11,6 +11,9 @@
 //! holds the tenant's lock by then, so that one whose number is known is over. Of a guess the number is lost with the
 //! answer, and it may still be on its way. But as long as the tenant's row is as it was, it has not been committed, and
 //! once others have written the row, it cannot be: if it was, there is an entry of the audit trail that tells.
+//!
+//! What is found to be committed may have lost its connection while it waited for a standby. It is not acknowledged before
+//! the transaction that found it is committed too, behind it.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -340,9 +343,10 @@ impl Desk {
         let Some(Locked { mut row, last, number, mark }) = locked else {
             return Err(corrupt("a tenant cannot be locked"));
         };
-        if let Some(answers) = settle(&lent, &name, &last, doubts).await? {
-            let _ = lent.end("ROLLBACK", Vec::new()).await;
-            return Ok(Attempt::Done(answers));
+        if let Some(index) = settle(&lent, &name, &last, doubts).await? {
+            // A standby may not have it yet. This one has locked the row, which is in the log behind it, and waits for both.
+            lent.end("COMMIT", Vec::new()).await?;
+            return Ok(Attempt::Done(doubts.swap_remove(index).answers));
         }
         // Whoever has written to the tenant in between has made it another.
         let memory = memory.filter(|memory| memory.mark == last);
@@ -396,8 +400,8 @@ impl Desk {
     }
 }
 
-/// Finds out about transactions whose end is not known, under the lock of a tenant in the state `last`: the answers of one
-/// that was committed. Those that were not, and cannot be any more, are in doubt no longer.
+/// Finds out about transactions whose end is not known, under the lock of a tenant in the state `last`: which of them was
+/// committed. Those that were not, and cannot be any more, are in doubt no longer.
 ///
 /// The last comes first: where it took the place of a guess, both may have made the same entry, and it is its own unless
 /// it was not committed.
@@ -406,11 +410,11 @@ async fn settle(
     tenant: &str,
     last: &str,
     doubts: &mut Vec<Doubt>,
-) -> Result<Option<Vec<Answer>>, Failed> {
+) -> Result<Option<usize>, Failed> {
     for index in (0..doubts.len()).rev() {
         let Some(Doubt { evidence, .. }) = doubts.get(index) else { continue };
         match is_committed(lent, tenant, last, evidence).await? {
-            Some(true) => return Ok(Some(doubts.swap_remove(index).answers)),
+            Some(true) => return Ok(Some(index)),
             Some(false) => drop(doubts.remove(index)),
             None => {}
         }

@@ -27,7 +27,7 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgre
 pub(crate) struct Cluster {
     /// Its own, with its data in it.
     pub(crate) directory: PathBuf,
-    superuser: String,
+    pub(crate) superuser: String,
 }
 
 /// The address of the superuser of the cluster that tests share.
@@ -115,6 +115,12 @@ impl Cluster {
         let (directory, superuser) = throw_away(None);
         create_role(&superuser);
         Self { directory, superuser }
+    }
+
+    /// Sets what it is configured with.
+    pub(crate) fn set(&self, what: &str) {
+        run(&self.superuser, &format!("ALTER SYSTEM SET {what}"));
+        run(&self.superuser, "SELECT pg_reload_conf()");
     }
 
     /// A synchronous standby of it.

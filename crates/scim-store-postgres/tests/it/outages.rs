@@ -315,3 +315,35 @@ fn a_standby_that_takes_over_is_written_to() {
     assert_eq!(changes(&town), ["u1", "u2", "u3", "u4", "u5", "u6"]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
+
+/// A commit that no standby has is not acknowledged because it is found: its connection was lost while it waited for one.
+#[test]
+fn a_commit_that_is_found_waits_for_a_standby() {
+    let cluster = Cluster::start();
+    let database = cluster.database();
+    let town = Town::at(&database.address(), database, Options::default());
+    cluster.set("synchronous_standby_names = 'nobody'");
+    // It takes a moment until commits wait.
+    let is_waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    let mut sequence = 0;
+    let (mut commit, process) = 'waiting: loop {
+        sequence += 1;
+        let mut commit = town.store.commit(a_tenant(), town.user(&format!("u{sequence}")));
+        loop {
+            match (poll(&mut commit), town.database.run(is_waiting).pop()) {
+                (Poll::Ready(outcome), _) => break drop(outcome.expect("created")),
+                (Poll::Pending, Some(process)) => break 'waiting (commit, process),
+                (Poll::Pending, None) => std::thread::yield_now(),
+            }
+        }
+    };
+    town.database.run(KILL);
+    while town.database.run(&format!("{is_waiting} AND pid <> {process}")).is_empty() {
+        assert!(poll(&mut commit).is_pending(), "no standby has it");
+    }
+    assert!(poll(&mut commit).is_pending(), "no standby has it");
+    cluster.set("synchronous_standby_names = ''");
+    assert_eq!(wait(commit).expect("it was committed").sequence, sequence);
+    assert_eq!(changes(&town).len() as u64, sequence);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
