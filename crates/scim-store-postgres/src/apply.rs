@@ -18,7 +18,7 @@ use crate::session::{Step, step};
 use crate::{people, reports};
 
 /// What is counted of a tenant.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct TenantRow {
     pub(crate) counts: Counts,
     pub(crate) audited: u64,

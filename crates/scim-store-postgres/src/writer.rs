@@ -8,9 +8,14 @@
 //! # Unknown outcomes
 //!
 //! Where the connection is lost while a commit is on its way, the next transaction asks for the fate of the last one. It
-//! holds the tenant's lock by then, so that one whose number is known is over. Of a guess the number is lost with the
-//! answer, and it may still be on its way. But as long as the tenant's row is as it was, it has not been committed, and
-//! once others have written the row, it cannot be: if it was, there is an entry of the audit trail that tells.
+//! holds the tenant's lock by then, so that one whose number is known is over. If it was committed, its first entry of the
+//! audit trail is there. If that is there, its number tells whether it is its own or that of a guess in whose place it was
+//! made. The number alone tells nothing: a database that fails may give it again, to anybody. So where a batch makes no
+//! entry, it is known to be committed as long as the tenant's row is as it has left it, and afterwards only an abort is
+//! believed.
+//!
+//! Of a guess the number is lost with the answer, and it may still be on its way. But as long as the tenant's row is as it
+//! was, it has not been committed, and once others have written the row, it cannot be: if it was, its entry is there.
 //!
 //! What is found to be committed may have lost its connection while it waited for a standby. It is not acknowledged before
 //! the transaction that found it is committed too, behind it.
@@ -178,9 +183,11 @@ struct Doubt {
 
 /// What tells of its end.
 enum Evidence {
-    /// Its number.
-    Number(String),
-    /// The mark of the tenant's state before it, and an entry of the audit trail that it makes.
+    /// Its number, and the first entry of the audit trail that it makes.
+    Number { number: String, entry: Audited },
+    /// Its number, and the state in which it leaves the tenant. It makes no entry.
+    State { number: String, mark: String, row: TenantRow },
+    /// The mark of the tenant's state before it, and the first entry that it makes.
     Witness { mark: String, entry: Audited },
 }
 
@@ -340,14 +347,13 @@ impl Desk {
             rows = lent.run(all).await?.into_iter();
             locked = Locked::read(rows.nth(1).unwrap_or_default())?;
         }
-        let Some(Locked { mut row, last, number, mark }) = locked else {
-            return Err(corrupt("a tenant cannot be locked"));
-        };
-        if let Some(index) = settle(&lent, &name, &last, doubts).await? {
+        let Some(locked) = locked else { return Err(corrupt("a tenant cannot be locked")) };
+        if let Some(index) = settle(&lent, &name, &locked, doubts).await? {
             // A standby may not have it yet. This one has locked the row, which is in the log behind it, and waits for both.
             lent.end("COMMIT", Vec::new()).await?;
             return Ok(Attempt::Done(doubts.swap_remove(index).answers));
         }
+        let Locked { mut row, last, number, mark } = locked;
         // Whoever has written to the tenant in between has made it another.
         let memory = memory.filter(|memory| memory.mark == last);
         for (read, rows) in readings.into_iter().zip(rows) {
@@ -382,6 +388,7 @@ impl Desk {
             }
             return Ok(Attempt::Done(answers));
         }
+        let entry = outcome.audit.first().cloned();
         let steps = apply::statements(&name, row, outcome)?;
         match lent.end("COMMIT", steps).await {
             Ok(_) => {
@@ -392,7 +399,10 @@ impl Desk {
                 Ok(Attempt::Done(answers))
             }
             Err(failed) if failed.kind == Kind::Lost => {
-                let evidence = Evidence::Number(number);
+                let evidence = match entry {
+                    Some(entry) => Evidence::Number { number, entry },
+                    None => Evidence::State { number, mark, row },
+                };
                 Ok(Attempt::Lost(failed, Doubt { evidence, answers }))
             }
             Err(failed) => Err(failed),
@@ -400,20 +410,20 @@ impl Desk {
     }
 }
 
-/// Finds out about transactions whose end is not known, under the lock of a tenant in the state `last`: which of them was
-/// committed. Those that were not, and cannot be any more, are in doubt no longer.
+/// Finds out about transactions whose end is not known, under the lock of a tenant: which of them was committed. Those that
+/// were not, and cannot be any more, are in doubt no longer.
 ///
 /// The last comes first: where it took the place of a guess, both may have made the same entry, and it is its own unless
 /// it was not committed.
 async fn settle(
     lent: &Lent,
     tenant: &str,
-    last: &str,
+    locked: &Locked,
     doubts: &mut Vec<Doubt>,
 ) -> Result<Option<usize>, Failed> {
     for index in (0..doubts.len()).rev() {
         let Some(Doubt { evidence, .. }) = doubts.get(index) else { continue };
-        match is_committed(lent, tenant, last, evidence).await? {
+        match is_committed(lent, tenant, locked, evidence).await? {
             Some(true) => return Ok(Some(index)),
             Some(false) => drop(doubts.remove(index)),
             None => {}
@@ -426,28 +436,40 @@ async fn settle(
 async fn is_committed(
     lent: &Lent,
     tenant: &str,
-    last: &str,
+    locked: &Locked,
     evidence: &Evidence,
 ) -> Result<Option<bool>, Failed> {
+    let unknown = || Failed::new(Kind::Fault, "the database does not know whether it committed");
     match evidence {
-        Evidence::Number(number) => {
-            let sql = "SELECT pg_xact_status($1::text::xid8)";
-            let answer = lent.run(vec![step!(sql, number.clone())]).await?;
-            let status = answer.first().and_then(|rows| rows.first());
-            let status: Option<String> = status.map(|row| column(row, 0)).transpose()?.flatten();
-            match status.as_deref() {
-                Some("committed") => Ok(Some(true)),
-                Some("aborted") => Ok(Some(false)),
-                _ => Err(Failed::new(Kind::Busy, "the database does not know whether it committed")),
-            }
-        }
-        Evidence::Witness { mark, .. } if mark == last => Ok(None),
-        Evidence::Witness { entry, .. } => {
-            let answer = lent.run(vec![audit_step(tenant, entry.number.saturating_sub(1), 1)]).await?;
-            let found = answer.first().and_then(|rows| rows.first()).map(audited).transpose()?;
-            Ok(Some(found.as_ref() == Some(entry)))
-        }
+        Evidence::Number { number, entry } => match is_there(lent, tenant, entry).await? {
+            true => ended_with_commit(lent, number).await?.ok_or_else(unknown).map(Some),
+            false => Ok(Some(false)),
+        },
+        Evidence::State { mark, row, .. } if *mark == locked.last && *row == locked.row => Ok(Some(true)),
+        Evidence::State { number, .. } => match ended_with_commit(lent, number).await? {
+            Some(false) => Ok(Some(false)),
+            // It may be another's by now.
+            Some(true) | None => Err(unknown()),
+        },
+        Evidence::Witness { mark, .. } if *mark == locked.last => Ok(None),
+        Evidence::Witness { entry, .. } => is_there(lent, tenant, entry).await.map(Some),
     }
+}
+
+/// Whether an entry of the audit trail is there.
+async fn is_there(lent: &Lent, tenant: &str, entry: &Audited) -> Result<bool, Failed> {
+    let answer = lent.run(vec![audit_step(tenant, entry.number.saturating_sub(1), 1)]).await?;
+    let found = answer.first().and_then(|rows| rows.first()).map(audited).transpose()?;
+    Ok(found.as_ref() == Some(entry))
+}
+
+/// Whether the number of a transaction that is over stands for a commit. It does not where it is in use, or has yet to be
+/// given: then it was lost, and given again. Nothing where it is too old to tell.
+async fn ended_with_commit(lent: &Lent, number: &str) -> Result<Option<bool>, Failed> {
+    let sql = "SELECT CASE WHEN $1::text::xid8 < pg_current_xact_id() THEN pg_xact_status($1::text::xid8) = 'committed'
+        ELSE false END";
+    let answer = lent.run(vec![step!(sql, number.to_owned())]).await?;
+    Ok(answer.first().and_then(|rows| rows.first()).map(|row| column(row, 0)).transpose()?.flatten())
 }
 
 /// What was worked out of one changeset.

@@ -316,6 +316,64 @@ fn a_standby_that_takes_over_is_written_to() {
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 
+/// What a cluster that fails and comes back makes of a commit that was on its way, when the number of its transaction was
+/// given to somebody else meanwhile.
+fn given_again(changeset: impl FnOnce(&Town) -> Changeset) -> (Result<Committed, CommitError>, Vec<String>) {
+    let cluster = Cluster::start();
+    // What nobody waits for does not reach the disk.
+    cluster.set("wal_writer_delay = '10s'");
+    let (proxy, database) = (Proxy::of(&cluster), cluster.database());
+    let address = proxy.address(&database, "127.0.0.1", "sslmode=disable");
+    let options = Options { patience: Duration::from_secs(60), ..Options::default() };
+    let town = Town::at(&address, database, options);
+    town.commit(town.user("first")).expect("created");
+    let (commit, _other) = begin_with(&town, changeset(&town));
+    proxy.set(Mode::Away);
+    cluster.restart();
+    town.database
+        .run("DO $$ BEGIN FOR n IN 1..50 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$");
+    proxy.set(Mode::Forward);
+    let outcome = wait(commit);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+    (outcome, changes(&town))
+}
+
+#[test]
+fn a_commit_that_was_lost_is_not_taken_for_one_that_was_given_its_number() {
+    let (outcome, changes) = given_again(|town| town.user("u1"));
+    assert_eq!(outcome.expect("it is done again").sequence, 2);
+    assert_eq!(changes, ["first", "u1"]);
+}
+
+fn unaudited(town: &Town, id: &str) -> Changeset {
+    Changeset { audit: None, ..town.user(id) }
+}
+
+/// Where nothing else tells, a number that stands for a commit tells nothing. It is an abort's if the disk knew of it.
+#[test]
+fn a_commit_without_an_entry_is_not_taken_for_one_that_was_given_its_number() {
+    let (outcome, changes) = given_again(|town| unaudited(town, "u1"));
+    match outcome {
+        Ok(_) => assert_eq!(changes, ["first", "u1"]),
+        outcome => assert!(is_unknown(&outcome) && changes == ["first"], "{outcome:?}, {changes:?}"),
+    }
+}
+
+#[test]
+fn a_commit_without_an_entry_whose_answer_is_lost_is_found() {
+    let proxy = Proxy::new(None);
+    let town = town(&proxy, Options::default());
+    let (commit, other) = begin_with(&town, unaudited(&town, "u1"));
+    proxy.set(Mode::Swallow);
+    other.run("COMMIT");
+    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 2").is_empty() {
+        std::thread::yield_now();
+    }
+    proxy.cut();
+    assert_eq!(wait(commit).expect("it was committed").sequence, 2);
+    assert_eq!(changes(&town), ["first", "u1"]);
+}
+
 /// A commit that no standby has is not acknowledged because it is found: its connection was lost while it waited for one.
 #[test]
 fn a_commit_that_is_found_waits_for_a_standby() {

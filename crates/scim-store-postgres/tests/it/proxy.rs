@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::cluster::{Database, ROLE, runtime, superuser};
+use crate::cluster::{Cluster, Database, ROLE, runtime, superuser};
 
 /// What a proxy does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,16 @@ struct Late {
 impl Proxy {
     /// Plain, or with TLS as the protocol of PostgreSQL begins it.
     pub(crate) fn new(tls: Option<TlsAcceptor>) -> Self {
+        Self::to(socket_path(superuser()), tls)
+    }
+
+    /// A plain one that leads to a cluster of its own.
+    pub(crate) fn of(cluster: &Cluster) -> Self {
+        Self::to(socket_path(&cluster.superuser), None)
+    }
+
+    fn to(socket_path: String, tls: Option<TlsAcceptor>) -> Self {
+        let socket_path: Arc<str> = socket_path.into();
         let mode = Arc::new(watch::Sender::new((Mode::Forward, 0)));
         let (listener, port) = runtime().block_on(async {
             let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
@@ -57,11 +67,12 @@ impl Proxy {
         runtime().spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let (mode, tls, late) = (modes.subscribe(), tls.clone(), Arc::clone(&keeper));
+                let path = Arc::clone(&socket_path);
                 if mode.borrow().0 != Mode::Away {
                     tokio::spawn(async move {
                         match tls {
-                            None => forward(socket, mode, &late).await,
-                            Some(acceptor) => encrypted(socket, &acceptor, mode, &late).await,
+                            None => forward(socket, &path, mode, &late).await,
+                            Some(acceptor) => encrypted(socket, &acceptor, &path, mode, &late).await,
                         }
                     });
                 }
@@ -107,6 +118,7 @@ impl Proxy {
 async fn encrypted(
     mut socket: tokio::net::TcpStream,
     acceptor: &TlsAcceptor,
+    path: &str,
     mode: watch::Receiver<(Mode, u64)>,
     late: &Late,
 ) {
@@ -115,16 +127,17 @@ async fn encrypted(
         && socket.write_all(b"S").await.is_ok()
         && let Ok(stream) = acceptor.accept(socket).await
     {
-        forward(stream, mode, late).await;
+        forward(stream, path, mode, late).await;
     }
 }
 
 async fn forward(
     socket: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    path: &str,
     mut mode: watch::Receiver<(Mode, u64)>,
     late: &Late,
 ) {
-    let Ok(database) = UnixStream::connect(socket_path()).await else { return };
+    let Ok(database) = UnixStream::connect(path).await else { return };
     let (mut from_client, mut to_client) = tokio::io::split(socket);
     let (mut from_database, mut to_database) = database.into_split();
     let watched = mode.clone();
@@ -176,9 +189,9 @@ async fn forward(
     late.arrived.send_modify(|count| *count += 1);
 }
 
-/// The socket of the cluster.
-fn socket_path() -> String {
-    let place = superuser().rsplit_once('@').expect("a host").1;
+/// The socket of the cluster of a superuser.
+fn socket_path(superuser: &str) -> String {
+    let place = superuser.rsplit_once('@').expect("a host").1;
     let (directory, rest) = place.split_once(':').expect("a port");
     let port = rest.split_once('/').expect("a database").0;
     format!("{}/.s.PGSQL.{port}", directory.replace("%2F", "/"))
