@@ -142,6 +142,8 @@ impl From<Failed> for OpenError {
 #[derive(Debug, Clone)]
 pub(crate) struct Failed {
     pub(crate) kind: Kind,
+    /// Whether the server refuses to write, as a standby does.
+    pub(crate) is_read_only: bool,
     words: String,
 }
 
@@ -166,7 +168,7 @@ pub(crate) enum Kind {
 
 impl Failed {
     pub(crate) fn new(kind: Kind, words: impl Into<String>) -> Self {
-        Self { kind, words: words.into() }
+        Self { kind, is_read_only: false, words: words.into() }
     }
 
     /// The same, where a commit may have happened.
@@ -203,7 +205,8 @@ impl Failed {
             _ if code.starts_with("08") => Kind::Lost,
             _ => Kind::Fault,
         };
-        Self::new(kind, format!("{} ({})", database.message(), code))
+        let is_read_only = code == "25006";
+        Self { is_read_only, ..Self::new(kind, format!("{} ({})", database.message(), code)) }
     }
 
     /// Sorts an error of a connection that did not come to be.

@@ -1,10 +1,10 @@
 //! The connections: so many at most, made when they are needed, kept while they are whole.
 //!
 //! Whoever finds all of them busy waits for so long and is then refused; tenants take turns. A connection that was given
-//! back inside a transaction, or that is closed or old, is not lent again.
+//! back inside a transaction, or that is closed, old, or as old as one that led to a standby, is not lent again.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scim_store::{StoreError, Tenant};
 use tokio::runtime::Handle;
@@ -23,12 +23,20 @@ use crate::tls::Tls;
 pub(crate) struct Pool {
     places: Arc<Places>,
     size: usize,
-    idle: Mutex<Vec<Session>>,
+    idle: Mutex<Idle>,
     config: Config,
     tls: Tls,
     options: Options,
     /// What drives the connections.
     home: Handle,
+}
+
+/// The connections that nobody uses.
+#[derive(Default)]
+struct Idle {
+    sessions: Vec<Session>,
+    /// When those that there were then turned out to lead to a server that only reads.
+    left: Option<Instant>,
 }
 
 /// A connection that is lent.
@@ -102,12 +110,27 @@ impl Pool {
 
     /// Lets go of those that nobody uses: one was found to be broken, and they may be too.
     pub(crate) fn forget_idle(&self) {
-        self.idle().clear();
+        self.idle().sessions.clear();
+    }
+
+    /// Lends none again of those that there are, in use or not: the server that one leads to has become a standby, and
+    /// whatever the address means by now is found by a new one.
+    fn leave(&self) {
+        let mut idle = self.idle();
+        idle.sessions.clear();
+        idle.left = Some(Instant::now());
+    }
+
+    fn give_back(&self, session: Session) {
+        let mut idle = self.idle();
+        if session.is_whole() && idle.left.is_none_or(|left| session.since > left) {
+            idle.sessions.push(session);
+        }
     }
 
     fn take_idle(&self) -> Option<Session> {
         let mut idle = self.idle();
-        while let Some(session) = idle.pop() {
+        while let Some(session) = idle.sessions.pop() {
             if session.is_whole() && session.since.elapsed() < LIFETIME {
                 return Some(session);
             }
@@ -115,15 +138,16 @@ impl Pool {
         None
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn connect(&self) -> Result<Session, Failed> {
         let Options { connect, statement, lock, ref trace, .. } = self.options;
         let connecting = async {
+            let since = Instant::now();
             let client = self.connect_plainly().await?;
-            let session = Session::new(client, statement + Duration::from_secs(5), trace.clone());
+            let session = Session::new(client, since, statement + Duration::from_secs(5), trace.clone());
             let milliseconds = |duration: Duration| duration.as_millis().to_string();
             session
                 .run(vec![step!(
@@ -144,6 +168,7 @@ impl Pool {
 }
 
 /// What every connection needs. Whoever has turned `synchronous_commit` off gets it on: what is acknowledged is durable.
+/// Transactions may write unless they say otherwise.
 ///
 /// Every statement is made to walk an index from a known place, once for each thing that is asked for. The planner is kept
 /// from anything else: what it knows of a table lags behind, and a table that was empty a minute ago is walked whole. So
@@ -155,6 +180,7 @@ const PREPARE: &str = "SELECT set_config('search_path', 'scim', false), set_conf
     set_config('plan_cache_mode', 'force_generic_plan', false),
     set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false),
     set_config('default_transaction_isolation', 'read committed', false),
+    set_config('default_transaction_read_only', 'off', false),
     set_config('synchronous_commit',
         CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END,
         false)";
@@ -172,13 +198,18 @@ impl Lent {
             vec![step!(how), step!("SELECT set_config('scim.tenant', $1, true)", tenant.as_str().to_owned())];
         all.extend(steps);
         self.clean = false;
-        let mut rows = self.session()?.run(all).await?;
+        let mut rows = self.run(all).await?;
         Ok(rows.split_off(2))
     }
 
     /// Goes on in a transaction.
     pub(crate) async fn run(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Failed> {
-        self.session()?.run(steps).await
+        let rows = self.session()?.run(steps).await;
+        rows.inspect_err(|failed| {
+            if failed.is_read_only {
+                self.pool.leave();
+            }
+        })
     }
 
     /// Ends a transaction with the last statements of it.
@@ -188,7 +219,7 @@ impl Lent {
         mut steps: Vec<Step>,
     ) -> Result<Vec<Vec<Row>>, Failed> {
         steps.push(step!(how));
-        let rows = self.session()?.run(steps).await;
+        let rows = self.run(steps).await;
         self.clean = is_over(&rows);
         let mut rows = rows?;
         rows.pop();
@@ -232,17 +263,17 @@ impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(session) = self.session.take()
             && self.clean
-            && session.is_whole()
         {
-            self.pool.idle().push(session);
+            self.pool.give_back(session);
         }
     }
 }
 
 /// How a transaction begins that reads in one state of the database.
 pub(crate) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-/// How a transaction begins that writes: after the tenant's lock each statement sees what others have committed.
-pub(crate) const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+/// How a transaction begins that writes: after the tenant's lock each statement sees what others have committed. That it
+/// writes is the default of the connection: a standby would refuse to be told so with the code of whatever it lacks.
+pub(crate) const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 /// A transaction that reads. It begins with the first statements.
 pub(crate) struct Snapshot {

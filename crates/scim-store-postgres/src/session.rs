@@ -23,6 +23,7 @@ use crate::store::Trace;
 /// A connection of the pool.
 pub(crate) struct Session {
     client: Client,
+    /// When it began to be made.
     pub(crate) since: Instant,
     is_broken: AtomicBool,
     statements: Mutex<Statements>,
@@ -61,10 +62,10 @@ pub(crate) use step;
 const KEPT: usize = 500;
 
 impl Session {
-    pub(crate) fn new(client: Client, patience: Duration, trace: Option<Trace>) -> Self {
+    pub(crate) fn new(client: Client, since: Instant, patience: Duration, trace: Option<Trace>) -> Self {
         let is_broken = AtomicBool::new(false);
         let (statements, alone) = (Mutex::default(), Mutex::default());
-        Self { client, since: Instant::now(), is_broken, statements, alone, patience, trace }
+        Self { client, since, is_broken, statements, alone, patience, trace }
     }
 
     /// The connection by itself.

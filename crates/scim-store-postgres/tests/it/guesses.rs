@@ -228,7 +228,7 @@ fn guesses_come_to_what_reading_would() {
 }
 
 fn is_guess(trip: &[String]) -> bool {
-    trip.first().is_some_and(|sql| sql.contains("READ WRITE"))
+    trip.first().is_some_and(|sql| sql.contains("READ COMMITTED"))
         && trip.last().is_some_and(|sql| sql == "COMMIT")
 }
 

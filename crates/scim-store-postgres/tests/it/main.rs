@@ -12,6 +12,7 @@ mod plans;
 mod proxy;
 mod reads;
 mod searches;
+mod sessions;
 mod tenants;
 mod tls;
 mod transfer;

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use scim_store_postgres::Address;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,6 +21,10 @@ pub(crate) enum Mode {
     Swallow,
     /// What is said to the database is kept, and arrives once it is released, whoever has gone by then.
     Keep,
+    /// What the database says is held back until everything is forwarded again, and what is said to it is lost.
+    Hold,
+    /// Of what the database says the beginning arrives, and then nothing, its end neither.
+    Fade,
     /// Connections are cut, and new ones are not made.
     Away,
 }
@@ -31,7 +35,12 @@ pub(crate) struct Proxy {
     /// What it does, and how often it has cut its connections.
     mode: Arc<watch::Sender<(Mode, u64)>>,
     late: Arc<Late>,
+    /// The socket that new connections lead to.
+    socket: Arc<Mutex<String>>,
 }
+
+/// How many bytes arrive where the rest does not.
+const BEGINNING: usize = 32 << 10;
 
 /// What is kept, and comes late.
 #[derive(Default)]
@@ -55,7 +64,7 @@ impl Proxy {
     }
 
     fn to(socket_path: String, tls: Option<TlsAcceptor>) -> Self {
-        let socket_path: Arc<str> = socket_path.into();
+        let socket = Arc::new(Mutex::new(socket_path));
         let mode = Arc::new(watch::Sender::new((Mode::Forward, 0)));
         let (listener, port) = runtime().block_on(async {
             let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("a port");
@@ -64,10 +73,11 @@ impl Proxy {
         });
         let late = Arc::new(Late::default());
         let (modes, keeper) = (Arc::clone(&mode), Arc::clone(&late));
+        let path = Arc::clone(&socket);
         runtime().spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let (mode, tls, late) = (modes.subscribe(), tls.clone(), Arc::clone(&keeper));
-                let path = Arc::clone(&socket_path);
+                let path = path.lock().expect("not poisoned").clone();
                 if mode.borrow().0 != Mode::Away {
                     tokio::spawn(async move {
                         match tls {
@@ -78,7 +88,12 @@ impl Proxy {
                 }
             }
         });
-        Self { port, mode, late }
+        Self { port, mode, late, socket }
+    }
+
+    /// Leads new connections to where a database is.
+    pub(crate) fn lead_to(&self, database: &Database) {
+        *self.socket.lock().expect("not poisoned") = socket_path(&database.text(ROLE));
     }
 
     /// Waits until something is kept.
@@ -140,17 +155,22 @@ async fn forward(
     let Ok(database) = UnixStream::connect(path).await else { return };
     let (mut from_client, mut to_client) = tokio::io::split(socket);
     let (mut from_database, mut to_database) = database.into_split();
-    let watched = mode.clone();
+    let (watched, mut awaited) = (mode.clone(), mode.clone());
     let made_at = mode.borrow().1;
     let mut kept = Vec::new();
     let answers = async {
         let mut bytes = vec![0; 64 << 10];
+        let mut passed = 0;
         loop {
             let length = from_database.read(&mut bytes).await?;
+            let _ = awaited.wait_for(|state| state.0 != Mode::Hold).await;
+            let mode = watched.borrow().0;
+            passed = if mode == Mode::Fade { passed + length } else { 0 };
             if length == 0 {
+                let _ = awaited.wait_for(|state| state.0 != Mode::Fade).await;
                 return io::Result::Ok(());
             }
-            if watched.borrow().0 == Mode::Forward {
+            if mode == Mode::Forward || (mode == Mode::Fade && passed <= BEGINNING) {
                 to_client.write_all(bytes.get(..length).unwrap_or_default()).await?;
                 to_client.flush().await?;
             }
@@ -164,11 +184,15 @@ async fn forward(
             if said.is_empty() {
                 return io::Result::Ok(());
             }
-            if watched.borrow().0 == Mode::Keep {
+            let mode = watched.borrow().0;
+            if mode == Mode::Keep {
                 kept.extend_from_slice(said);
-                late.kept.send_modify(|count| *count += length);
-            } else {
-                to_database.write_all(said).await?;
+            }
+            match mode {
+                Mode::Keep | Mode::Hold => late.kept.send_modify(|count| *count += length),
+                Mode::Forward | Mode::Swallow | Mode::Fade | Mode::Away => {
+                    to_database.write_all(said).await?
+                }
             }
         }
     };
@@ -189,9 +213,9 @@ async fn forward(
     late.arrived.send_modify(|count| *count += 1);
 }
 
-/// The socket of the cluster of a superuser.
-fn socket_path(superuser: &str) -> String {
-    let place = superuser.rsplit_once('@').expect("a host").1;
+/// The socket of the cluster of an address.
+fn socket_path(address: &str) -> String {
+    let place = address.rsplit_once('@').expect("a host").1;
     let (directory, rest) = place.split_once(':').expect("a port");
     let port = rest.split_once('/').expect("a database").0;
     format!("{}/.s.PGSQL.{port}", directory.replace("%2F", "/"))

@@ -1,0 +1,92 @@
+//! Which connections are lent again, and what becomes of those that the server or the network ends.
+
+use std::pin::Pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use scim_store::conformance::wait;
+use scim_store::transfer::Portable;
+use scim_store::{CommitError, ReportQuery, Spent, Store, StoreError, Tenant};
+use scim_store_postgres::Options;
+
+use crate::cluster::{Cluster, Database, Session, superuser_of};
+use crate::people::{Town, a_tenant, acme};
+use crate::proxy::Proxy;
+
+fn poll<T>(pending: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) {
+    assert!(pending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+}
+
+/// Waits until a statement finds something.
+fn until(database: &Database, sql: &str) {
+    while database.run(sql).is_empty() {
+        std::thread::yield_now();
+    }
+}
+
+/// What is written, in one of several ways.
+type Write = fn(&Town) -> Result<(), StoreError>;
+
+fn commit(town: &Town) -> Result<(), StoreError> {
+    match town.commit(town.user("u4")) {
+        Ok(_) => Ok(()),
+        Err(CommitError::Store(error)) => Err(error),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn spend(town: &Town) -> Result<(), StoreError> {
+    let second = Duration::from_secs(1);
+    let spent = Spent { by: "somebody".to_owned(), amount: second, within: second };
+    wait(town.store.spend(&acme(), &[spent])).map(drop)
+}
+
+fn discard(town: &Town) -> Result<(), StoreError> {
+    wait(town.store.discard(&Tenant::new("umbrella").expect("a name")))
+}
+
+/// Holds reads of reports up, on a standby too.
+fn hold(primary: &Session, standby: &Database) {
+    primary.run("BEGIN; LOCK TABLE scim.report IN ACCESS EXCLUSIVE MODE");
+    until(
+        standby,
+        "SELECT pid FROM pg_locks WHERE relation = 'scim.report'::regclass AND mode = 'AccessExclusiveLock'",
+    );
+}
+
+/// Its name leads to the primary again after one refusal, whoever is still connected to the standby.
+#[test]
+fn a_server_that_only_reads_is_left() {
+    let (cluster, proxy) = (Cluster::start(), Proxy::new(None));
+    let database = cluster.database();
+    let standby = cluster.standby();
+    proxy.lead_to(&database);
+    let address = proxy.address(&database, "127.0.0.1", "sslmode=disable");
+    let mut town = Town::at(&address, database, Options::default());
+    for id in ["u1", "u2", "u3"] {
+        town.commit(town.user(id)).expect("created");
+    }
+    let primary = superuser_of(&town.database);
+    let writes: [(&str, Write); 3] = [("commit", commit), ("spend", spend), ("discard", discard)];
+    for (what, write) in writes {
+        town.database.move_to(&standby);
+        proxy.lead_to(&town.database);
+        proxy.cut();
+        hold(&primary, &town.database);
+        let reports = ReportQuery { after: 0, count: 10, settled: None, subject: None };
+        {
+            let mut read = town.store.reports(a_tenant(), &reports);
+            poll(&mut read);
+            until(&town.database, "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+            let refused = write(&town).expect_err("it is a standby");
+            assert!(matches!(refused, StoreError::Unavailable(_)), "{what}: {refused}");
+            assert!(!refused.to_string().contains("unknown"), "{what}: {refused}");
+            primary.run("ROLLBACK");
+            assert_eq!(wait(read).expect("a standby is read from"), []);
+        }
+        town.database.move_to(&cluster);
+        proxy.lead_to(&town.database);
+        write(&town).unwrap_or_else(|error| panic!("{what}: {error}"));
+    }
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
