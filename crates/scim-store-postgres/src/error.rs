@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use scim_store::StoreError;
+use tokio_postgres::error::Severity;
 
 /// Why a database could not be opened as a store.
 #[derive(Debug)]
@@ -195,11 +196,12 @@ impl Failed {
             return Self::new(kind, words);
         };
         let code = database.code().code();
+        let is_ended = matches!(database.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
         let kind = match code {
+            // Whyever the server has ended the session.
+            _ if is_ended => Kind::Lost,
             "40001" | "40P01" => Kind::Again,
             "53100" => Kind::Full,
-            // The operator or the server ended the session, this one because it was idle inside a transaction.
-            "57P01" | "57P02" | "57P03" | "25P03" => Kind::Lost,
             // A standby, a lock that was waited for long enough, a statement that took too long, too few resources.
             "25006" | "55P03" | "57014" | "53000" | "53200" | "53300" | "53400" => Kind::Busy,
             _ if code.starts_with("08") => Kind::Lost,

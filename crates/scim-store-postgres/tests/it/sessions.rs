@@ -11,7 +11,10 @@ use scim_store_postgres::Options;
 
 use crate::cluster::{Cluster, Database, Session, superuser_of};
 use crate::people::{Town, a_tenant, acme};
-use crate::proxy::Proxy;
+use crate::proxy::{Mode, Proxy};
+
+const BACKENDS: &str = "SELECT pid::text FROM pg_stat_activity
+    WHERE datname = current_database() AND usename = 'scim_test'";
 
 fn poll<T>(pending: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) {
     assert!(pending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -89,4 +92,37 @@ fn a_server_that_only_reads_is_left() {
         write(&town).unwrap_or_else(|error| panic!("{what}: {error}"));
     }
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// The server says so when it ends a session, and a request that was sent before that is read gets another.
+#[test]
+fn a_session_that_was_idle_for_too_long_is_made_anew() {
+    let proxy = Proxy::new(None);
+    let database = Database::new();
+    database.run(
+        "DO $$ BEGIN
+            EXECUTE format('ALTER ROLE scim_test IN DATABASE %I SET idle_session_timeout = 300', current_database());
+        END $$",
+    );
+    let address = proxy.address(&database, "127.0.0.1", "sslmode=disable");
+    let town = Town::at(&address, database, Options::default());
+    town.commit(town.user("u1")).expect("created");
+    loop {
+        wait(town.store.get(a_tenant(), &["u1"])).expect("read");
+        proxy.set(Mode::Hold);
+        if !town.database.run(BACKENDS).is_empty() {
+            break;
+        }
+        // It was too late to hold anything back.
+        proxy.set(Mode::Forward);
+    }
+    while !town.database.run(BACKENDS).is_empty() {
+        std::thread::yield_now();
+    }
+    let ids = ["u1"];
+    let mut read = town.store.get(a_tenant(), &ids);
+    poll(&mut read);
+    proxy.until_kept();
+    proxy.set(Mode::Forward);
+    assert_eq!(wait(read).expect("read by another session").iter().flatten().count(), 1);
 }
