@@ -32,6 +32,13 @@ impl Address {
         self.password_file.is_some()
     }
 
+    /// Whether an option was written, with whatever value.
+    pub(crate) fn says(&self, option: &str) -> bool {
+        self.options
+            .iter()
+            .any(|written| written.split_once('=').map_or(&**written, |(name, _)| name) == option)
+    }
+
     /// The same with a password.
     #[must_use]
     pub fn with_password(mut self, password: &[u8]) -> Self {

@@ -66,8 +66,16 @@ impl Pool {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(options.connect);
         }
-        config.keepalives_idle(Duration::from_secs(30));
-        config.tcp_user_timeout(options.statement);
+        // A zero, which the configuration does not keep, means what the system does.
+        if !address.says("keepalives_idle") {
+            config.keepalives_idle(Duration::from_secs(30));
+        }
+        if !address.says("keepalives_interval") {
+            config.keepalives_interval(Duration::from_secs(10));
+        }
+        if !address.says("tcp_user_timeout") {
+            config.tcp_user_timeout(options.statement);
+        }
         let tls = Tls::trusting(address.root_certificates.as_deref())?;
         let places = Places::new(size, options.queue);
         Ok(Self { places, size, idle: Mutex::default(), config, tls, options, home })
@@ -321,5 +329,33 @@ impl Snapshot {
 impl From<Failed> for scim_store::CommitError {
     fn from(failed: Failed) -> Self {
         StoreError::from(failed).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn an_address_says_how_long_a_silent_network_is_borne() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("built");
+        let check = |options: &str, expected: (u64, Option<u64>, Option<u64>)| {
+            let text = format!("postgres://scimd@localhost/scim?{options}");
+            let address: Address = text.parse().expect("an address");
+            let pool = Pool::new(&address, Options::default(), runtime.handle().clone()).expect("made");
+            let config = &pool.config;
+            let found = (
+                config.get_keepalives_idle().as_secs(),
+                config.get_keepalives_interval().map(|interval| interval.as_secs()),
+                config.get_tcp_user_timeout().map(Duration::as_secs),
+            );
+            assert_eq!(found, expected, "{options}");
+        };
+        check("pool=4", (30, Some(10), Some(20)));
+        check("keepalives_idle=300&keepalives_interval=3&tcp_user_timeout=7", (300, Some(3), Some(7)));
+        check("keepalives_idle=7200", (7200, Some(10), Some(20)));
+        check("keepalives_idle=0&keepalives_interval=0&tcp_user_timeout=0", (7200, None, None));
     }
 }
