@@ -9,7 +9,6 @@
 
 use std::collections::HashSet;
 
-use futures_util::TryStreamExt;
 use scim_core::key::Key;
 use scim_store::plan::{IndexRange, Memberships, Plan, Source};
 use scim_store::window::Window;
@@ -308,8 +307,9 @@ impl Search {
             if counts {
                 // Everything has to be seen, and nothing is kept that is not on the page.
                 snapshot.run(Vec::new()).await?;
-                let mut rows = Box::pin(snapshot.session()?.stream(&step).await?);
-                while let Some(row) = rows.try_next().await.map_err(|error| Failed::of(&error))? {
+                let session = snapshot.session()?;
+                let mut rows = session.stream(&step).await?;
+                while let Some(row) = session.next(&mut rows).await? {
                     show(&row, &mut window)?;
                 }
                 continue;

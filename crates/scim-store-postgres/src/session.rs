@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -120,8 +121,8 @@ impl Session {
         Ok(statement)
     }
 
-    /// Runs a statement whose rows are taken as they come.
-    pub(crate) async fn stream(&self, step: &Step) -> Result<RowStream, Failed> {
+    /// Runs a statement whose rows are taken as they come, by [`Self::next`].
+    pub(crate) async fn stream(&self, step: &Step) -> Result<Pin<Box<RowStream>>, Failed> {
         let work = async {
             let statements = self.prepare([&step.sql]).await?;
             if let Some(trace) = &self.trace {
@@ -130,9 +131,15 @@ impl Session {
             let statement =
                 statements.first().ok_or_else(|| Failed::new(Kind::Fault, "nothing was prepared"))?;
             let parameters = step.parameters.iter().map(|value| &**value as &(dyn ToSql + Sync));
-            self.client.query_raw(statement, parameters).await.map_err(|error| Failed::of(&error))
+            let rows = self.client.query_raw(statement, parameters).await;
+            rows.map(Box::pin).map_err(|error| Failed::of(&error))
         };
         self.patiently(work).await
+    }
+
+    /// The next row of a stream.
+    pub(crate) async fn next(&self, rows: &mut Pin<Box<RowStream>>) -> Result<Option<Row>, Failed> {
+        self.patiently(async { rows.try_next().await.map_err(|error| Failed::of(&error)) }).await
     }
 
     /// Runs a statement that is not kept prepared: what a `FETCH` gives depends on its cursor.

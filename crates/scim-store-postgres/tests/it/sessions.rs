@@ -6,12 +6,16 @@ use std::time::Duration;
 
 use scim_store::conformance::wait;
 use scim_store::transfer::Portable;
-use scim_store::{CommitError, ReportQuery, Spent, Store, StoreError, Tenant};
+use scim_store::{Changeset, CommitError, Query, ReportQuery, Spent, Store, StoreError, Tenant};
 use scim_store_postgres::Options;
+use tokio::time::timeout;
 
-use crate::cluster::{Cluster, Database, Session, superuser_of};
+use crate::cluster::{Cluster, Database, Session, runtime, superuser_of};
 use crate::people::{Town, a_tenant, acme};
 use crate::proxy::{Mode, Proxy};
+
+/// How long something may take that could hang.
+const LONG: Duration = Duration::from_secs(60);
 
 const BACKENDS: &str = "SELECT pid::text FROM pg_stat_activity
     WHERE datname = current_database() AND usename = 'scim_test'";
@@ -125,4 +129,26 @@ fn a_session_that_was_idle_for_too_long_is_made_anew() {
     proxy.until_kept();
     proxy.set(Mode::Forward);
     assert_eq!(wait(read).expect("read by another session").iter().flatten().count(), 1);
+}
+
+/// A list that is counted is not waited for any longer than the server may take for it.
+#[test]
+fn rows_that_do_not_come_are_given_up() {
+    let proxy = Proxy::new(None);
+    let database = Database::new();
+    // Nothing else gives up meanwhile.
+    let address = proxy.address(&database, "127.0.0.1", "sslmode=disable&keepalives_idle=600");
+    let statement = Duration::from_millis(500);
+    let town = Town::at(&address, database, Options { statement, ..Options::default() });
+    let ids: Vec<String> = (0..300).map(|n| format!("u{n:03}")).collect();
+    let operations = ids.iter().flat_map(|id| town.user(id).operations).collect();
+    town.commit(Changeset { operations, ..town.user("x") }).expect("created");
+    let query = Query { total: true, ..town.query("User", "not (title pr)", "") };
+    assert_eq!(wait(town.store.query(a_tenant(), &query)).expect("a page").total, Some(300));
+    proxy.set(Mode::Fade);
+    let read = runtime().block_on(async { timeout(LONG, town.store.query(a_tenant(), &query)).await });
+    let refused = read.expect("it does not hang").expect_err("the rows do not come");
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    proxy.set(Mode::Forward);
+    assert_eq!(wait(town.store.query(a_tenant(), &query)).expect("a page").total, Some(300));
 }
