@@ -151,11 +151,11 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Session, Failed> {
-        let Options { connect, statement, lock, ref trace, .. } = self.options;
+        let Options { connect, statement, lock, .. } = self.options;
         let connecting = async {
             let since = Instant::now();
             let client = self.connect_plainly().await?;
-            let session = Session::new(client, since, statement + Duration::from_secs(5), trace.clone());
+            let session = Session::new(client, since, &self.options);
             let milliseconds = |duration: Duration| duration.as_millis().to_string();
             session
                 .run(vec![step!(

@@ -19,7 +19,7 @@ use tokio_postgres::types::{FromSql, ToSql};
 use tokio_postgres::{Client, Row, RowStream, Statement};
 
 use crate::error::{Failed, Kind};
-use crate::store::Trace;
+use crate::store::{Options, Trace};
 
 /// A connection of the pool.
 pub(crate) struct Session {
@@ -30,6 +30,8 @@ pub(crate) struct Session {
     statements: Mutex<Statements>,
     /// Those that name their tenant, by what they ask for.
     alone: Mutex<Statements>,
+    /// Most of either that are kept.
+    kept: usize,
     patience: Duration,
     trace: Option<Trace>,
 }
@@ -59,14 +61,13 @@ macro_rules! step {
 }
 pub(crate) use step;
 
-/// Most statements that are kept prepared. There are fewer, unless sources of every shape are asked for.
-const KEPT: usize = 500;
-
 impl Session {
-    pub(crate) fn new(client: Client, since: Instant, patience: Duration, trace: Option<Trace>) -> Self {
+    pub(crate) fn new(client: Client, since: Instant, options: &Options) -> Self {
         let is_broken = AtomicBool::new(false);
         let (statements, alone) = (Mutex::default(), Mutex::default());
-        Self { client, since, is_broken, statements, alone, patience, trace }
+        let patience = options.statement + Duration::from_secs(5);
+        let trace = options.trace.clone();
+        Self { client, since, is_broken, statements, alone, kept: options.prepared, patience, trace }
     }
 
     /// The connection by itself.
@@ -117,7 +118,7 @@ impl Session {
     async fn prepare_alone(&self, step: &Step) -> Result<Statement, Failed> {
         let prepared = self.client.prepare(&naming_its_tenant(step)).await;
         let statement = prepared.map_err(|error| Failed::of(&error))?;
-        drop(keep(&self.alone, [(step.sql.clone(), statement.clone())].into_iter()));
+        self.keep(&self.alone, [(step.sql.clone(), statement.clone())].into_iter());
         Ok(statement)
     }
 
@@ -164,20 +165,36 @@ impl Session {
         texts: impl IntoIterator<Item = &'a Cow<'static, str>>,
     ) -> Result<Vec<Statement>, Failed> {
         let known = |sql: &Cow<'static, str>| locked(&self.statements).get(sql).cloned();
-        let mut texts: Vec<&Cow<'static, str>> = texts.into_iter().collect();
-        let found: Vec<Option<Statement>> = texts.iter().map(|sql| known(sql)).collect();
-        if found.iter().all(Option::is_some) {
-            return Ok(found.into_iter().flatten().collect());
+        let texts: Vec<&Cow<'static, str>> = texts.into_iter().collect();
+        let mut found: Vec<Option<Statement>> = texts.iter().map(|sql| known(sql)).collect();
+        let unknown = texts.iter().zip(&found).filter(|(_, statement)| statement.is_none());
+        let mut missing: Vec<&Cow<'static, str>> = unknown.map(|(sql, _)| *sql).collect();
+        if !missing.is_empty() {
+            missing.sort_unstable();
+            missing.dedup();
+            let prepared = try_join_all(missing.iter().map(|sql| self.client.prepare(sql)));
+            let prepared = prepared.await.map_err(|error| Failed::of(&error))?;
+            for (sql, statement) in texts.iter().zip(&mut found) {
+                if let Ok(index) = missing.binary_search(sql) {
+                    *statement = prepared.get(index).cloned();
+                }
+            }
+            self.keep(&self.statements, missing.into_iter().cloned().zip(prepared));
         }
-        let all = texts.clone();
-        texts.retain(|sql| known(sql).is_none());
-        texts.sort_unstable();
-        texts.dedup();
-        let prepared = try_join_all(texts.iter().map(|sql| self.client.prepare(sql)));
-        let prepared = prepared.await.map_err(|error| Failed::of(&error))?;
-        let statements = keep(&self.statements, texts.into_iter().cloned().zip(prepared));
-        let missing = || Failed::new(Kind::Fault, "too many statements for one round trip");
-        all.into_iter().map(|sql| statements.get(sql).cloned().ok_or_else(missing)).collect()
+        let unprepared = || Failed::new(Kind::Fault, "a statement was not prepared");
+        found.into_iter().map(|statement| statement.ok_or_else(unprepared)).collect()
+    }
+
+    fn keep(
+        &self,
+        statements: &Mutex<Statements>,
+        prepared: impl ExactSizeIterator<Item = (Cow<'static, str>, Statement)>,
+    ) {
+        let mut statements = locked(statements);
+        if statements.len() + prepared.len() > self.kept {
+            statements.clear();
+        }
+        statements.extend(prepared);
     }
 
     async fn send(&self, statements: &[Statement], steps: &[Step]) -> Result<Vec<Vec<Row>>, Failed> {
@@ -223,19 +240,6 @@ impl Session {
 
 fn locked(statements: &Mutex<Statements>) -> MutexGuard<'_, Statements> {
     statements.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Keeps statements, and gives all that are kept.
-fn keep(
-    statements: &Mutex<Statements>,
-    prepared: impl ExactSizeIterator<Item = (Cow<'static, str>, Statement)>,
-) -> MutexGuard<'_, Statements> {
-    let mut statements = locked(statements);
-    if statements.len() + prepared.len() > KEPT {
-        statements.clear();
-    }
-    statements.extend(prepared);
-    statements
 }
 
 /// A statement that sets the tenant, its last parameter, and then asks. What asks is run for each row of what sets, of which

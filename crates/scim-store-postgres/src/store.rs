@@ -43,6 +43,8 @@ pub struct Options {
     pub queue: usize,
     /// Most changesets that share a transaction.
     pub batch: usize,
+    /// Most statements that a connection keeps prepared. There are fewer, unless sources of every shape are asked for.
+    pub prepared: usize,
     /// Threads for writing and for what takes long, and for everything where there is no [`Self::runtime`].
     pub threads: usize,
     /// The runtime of those who call, which then drives the connections, so that a short read wakes no other thread. It has
@@ -64,6 +66,7 @@ impl Default for Options {
             patience: Duration::from_secs(5),
             queue: 1024,
             batch: 256,
+            prepared: 500,
             threads: cores.clamp(1, 4),
             runtime: None,
             trace: None,

@@ -152,3 +152,18 @@ fn rows_that_do_not_come_are_given_up() {
     proxy.set(Mode::Forward);
     assert_eq!(wait(town.store.query(a_tenant(), &query)).expect("a page").total, Some(300));
 }
+
+/// A round trip has its statements, whatever is kept of them.
+#[test]
+fn a_connection_need_not_keep_what_it_has_prepared() {
+    let town = Town::new(Options { prepared: 1, ..Options::default() });
+    for id in ["u1", "u2", "u3"] {
+        town.commit(town.user(id)).expect("created");
+    }
+    town.commit(town.group("g1", &["u1", "u2"])).expect("created");
+    for filter in ["not (title pr)", r#"userName sw "u""#] {
+        let page = wait(town.store.query(a_tenant(), &town.query("User", filter, ""))).expect("a page");
+        assert_eq!(page.total, Some(3), "{filter}");
+    }
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
