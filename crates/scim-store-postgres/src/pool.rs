@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Config, Row};
 use crate::address::Address;
 use crate::error::{Failed, Kind, OpenError};
 use crate::places::{Place, Places};
-use crate::session::{Session, Step, step};
+use crate::session::{Leaves, Session, Step, step};
 use crate::store::Options;
 use crate::tls::Tls;
 
@@ -43,8 +43,6 @@ struct Idle {
 pub(crate) struct Lent {
     pool: Arc<Pool>,
     session: Option<Session>,
-    /// Whether it is outside of any transaction.
-    clean: bool,
     _place: Place,
 }
 
@@ -89,7 +87,7 @@ impl Pool {
             Some(session) => session,
             None => self.connect().await?,
         };
-        Ok(Lent { pool: Arc::clone(self), session: Some(session), clean: true, _place: place })
+        Ok(Lent { pool: Arc::clone(self), session: Some(session), _place: place })
     }
 
     /// Most connections that are lent at a time.
@@ -131,7 +129,7 @@ impl Pool {
 
     fn give_back(&self, session: Session) {
         let mut idle = self.idle();
-        if session.is_whole() && idle.left.is_none_or(|left| session.since > left) {
+        if session.is_idle() && idle.left.is_none_or(|left| session.since > left) {
             idle.sessions.push(session);
         }
     }
@@ -139,7 +137,7 @@ impl Pool {
     fn take_idle(&self) -> Option<Session> {
         let mut idle = self.idle();
         while let Some(session) = idle.sessions.pop() {
-            if session.is_whole() && session.since.elapsed() < LIFETIME {
+            if session.is_idle() && session.since.elapsed() < LIFETIME {
                 return Some(session);
             }
         }
@@ -158,12 +156,15 @@ impl Pool {
             let session = Session::new(client, since, &self.options);
             let milliseconds = |duration: Duration| duration.as_millis().to_string();
             session
-                .run(vec![step!(
-                    PREPARE,
-                    milliseconds(statement),
-                    milliseconds(lock),
-                    milliseconds(statement)
-                )])
+                .run(
+                    vec![step!(
+                        PREPARE,
+                        milliseconds(statement),
+                        milliseconds(lock),
+                        milliseconds(statement)
+                    )],
+                    Leaves::Over,
+                )
                 .await?;
             Ok(session)
         };
@@ -202,34 +203,18 @@ impl Lent {
         tenant: &Tenant,
         steps: Vec<Step>,
     ) -> Result<Vec<Vec<Row>>, Failed> {
-        let mut all =
-            vec![step!(how), step!("SELECT set_config('scim.tenant', $1, true)", tenant.as_str().to_owned())];
-        all.extend(steps);
-        self.clean = false;
-        let mut rows = self.run(all).await?;
+        let mut rows = self.send(beginning(how, tenant).chain(steps).collect(), Leaves::Open).await?;
         Ok(rows.split_off(2))
     }
 
     /// Goes on in a transaction.
     pub(crate) async fn run(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Failed> {
-        let rows = self.session()?.run(steps).await;
-        rows.inspect_err(|failed| {
-            if failed.is_read_only {
-                self.pool.leave();
-            }
-        })
+        self.send(steps, Leaves::Open).await
     }
 
     /// Ends a transaction with the last statements of it.
-    pub(crate) async fn end(
-        &mut self,
-        how: &'static str,
-        mut steps: Vec<Step>,
-    ) -> Result<Vec<Vec<Row>>, Failed> {
-        steps.push(step!(how));
-        let rows = self.run(steps).await;
-        self.clean = is_over(&rows);
-        let mut rows = rows?;
+    pub(crate) async fn end(&mut self, how: &'static str, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Failed> {
+        let mut rows = self.send(steps.into_iter().chain([step!(how)]).collect(), Leaves::Over).await?;
         rows.pop();
         Ok(rows)
     }
@@ -239,22 +224,26 @@ impl Lent {
         &mut self,
         how: &'static str,
         tenant: &Tenant,
-        mut steps: Vec<Step>,
+        steps: Vec<Step>,
     ) -> Result<Vec<Vec<Row>>, Failed> {
-        steps.push(step!("COMMIT"));
-        let rows = self.begin(how, tenant, steps).await;
-        self.clean = is_over(&rows);
-        let mut rows = rows?;
+        let all = beginning(how, tenant).chain(steps).chain([step!("COMMIT")]).collect();
+        let mut rows = self.send(all, Leaves::Over).await?;
         rows.pop();
-        Ok(rows)
+        Ok(rows.split_off(2))
     }
 
     /// A transaction that is one statement that reads.
     pub(crate) async fn alone(&mut self, tenant: &Tenant, step: &Step) -> Result<Vec<Row>, Failed> {
-        self.clean = false;
-        let rows = self.session()?.alone(tenant, step).await;
-        self.clean = is_over(&rows);
-        rows
+        self.session()?.alone(tenant, step).await
+    }
+
+    async fn send(&self, steps: Vec<Step>, leaves: Leaves) -> Result<Vec<Vec<Row>>, Failed> {
+        let rows = self.session()?.run(steps, leaves).await;
+        rows.inspect_err(|failed| {
+            if failed.is_read_only {
+                self.pool.leave();
+            }
+        })
     }
 
     pub(crate) fn session(&self) -> Result<&Session, Failed> {
@@ -262,16 +251,15 @@ impl Lent {
     }
 }
 
-/// Whether statements that end a transaction have ended it: they have, unless the connection is lost.
-fn is_over<T>(outcome: &Result<T, Failed>) -> bool {
-    outcome.as_ref().err().is_none_or(|failed| failed.kind != Kind::Lost)
+/// What a transaction of a tenant begins with.
+fn beginning(how: &'static str, tenant: &Tenant) -> impl Iterator<Item = Step> {
+    let name = tenant.as_str().to_owned();
+    [step!(how), step!("SELECT set_config('scim.tenant', $1, true)", name)].into_iter()
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take()
-            && self.clean
-        {
+        if let Some(session) = self.session.take() {
             self.pool.give_back(session);
         }
     }
@@ -334,8 +322,6 @@ impl From<Failed> for scim_store::CommitError {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::expect_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     #[test]

@@ -1,6 +1,7 @@
 //! One connection: statements prepared once, and sent together where none depends on the other's answer.
 //!
 //! A round trip is one call of [`Session::run`], however many statements it sends. The server works them off in order.
+//! Whether a transaction is open afterwards is known here alone, and in doubt it is.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -26,7 +27,8 @@ pub(crate) struct Session {
     client: Client,
     /// When it began to be made.
     pub(crate) since: Instant,
-    is_broken: AtomicBool,
+    /// Whether no transaction is open: its end, or the statement that was all of it, has been answered.
+    is_idle: AtomicBool,
     statements: Mutex<Statements>,
     /// Those that name their tenant, by what they ask for.
     alone: Mutex<Statements>,
@@ -43,6 +45,15 @@ type Statements = HashMap<Cow<'static, str>, Statement>;
 pub(crate) struct Step {
     pub(crate) sql: Cow<'static, str>,
     pub(crate) parameters: Vec<Parameter>,
+}
+
+/// What a round trip leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaves {
+    /// A transaction in which more follows.
+    Open,
+    /// Nothing: its last statement ends the transaction.
+    Over,
 }
 
 /// A value that is bound.
@@ -63,11 +74,11 @@ pub(crate) use step;
 
 impl Session {
     pub(crate) fn new(client: Client, since: Instant, options: &Options) -> Self {
-        let is_broken = AtomicBool::new(false);
+        let is_idle = AtomicBool::new(true);
         let (statements, alone) = (Mutex::default(), Mutex::default());
         let patience = options.statement + Duration::from_secs(5);
         let trace = options.trace.clone();
-        Self { client, since, is_broken, statements, alone, kept: options.prepared, patience, trace }
+        Self { client, since, is_idle, statements, alone, kept: options.prepared, patience, trace }
     }
 
     /// The connection by itself.
@@ -75,28 +86,35 @@ impl Session {
         &self.client
     }
 
-    /// Whether it can be used again.
-    pub(crate) fn is_whole(&self) -> bool {
-        !self.client.is_closed() && !self.is_broken.load(Ordering::Relaxed)
+    /// Whether it can be used by somebody else.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.client.is_closed() && self.is_idle.load(Ordering::Relaxed)
+    }
+
+    fn set_idle(&self, is_idle: bool) {
+        self.is_idle.store(is_idle, Ordering::Relaxed);
     }
 
     /// Runs statements one after the other, all sent at once, and gives the rows of each. The first that fails is the
     /// failure; where they are of one transaction, those after it did nothing.
-    pub(crate) async fn run(&self, steps: Vec<Step>) -> Result<Vec<Vec<Row>>, Failed> {
+    pub(crate) async fn run(&self, steps: Vec<Step>, leaves: Leaves) -> Result<Vec<Vec<Row>>, Failed> {
+        self.set_idle(false);
         let work = async {
-            let prepared = self.prepare(steps.iter().map(|step| &step.sql)).await;
-            // Nothing of it is sent then, not the end of a transaction either.
-            let statements = prepared.inspect_err(|_| self.is_broken.store(true, Ordering::Relaxed))?;
+            let statements = self.prepare(steps.iter().map(|step| &step.sql)).await?;
             if let Some(trace) = &self.trace {
                 trace(&steps.iter().map(|step| &*step.sql).collect::<Vec<_>>());
             }
-            self.send(&statements, &steps).await
+            let answers = self.send(&statements, &steps).await;
+            // The end of a transaction that failed is answered as well. An end that failed may have left it open.
+            self.set_idle(leaves == Leaves::Over && matches!(answers.last(), Some(Some(Ok(_)))));
+            answers.into_iter().flatten().collect()
         };
         self.patiently(work).await
     }
 
     /// Runs a statement that reads, as a transaction by itself, of one tenant.
     pub(crate) async fn alone(&self, tenant: &Tenant, step: &Step) -> Result<Vec<Row>, Failed> {
+        self.set_idle(false);
         let work = async {
             let known = locked(&self.alone).get(&step.sql).cloned();
             let statement = match known {
@@ -112,7 +130,9 @@ impl Session {
             let rows = self.client.query_raw(&statement, parameters).await;
             rows.map_err(|error| Failed::of(&error))?.try_collect().await.map_err(|error| Failed::of(&error))
         };
-        self.patiently(work).await
+        let rows = self.patiently(work).await;
+        self.set_idle(rows.as_ref().err().is_none_or(|failed| failed.kind != Kind::Lost));
+        rows
     }
 
     async fn prepare_alone(&self, step: &Step) -> Result<Statement, Failed> {
@@ -197,7 +217,8 @@ impl Session {
         statements.extend(prepared);
     }
 
-    async fn send(&self, statements: &[Statement], steps: &[Step]) -> Result<Vec<Vec<Row>>, Failed> {
+    /// What became of each, or nothing where one of them could not be sent.
+    async fn send(&self, statements: &[Statement], steps: &[Step]) -> Vec<Option<Result<Vec<Row>, Failed>>> {
         // A query is sent when its future is first polled, which happens in order.
         let mut answers: Vec<_> = statements
             .iter()
@@ -223,7 +244,6 @@ impl Session {
                             let is_unsent = rows.as_ref().is_err_and(|failed| failed.kind == Kind::Unsent);
                             *outcome = Some(rows);
                             if is_unsent {
-                                self.is_broken.store(true, Ordering::Relaxed);
                                 return Poll::Ready(());
                             }
                         }
@@ -234,7 +254,7 @@ impl Session {
             if pending { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
-        outcomes.into_iter().flatten().collect()
+        outcomes
     }
 }
 

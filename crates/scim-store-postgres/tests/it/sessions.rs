@@ -35,11 +35,11 @@ fn until(database: &Database, sql: &str) {
 type Write = fn(&Town) -> Result<(), StoreError>;
 
 fn commit(town: &Town) -> Result<(), StoreError> {
-    match town.commit(town.user("u4")) {
-        Ok(_) => Ok(()),
-        Err(CommitError::Store(error)) => Err(error),
-        Err(error) => panic!("{error}"),
-    }
+    let written = town.commit(town.user("u4")).map(drop);
+    written.map_err(|error| match error {
+        CommitError::Store(error) => error,
+        other => StoreError::Fault(other.to_string().into()),
+    })
 }
 
 fn spend(town: &Town) -> Result<(), StoreError> {
