@@ -96,10 +96,11 @@ fn an_owner_is_bound_too() {
 
 /// What is acknowledged is durable, whatever the role's or the database's defaults are.
 #[test]
-fn commits_are_synced_whatever_the_defaults() {
+fn commits_are_made_and_synced_whatever_the_defaults() {
     let database = Database::new();
     let name = database.run("SELECT current_database()").pop().expect("a name");
     database.run(&format!("ALTER DATABASE {name} SET synchronous_commit = off"));
+    database.run(&format!("ALTER ROLE {ROLE} IN DATABASE {name} SET default_transaction_read_only = on"));
     let town = Town::at(&database.address(), database, Options::default());
     // The setting is looked at from inside of a transaction of the store.
     town.database.run(
