@@ -117,12 +117,6 @@ impl Cluster {
         Self { directory, superuser }
     }
 
-    /// Sets what it is configured with.
-    pub(crate) fn set(&self, what: &str) {
-        run(&self.superuser, &format!("ALTER SYSTEM SET {what}"));
-        run(&self.superuser, "SELECT pg_reload_conf()");
-    }
-
     /// A synchronous standby of it.
     pub(crate) fn standby(&self) -> Self {
         let (directory, superuser) = throw_away(Some(&self.directory));

@@ -316,13 +316,19 @@ fn a_standby_that_takes_over_is_written_to() {
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 
+/// Changes how the cluster of a database is configured.
+fn configure(database: &Database, what: &str) {
+    database.run(&format!("ALTER SYSTEM SET {what}"));
+    database.run("SELECT pg_reload_conf()");
+}
+
 /// What a cluster that fails and comes back makes of a commit that was on its way, when the number of its transaction was
 /// given to somebody else meanwhile.
 fn given_again(changeset: impl FnOnce(&Town) -> Changeset) -> (Result<Committed, CommitError>, Vec<String>) {
     let cluster = Cluster::start();
-    // What nobody waits for does not reach the disk.
-    cluster.set("wal_writer_delay = '10s'");
     let (proxy, database) = (Proxy::of(&cluster), cluster.database());
+    // What nobody waits for does not reach the disk.
+    configure(&database, "wal_writer_delay = '10s'");
     let address = proxy.address(&database, "127.0.0.1", "sslmode=disable");
     let options = Options { patience: Duration::from_secs(60), ..Options::default() };
     let town = Town::at(&address, database, options);
@@ -380,7 +386,7 @@ fn a_commit_that_is_found_waits_for_a_standby() {
     let cluster = Cluster::start();
     let database = cluster.database();
     let town = Town::at(&database.address(), database, Options::default());
-    cluster.set("synchronous_standby_names = 'nobody'");
+    configure(&town.database, "synchronous_standby_names = 'nobody'");
     // It takes a moment until commits wait.
     let is_waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     let mut sequence = 0;
@@ -400,7 +406,7 @@ fn a_commit_that_is_found_waits_for_a_standby() {
         assert!(poll(&mut commit).is_pending(), "no standby has it");
     }
     assert!(poll(&mut commit).is_pending(), "no standby has it");
-    cluster.set("synchronous_standby_names = ''");
+    configure(&town.database, "synchronous_standby_names = ''");
     assert_eq!(wait(commit).expect("it was committed").sequence, sequence);
     assert_eq!(changes(&town).len() as u64, sequence);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
