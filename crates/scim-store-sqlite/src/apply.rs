@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use rusqlite::ToSql;
 use scim_store::draft::{Counts, Draft, Drafted, Stored};
 use scim_store::transfer::{Link, Lot, Totals};
 use scim_store::{Audited, Committed, IndexEntry, StoreError, Tenant, UniqueKey};
@@ -371,52 +372,45 @@ impl Writing<'_> {
         let items: Vec<Item> = new.items.iter().cloned().collect();
         let (version, bytes) = (clamp(record.version), entries::encode(&items));
         let body: &[u8] = &record.body;
+        let row: [&dyn ToSql; 9] = [
+            &self.tenant,
+            &record.id,
+            &new.kind,
+            &version,
+            &record.created.0,
+            &record.modified.0,
+            &record.label,
+            &body,
+            &bytes,
+        ];
         let num = match &drafted.old {
             None => {
                 self.database.run(
                     "INSERT INTO resource (tenant, id, type, version, created, modified, label, body, entries)
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-                    &[
-                        &self.tenant,
-                        &record.id,
-                        &new.kind,
-                        &version,
-                        &record.created.0,
-                        &record.modified.0,
-                        &record.label,
-                        &body,
-                        &bytes,
-                    ],
+                    &row,
                 )?;
-                self.database.connection.last_insert_rowid()
+                Some(self.database.connection.last_insert_rowid())
             }
-            Some(old) => {
-                let num =
-                    self.num(&record.id)?.ok_or_else(|| corrupt("a resource went while it was written"))?;
-                if !drafted.anew && old.record.body == record.body && old.record.label == record.label {
-                    self.database.run(
-                        "UPDATE resource SET version = ?2, modified = ?3, entries = ?4 WHERE num = ?1",
-                        &[&num, &version, &record.modified.0, &bytes],
-                    )?;
-                } else {
-                    self.database.run(
-                        "UPDATE resource SET type = ?2, version = ?3, created = ?4, modified = ?5, label = ?6,
-                         body = ?7, entries = ?8 WHERE num = ?1",
-                        &[
-                            &num,
-                            &new.kind,
-                            &version,
-                            &record.created.0,
-                            &record.modified.0,
-                            &record.label,
-                            &body,
-                            &bytes,
-                        ],
-                    )?;
-                }
-                num
+            Some(old)
+                if !drafted.anew && old.record.body == record.body && old.record.label == record.label =>
+            {
+                self.database.run(
+                    "UPDATE resource SET version = ?3, modified = ?4, entries = ?5 WHERE tenant = ?1 AND id = ?2",
+                    &[&self.tenant, &record.id, &version, &record.modified.0, &bytes],
+                )?;
+                self.num(&record.id)?
+            }
+            Some(_) => {
+                self.database.run(
+                    "UPDATE resource SET type = ?3, version = ?4, created = ?5, modified = ?6, label = ?7, body = ?8,
+                     entries = ?9 WHERE tenant = ?1 AND id = ?2",
+                    &row,
+                )?;
+                self.num(&record.id)?
             }
         };
+        let num = num.ok_or_else(|| corrupt("a resource went while it was written"))?;
         let is_there = |item: &Item| old.is_some_and(|old| old.kind == new.kind && old.items.contains(item));
         // A resource has several entries: their statement is looked up once.
         let mut entry = None;

@@ -62,6 +62,16 @@ fn until_waiting(town: &Town, what: &str) -> String {
     }
 }
 
+/// Lets go of the second commit of a town, and loses its answer once it is there.
+fn lose_its_answer(town: &Town, proxy: &Proxy, other: &Session) {
+    proxy.set(Mode::Swallow);
+    other.run("COMMIT");
+    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 2").is_empty() {
+        std::thread::yield_now();
+    }
+    proxy.cut();
+}
+
 fn changes(town: &Town) -> Vec<String> {
     wait(town.store.changes(&acme(), 0, 100)).expect("changes").into_iter().map(|change| change.id).collect()
 }
@@ -86,12 +96,7 @@ fn a_commit_whose_answer_is_lost_is_found() {
     let proxy = Proxy::new(None);
     let town = town(&proxy, Options::default());
     let (commit, other) = begin(&town, "u1");
-    proxy.set(Mode::Swallow);
-    other.run("COMMIT");
-    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 2").is_empty() {
-        std::thread::yield_now();
-    }
-    proxy.cut();
+    lose_its_answer(&town, &proxy, &other);
     assert_eq!(wait(commit).expect("it was committed").sequence, 2);
     assert_eq!(changes(&town), ["first", "u1"]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
@@ -370,12 +375,7 @@ fn a_commit_without_an_entry_whose_answer_is_lost_is_found() {
     let proxy = Proxy::new(None);
     let town = town(&proxy, Options::default());
     let (commit, other) = begin_with(&town, unaudited(&town, "u1"));
-    proxy.set(Mode::Swallow);
-    other.run("COMMIT");
-    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 2").is_empty() {
-        std::thread::yield_now();
-    }
-    proxy.cut();
+    lose_its_answer(&town, &proxy, &other);
     assert_eq!(wait(commit).expect("it was committed").sequence, 2);
     assert_eq!(changes(&town), ["first", "u1"]);
 }
