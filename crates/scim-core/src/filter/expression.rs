@@ -378,10 +378,11 @@ impl<'t> Parser<'t> {
         let operator = match token {
             Token::Word(word) => word,
             Token::OpenBracket if in_element => {
-                return Err(self.lexer.error(span, "a value path inside a value path"));
+                let error = self.lexer.error(span, "a value path inside a value path");
+                return Err(error.remedy("join the conditions with `and` in one pair of brackets"));
             }
             Token::OpenBracket => return self.element(name, depth),
-            token => return Err(self.unexpected(&token, span, "an operator")),
+            token => return Err(self.unexpected(&token, span, "an operator such as `eq` or `pr`")),
         };
         if operator.eq_ignore_ascii_case("pr") {
             return Ok(self.compare(name.into(), None, Literal::Null, start..span.end));
@@ -442,7 +443,7 @@ impl<'t> Parser<'t> {
                     });
                 }
             },
-            token => return Err(self.unexpected(&token, span, "a value")),
+            token => return Err(self.unexpected(&token, span, "a value such as `\"text\"`, `5` or `true`")),
         };
         Ok((literal, span))
     }
@@ -483,7 +484,7 @@ impl<'t> Parser<'t> {
         let error = self.lexer.error(span, format_args!("expected {what}, found `{}`", excerpt(found)));
         match synonym.filter(|synonym| known.contains(synonym)) {
             Some(synonym) => error.remedy(format!("did you mean `{synonym}`?")),
-            None => error,
+            None => error.remedy(format!("use `{}`", known.join("`, `"))),
         }
     }
 

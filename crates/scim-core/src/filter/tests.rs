@@ -100,7 +100,12 @@ fn filters_match_what_they_say() {
 fn refusals_say_where_and_what_to_do() {
     for (filter, expected) in [
         ("", "the filter is empty; leave it out, or write one such as `userName eq \"ada@example.com\"`"),
-        ("userName", "at character 9: expected an operator, found the end"),
+        ("userName", "at character 9: expected an operator such as `eq` or `pr`, found the end"),
+        ("userName eq", "at character 12: expected a value such as `\"text\"`, `5` or `true`, found the end"),
+        (
+            "userName matches \"a\"",
+            "at character 10: expected an operator, found `matches`; use `eq`, `ne`, `co`, `sw`, `ew`, `gt`, `ge`, `lt`, `le`, `pr`",
+        ),
         (
             "userName equals \"a\"",
             "at character 10: expected an operator, found `equals`; did you mean `eq`?",
@@ -119,7 +124,10 @@ fn refusals_say_where_and_what_to_do() {
         ("(userName pr", "at character 13: expected `)`, found the end"),
         ("userName pr)", "at character 12: expected `and`, `or` or the end, found `)`"),
         ("not userName pr", "at character 5: expected `(` after `not`, found `userName`"),
-        ("emails[type[x pr]]", "at character 12: a value path inside a value path"),
+        (
+            "emails[type[x pr]]",
+            "at character 12: a value path inside a value path; join the conditions with `and` in one pair of brackets",
+        ),
         ("usrName pr", "`usrName` is not an attribute of User; did you mean `userName`?"),
         (
             "department pr",
