@@ -37,9 +37,12 @@ Exit codes:
   1  it could not be done
   2  the command line or the configuration is wrong; nothing was done";
 
+/// Characters in a line of help, at most. A paragraph is one line in the source, and is broken where it is shown.
+const HELP_WIDTH: usize = 100;
+
 /// A SCIM 2.0 server: identity providers push users and groups, your application reads them.
 #[derive(Debug, Parser)]
-#[command(name = "scimd", version, arg_required_else_help = true, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "scimd", version, arg_required_else_help = true, after_help = EXAMPLES, max_term_width = HELP_WIDTH)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -453,6 +456,14 @@ mod tests {
             if !command.has_subcommands() {
                 let help = command.render_long_help().to_string();
                 assert!(help.contains("scimd "), "{path} shows no example:\n{help}");
+            }
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for block in text.split("\n\n").filter(|block| block.contains('\n')) {
+                let broken_again = block.lines().find(|line| line.chars().count() > HELP_WIDTH);
+                assert_eq!(
+                    broken_again, None,
+                    "{path}: break these lines earlier, or leave breaking to help"
+                );
             }
             for child in command.get_subcommands_mut().filter(|child| child.get_name() != "help") {
                 walk(child, &path);

@@ -126,19 +126,23 @@ pub enum PersonCommand {
 const IMPORT: &str = "\
 Examples:
   scimd person import acme staff.csv --dry-run --store sqlite:scimd.db
-  scimd person import acme personal.csv --column 'Vorname=first_name' --column 'Kostenstelle=costCenter' --ignore 'Nr.'
+  scimd person import acme personal.csv --column 'Vorname=first_name' --ignore 'Nr.'
 
-The first line names the columns. A name is
-  a field of a person     first_name, last_name, email, gender, academic_degree, language, active, or one of the
-                          application's own: it goes where the tenant's mapping takes the field from
-  an attribute of SCIM    userName, displayName, title, preferredLanguage, externalId, givenName, familyName, department,
-                          name.honorificPrefix, emails[type eq \"work\"].value, urn:…:User:costCenter
-in any case. Without a column userName the address is taken for it. Who has the userName of a row is changed: what the
-file has a column for is replaced, an empty cell takes the value away, and the rest stays. Whoever is not in the file is
-left alone; set `active` to false to let somebody go.
+The first line names the columns. A name, in any case, is one of
 
-Every row is held to the schemas and to the tenant's rules first, as if it had come through SCIM. Only if none is refused
-are they written. If writing ends early, because the disk is full for instance, import the same file again.";
+  a field of a person     first_name, last_name, email, gender, academic_degree, language, active,
+                          or one of the application's own: it goes where the tenant's mapping
+                          takes the field from
+  an attribute of SCIM    userName, displayName, title, preferredLanguage, externalId, givenName,
+                          familyName, department, name.honorificPrefix,
+                          emails[type eq \"work\"].value, urn:…:User:costCenter
+
+Without a column userName the address is taken for it. Who has the userName of a row is changed: what the file has a \
+column for is replaced, an empty cell takes the value away, and the rest stays. Whoever is not in the file is left \
+alone; set `active` to false to let somebody go.
+
+Every row is held to the schemas and to the tenant's rules first, as if it had come through SCIM. Only if none is \
+refused are they written. If writing ends early, because the disk is full for instance, import the same file again.";
 
 /// `scimd person import`.
 #[derive(Debug, Args)]
