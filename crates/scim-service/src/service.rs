@@ -28,7 +28,7 @@ use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
 use crate::route::{Endpoint, split_tenant};
 use crate::rules::{Origin, Rules, Sent, unfit};
 use crate::settings::Settings;
-use crate::{body, media, reindex};
+use crate::{body, media};
 
 /// The identifier of a request, for the log and the audit. A server puts it into the request's extensions; without
 /// it the service makes one.
@@ -80,15 +80,16 @@ impl Service {
     }
 
     /// Brings what is stored in line with the registry: where an attribute has become indexed or unique, what is there
-    /// already gets its entries. To be called once, before the first request. Where nothing has changed it costs a read
-    /// for each resource type, and one for the key of cursors, so that no read has to write it later, when the store may
-    /// be full.
+    /// already gets its entries. What a change of rules has left undone, because it was ended, is done too. To be called
+    /// once, before the first request. Where there is nothing to do it costs a read for each resource type, one for rules,
+    /// and one for the key of cursors, so that no read has to write it later, when the store may be full.
     ///
     /// # Errors
     /// `Conflict` when two resources have the same value of an attribute that has become unique; otherwise when the
     /// store cannot be read or written.
     pub async fn prepare(&self) -> Result<()> {
-        reindex::follow_schemas(&*self.store, &self.registry, &self.directory, &*self.environment).await?;
+        self.follow_schemas().await?;
+        self.follow_rules().await?;
         self.seal().await.map(|_| ())
     }
 

@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use super::entry::Parts;
 use super::record::{
-    IndexBody, Kind, PolicyBody, SchemasBody, content, corrupt, read, secret_content, token_content,
+    IndexBody, Kind, PolicyBody, SchemasBody, UnfinishedBody, content, corrupt, read, secret_content,
+    token_content,
 };
 use super::token::{Drawn, is_id};
 use super::{Connection, Directory, NewToken, TenantEntry, TenantSettings, TokenEntry};
@@ -156,7 +157,7 @@ impl Directory {
 
     /// Gives a tenant another policy, or none, and other schemas of its own. What is there must be what `entry` says. Every
     /// server on the store follows within [`super::TRUST_SECONDS`]; see [`scim_store::Changeset::epoch`] for what holds
-    /// until then. Returns the new epoch.
+    /// until then. What is kept of the tenant's resources counts as unfinished from now on. Returns the new epoch.
     ///
     /// # Errors
     /// `Conflict` when somebody else was faster, `NotFound` when there is no such tenant.
@@ -168,18 +169,11 @@ impl Directory {
         actor: &str,
     ) -> Result<u64> {
         let name = entry.tenant.as_str();
-        let ids = [Kind::Policy.id(name), Kind::Schemas.id(name)];
-        let [old_policy, old_schemas] = self.records(ids.each_ref().map(String::as_str)).await?;
-        let faster = || {
-            Error::new(
-                ErrorKind::Conflict,
-                format!("somebody else changed the rules of tenant `{name}` just now"),
-            )
-            .remedy("look at them, then try again")
-        };
+        let ids = [Kind::Policy, Kind::Schemas, Kind::Unfinished].map(|kind| kind.id(name));
+        let [old_policy, old_schemas, unfinished] = self.records(ids.each_ref().map(String::as_str)).await?;
         let found = old_policy.as_ref().map(read::<PolicyBody>).transpose()?;
         if found.map_or(0, |body| body.epoch) != entry.epoch {
-            return Err(faster());
+            return Err(faster(name));
         }
         let epoch = entry.epoch + 1;
         let policy = content(name, &PolicyBody { text: policy, epoch })?;
@@ -188,12 +182,37 @@ impl Directory {
             exists(&entry.tenant),
             put(Kind::Policy, name, old_policy.as_ref(), policy),
             put(Kind::Schemas, name, old_schemas.as_ref(), schemas),
+            put(Kind::Unfinished, name, unfinished.as_ref(), content(name, &UnfinishedBody { epoch })?),
         ];
         match self.change(operations, actor, format!("change the rules of {name}"), 200).await? {
             Ok(_) => Ok(epoch),
             Err(Conflict::Missing { operation: 0 }) => Err(self.no_tenant(name).await),
-            Err(_) => Err(faster()),
+            Err(_) => Err(faster(name)),
         }
+    }
+
+    /// The tenants whose resources are kept as other rules want them than those that are in force: whoever changed the rules
+    /// did not come to an end, or has not yet.
+    pub(crate) async fn unfinished(&self) -> Result<Vec<TenantEntry>> {
+        let mut entries = Vec::new();
+        for record in self.all(Query::all(self.types.unfinished.clone(), PAGE)).await? {
+            entries.extend(self.tenant(&record.label).await?.map(|entry| (*entry).clone()));
+        }
+        Ok(entries)
+    }
+
+    /// Takes note that everything kept of a tenant's resources follows from its rules, unless it has others by now.
+    pub(crate) async fn finish(&self, entry: &TenantEntry) -> Result<()> {
+        let name = entry.tenant.as_str();
+        let [record] = self.records([&Kind::Unfinished.id(name)]).await?;
+        let Some(record) = record else { return Ok(()) };
+        if read::<UnfinishedBody>(&record)?.epoch == entry.epoch {
+            let guard = Guard::Version(record.version);
+            let delete = Operation::Delete { id: record.id, resource_type: record.resource_type, guard };
+            // A conflict says that others finished it, or that there is something else to finish.
+            let _ = self.change(vec![delete], "scimd", format!("derive all of {name}"), 204).await?;
+        }
+        Ok(())
     }
 
     /// Creates a token. What is returned is the only copy of it.
@@ -327,6 +346,12 @@ impl Directory {
             None => error.remedy("see `scimd tenant list`"),
         }
     }
+}
+
+/// The complaint of whoever changes rules that are others by now.
+pub(crate) fn faster(tenant: &str) -> Error {
+    let words = format!("somebody else changed the rules of tenant `{tenant}` just now");
+    Error::new(ErrorKind::Conflict, words).remedy("look at them, then try again")
 }
 
 fn no_connection(tenant: &Tenant) -> Error {

@@ -88,7 +88,7 @@ impl Cache {
                     drop(inner.tenants.remove(name))
                 }
                 Some((Kind::Token, name)) => drop(inner.tokens.remove(name)),
-                Some((Kind::Secret | Kind::Index, _)) | None => {}
+                Some((Kind::Secret | Kind::Index | Kind::Unfinished, _)) | None => {}
             }
         }
     }

@@ -23,6 +23,7 @@ use scim_store::{Record, Store, Tenant};
 pub use self::entry::{Connection, Idp, NewToken, TenantEntry, TenantSettings, TokenEntry};
 pub use self::moving::{Belongings, Welcome};
 
+pub(crate) use self::administration::faster;
 use self::cache::Cache;
 use self::entry::Parts;
 pub(crate) use self::record::IndexBody;

@@ -163,7 +163,7 @@ impl Directory {
         Ok(())
     }
 
-    async fn all(&self, mut query: Query) -> Result<Vec<Record>> {
+    pub(super) async fn all(&self, mut query: Query) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         loop {
             let mut page = self.store.query(&self.system, &query).await.map_err(store_error)?;

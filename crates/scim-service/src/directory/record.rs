@@ -26,6 +26,7 @@ pub(super) enum Kind {
     Token,
     Secret,
     Index,
+    Unfinished,
 }
 
 /// Whose a record is, and so whether it goes along when a tenant moves to another store.
@@ -40,8 +41,16 @@ pub(super) enum Owner {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 7] =
-        [Self::Tenant, Self::Connection, Self::Policy, Self::Schemas, Self::Token, Self::Secret, Self::Index];
+    pub(super) const ALL: [Self; 8] = [
+        Self::Tenant,
+        Self::Connection,
+        Self::Policy,
+        Self::Schemas,
+        Self::Token,
+        Self::Secret,
+        Self::Index,
+        Self::Unfinished,
+    ];
 
     /// The name of the resource type.
     pub(super) fn name(self) -> &'static str {
@@ -53,13 +62,16 @@ impl Kind {
             Self::Token => "Token",
             Self::Secret => "Secret",
             Self::Index => "Index",
+            Self::Unfinished => "Unfinished",
         }
     }
 
     /// Whose records of this type are.
     pub(super) fn owner(self) -> Owner {
         match self {
-            Self::Tenant | Self::Connection | Self::Policy | Self::Schemas => Owner::Tenant,
+            Self::Tenant | Self::Connection | Self::Policy | Self::Schemas | Self::Unfinished => {
+                Owner::Tenant
+            }
             Self::Token => Owner::Field,
             Self::Secret | Self::Index => Owner::Store,
         }
@@ -124,6 +136,14 @@ pub(super) struct SchemasBody {
     pub(super) documents: Vec<serde_json::Value>,
 }
 
+/// What an `Unfinished` record holds, which is there from when a tenant gets other rules until everything that is kept of
+/// its resources follows from them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct UnfinishedBody {
+    /// Of the rules.
+    pub(super) epoch: u64,
+}
+
 /// What a `Token` record holds.
 #[derive(Serialize, Deserialize)]
 pub(super) struct TokenBody {
@@ -162,6 +182,7 @@ pub(super) struct Types {
     pub(super) tenant: Arc<ResourceType>,
     pub(super) token: Arc<ResourceType>,
     pub(super) index: Arc<ResourceType>,
+    pub(super) unfinished: Arc<ResourceType>,
 }
 
 impl Types {
@@ -172,7 +193,12 @@ impl Types {
     pub(super) fn new() -> Self {
         let registry = registry().expect("the directory's own schemas");
         let of = |kind: Kind| registry.resource_type(kind.name()).map(Arc::clone).expect("declared");
-        Self { tenant: of(Kind::Tenant), token: of(Kind::Token), index: of(Kind::Index) }
+        Self {
+            tenant: of(Kind::Tenant),
+            token: of(Kind::Token),
+            index: of(Kind::Index),
+            unfinished: of(Kind::Unfinished),
+        }
     }
 
     /// The filter that finds a tenant's tokens.
@@ -183,7 +209,7 @@ impl Types {
 
 fn registry() -> Result<Registry> {
     let mut builder = Registry::builder()?;
-    for kind in [Kind::Tenant, Kind::Token, Kind::Index] {
+    for kind in [Kind::Tenant, Kind::Token, Kind::Index, Kind::Unfinished] {
         let (name, urn) = (kind.name(), format!("urn:scimd:directory:{}", kind.name()));
         let attribute =
             json!({ "name": if kind == Kind::Token { "tenant" } else { "name" }, "caseExact": true });

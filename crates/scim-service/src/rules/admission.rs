@@ -273,7 +273,9 @@ impl Context<'_> {
             operations = again;
             let (operation, subject, finding) = match conflict {
                 Conflict::Unique { operation, ref path, .. } if **path == *EMAIL => {
-                    let Some(email) = operations.get_mut(operation).and_then(take_claim) else {
+                    let Some(email) =
+                        operations.get_mut(operation).and_then(|operation| take_claim(operation, EMAIL))
+                    else {
                         return Ok(Err(CommitError::Conflict(conflict)));
                     };
                     let email_path = remarks.of(operation).map_or("", |remark| &remark.email_path);
@@ -432,14 +434,14 @@ fn is_bound(operation: &Operation) -> bool {
     }
 }
 
-/// Takes back the claim on an e-mail address, and says which it was.
-pub(crate) fn take_claim(operation: &mut Operation) -> Option<String> {
+/// Takes back a claim under a path, and says what was claimed.
+pub(crate) fn take_claim(operation: &mut Operation, path: &str) -> Option<String> {
     let unique = match operation {
         Operation::Create { content, .. } => &mut content.unique,
         Operation::Replace { content, .. } => &mut content.as_mut()?.unique,
         Operation::Rederive { unique, .. } => unique,
         Operation::Delete { .. } => return None,
     };
-    let at = unique.iter().position(|key| *key.path == *EMAIL)?;
+    let at = unique.iter().position(|key| *key.path == *path)?;
     Some(unique.remove(at).value)
 }

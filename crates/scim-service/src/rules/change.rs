@@ -10,19 +10,19 @@ use std::sync::Arc;
 
 use scim_core::document::Document;
 use scim_core::person::Derived;
-use scim_core::{Result, decode};
+use scim_core::{Error, Result, decode};
 use scim_policy::{Explanation, Finding, Severity};
 use scim_store::{Query, Record, Reported, Start, UniqueKey};
 use serde_json::Value;
 
 use super::rehearsal::Rehearsal;
 use super::replay::{Open, Outcome, Replay, without_body};
-use super::{Judged, Rules, USER, user};
+use super::{Judged, Rules, user};
+use crate::Service;
 use crate::context::store_error;
-use crate::directory::TenantEntry;
+use crate::directory::{TenantEntry, faster};
 use crate::quirk::Quirks;
 use crate::resource::content;
-use crate::{Service, reindex};
 
 /// How many Users are looked at at once.
 const PAGE: usize = 500;
@@ -75,6 +75,8 @@ pub struct NewRules {
     pub policy: Option<Option<String>>,
     /// The schema documents that extend the tenant's Users, all of them.
     pub schemas: Option<Vec<Value>>,
+    /// The [`TenantEntry::epoch`] of the rules that they were made from, where it matters that these are still in force.
+    pub instead_of: Option<u64>,
 }
 
 impl Service {
@@ -111,26 +113,30 @@ impl Service {
     ///
     /// # Errors
     /// `NotFound` when there is no such tenant, `InvalidValue` when the rules do not fit, `Conflict` when somebody else
-    /// changed them meanwhile.
+    /// changed them meanwhile, or the servers on the store have other schemas than this service. An error that begins with
+    /// "the rules … are in force" leaves what is stored partly as it was, until they are put in force again or a service is
+    /// prepared ([`Service::prepare`]).
     pub async fn change_rules(&self, tenant: &str, rules: &NewRules, actor: &str) -> Result<Changed> {
+        self.check_schemas().await?;
         let entry = self.entry(tenant).await?;
+        if rules.instead_of.is_some_and(|epoch| epoch != entry.epoch) {
+            return Err(faster(tenant));
+        }
         let mut next = with(&entry, rules);
         self.rules_of(&next)?;
         let (policy, schemas) = (next.policy.clone(), next.schemas.clone());
         next.epoch = self.directory().put_rules(&entry, policy, schemas, actor).await?;
         next.rules = super::Memo::default();
         let rules = self.rules_of(&next)?;
-        let mut changed = Changed { users: 0, persons: 0, against: Vec::new() };
-        for resource_type in rules.registry.resource_types() {
-            let derived =
-                reindex::derive(self.store(), resource_type, &next, &rules, self.environment()).await?;
-            if resource_type.name() == USER {
-                changed.users = derived.count;
-            }
-            changed.persons += derived.persons;
-            changed.against.extend(derived.against);
-        }
-        Ok(changed)
+        let derived = self.derive_all(&next, &rules).await.map_err(|error| {
+            let words = format!(
+                "the rules of tenant `{tenant}` are in force, and not everything that is stored is derived by them yet: {}",
+                error.detail()
+            );
+            let error = Error::new(error.kind(), words).caused_by(error);
+            error.remedy("mend that and put them in force again; a server that starts tries again too")
+        })?;
+        Ok(Changed { users: derived.count, persons: derived.persons, against: derived.against })
     }
 
     /// What the tenant's rules make of a User as its identity provider would send it. Nothing changes.

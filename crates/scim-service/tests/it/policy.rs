@@ -250,6 +250,27 @@ fn a_request_that_meets_other_rules_is_planned_anew() {
     }
 }
 
+/// Another server knows the old rules for a while, and people come between the pages that are derived.
+#[test]
+fn nobody_stays_under_rules_that_were_replaced_while_they_came() {
+    let mut between = 0;
+    for looks in 0..20 {
+        let world = World::new(Idp::Generic);
+        let other = world.beside(scim_core::schema::Registry::builtin().expect("built in"));
+        other.follow();
+        assert_eq!(other.get("/Users").status.as_u16(), 200, "it has read the rules");
+        other.interrupt_anyhow(looks, "POST", "/Users", &user("ada@example.org"));
+        let against = world.govern(POLICY);
+        if !world.is_interrupted() {
+            break;
+        }
+        let stored = world.get("/Users").body["totalResults"].as_u64();
+        assert_eq!(stored, Some(against.len() as u64), "{looks}: whoever is there was judged");
+        between += 1;
+    }
+    assert!(between > 2, "{between}");
+}
+
 #[test]
 fn what_was_done_of_a_bulk_request_is_not_done_again_under_other_rules() {
     let mut cut_short = 0;

@@ -2,6 +2,7 @@
 
 use scim_core::schema::Registry;
 use scim_service::directory::Idp;
+use scim_service::{Headers, NewRules};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -83,4 +84,119 @@ fn keys_that_were_folded_otherwise_are_folded_anew() {
     prepared.expect("nothing is twice");
     assert_eq!(found(&world), json!(1));
     assert_eq!(world.request("POST", "/Users", &user("Strasse")).status.as_u16(), 409);
+}
+
+const BADGE: &str = "urn:example:Badge";
+const STAFF: &str = "urn:example:Staff";
+
+/// A schema with one unique attribute.
+fn unique(urn: &str, attribute: &str) -> Value {
+    json!({"id": urn, "name": urn, "attributes": [{"name": attribute, "uniqueness": "server"}]})
+}
+
+/// The built-in schemas, and the staff number of a User.
+fn with_staff() -> Registry {
+    let builder = Registry::builder().expect("built in").schema(&unique(STAFF, "number")).expect("a schema");
+    builder.extend("User", STAFF, false).expect("of users").build().expect("a registry")
+}
+
+/// The rules of a tenant whose Users have badges.
+fn with_badges() -> NewRules {
+    NewRules { schemas: Some(vec![unique(BADGE, "badge")]), ..NewRules::default() }
+}
+
+fn badged(name: &str, badge: &str) -> Value {
+    json!({"schemas": [scim_core::schema::USER, BADGE], "userName": name, BADGE: {"badge": badge}})
+}
+
+fn found_by_badge(world: &World, badge: &str) -> Value {
+    world.get(&format!("/Users?filter={BADGE}:badge%20eq%20%22{badge}%22")).body["totalResults"].clone()
+}
+
+#[test]
+fn what_is_unique_in_one_tenant_stays_so_under_other_schemas_of_the_server() {
+    let world = World::new(Idp::Generic);
+    world.try_change(&with_badges()).expect("nobody is there");
+    let created =
+        |world: &World, name: &str| world.request("POST", "/Users", &badged(name, "7")).status.as_u16();
+    assert_eq!((created(&world, "ada"), created(&world, "bob")), (201, 409));
+    let (world, prepared) = world.restarted(with_staff());
+    prepared.expect("no number is there twice");
+    assert_eq!((found_by_badge(&world, "7"), created(&world, "cyd")), (json!(1), 409));
+}
+
+#[test]
+fn whoever_has_other_schemas_than_the_servers_writes_nothing() {
+    let (world, prepared) = World::new(Idp::Generic).restarted(with_staff());
+    prepared.expect("nobody is there");
+    let numbered = |name: &str| json!({"schemas": [scim_core::schema::USER, STAFF], "userName": name, STAFF: {"number": "42"}});
+    assert_eq!(world.request("POST", "/Users", &numbered("ada")).status.as_u16(), 201);
+
+    let command = world.beside(Registry::builtin().expect("built in"));
+    let headers = Headers { names: vec!["userName".to_owned()], ..Headers::default() };
+    for refused in [
+        command.try_change(&NewRules::default()).map(drop),
+        command.try_replay().map(drop),
+        command.begin_import(&headers).map(drop),
+    ] {
+        let error = refused.expect_err("it has other schemas");
+        assert!(
+            error.detail().contains("other schemas of User") && error.detail().contains("--config"),
+            "{error}"
+        );
+    }
+    assert_eq!(world.request("POST", "/Users", &numbered("bob")).status.as_u16(), 409);
+    world.beside(with_staff()).try_change(&NewRules::default()).expect("it has the same");
+    assert_eq!(world.request("POST", "/Users", &numbered("bob")).status.as_u16(), 409);
+}
+
+#[test]
+fn what_a_change_of_rules_left_undone_is_done_when_a_server_starts() {
+    let world = World::new(Idp::Generic);
+    let schema = json!({"id": BADGE, "name": "Badge", "attributes": [{"name": "badge"}]});
+    let lax = NewRules { schemas: Some(vec![schema]), ..NewRules::default() };
+    world.try_change(&lax).expect("nobody is there");
+    let ids = ["ada", "bob"].map(|name| world.request("POST", "/Users", &badged(name, "7")).id());
+    let error = world.try_change(&with_badges()).expect_err("a badge is there twice");
+    assert!(
+        error.detail().contains("are in force") && error.detail().contains(&ids[1]),
+        "{}",
+        error.detail()
+    );
+
+    let (world, prepared) = world.restarted(Registry::builtin().expect("built in"));
+    prepared.expect("a server starts whatever the state of one tenant");
+    let patch = json!([{"op": "replace", "path": format!("{BADGE}:badge"), "value": "8"}]);
+    assert_eq!(world.patch(&format!("/Users/{}", ids[1]), &patch).status.as_u16(), 200);
+    assert_eq!(world.request("POST", "/Users", &badged("cyd", "7")).status.as_u16(), 201, "not derived yet");
+    let cyd = world.get("/Users?filter=userName%20eq%20%22cyd%22").body["Resources"][0]["id"].clone();
+    world.request("DELETE", &format!("/Users/{}", cyd.as_str().expect("an id")), &Value::Null);
+
+    let (world, prepared) = world.restarted(Registry::builtin().expect("built in"));
+    prepared.expect("nothing is twice");
+    assert_eq!(world.request("POST", "/Users", &badged("dot", "7")).status.as_u16(), 409);
+    let audited = world.directory_audit();
+    let (world, prepared) = world.restarted(Registry::builtin().expect("built in"));
+    prepared.expect("nothing is left");
+    assert_eq!(world.directory_audit(), audited, "once is enough");
+}
+
+#[test]
+fn names_that_a_kind_of_connection_wants_unique_keep_no_server_from_starting() {
+    let world = World::new(Idp::Generic);
+    let ids = [world.group("Staff", &[]), world.group("Staff", &[])];
+    let world = world.reconnected(Idp::Entra);
+    world.change("[email]\n");
+    assert_eq!(
+        world
+            .request(
+                "POST",
+                "/Groups",
+                &json!({"schemas": [scim_core::schema::GROUP], "displayName": "staff"})
+            )
+            .status
+            .as_u16(),
+        409
+    );
+    assert!(ids.iter().all(|id| world.get(&format!("/Groups/{id}")).status.as_u16() == 200));
 }

@@ -190,12 +190,18 @@ impl World {
 
     /// The same store under other schemas, and what preparing it said.
     pub(crate) fn restarted(self, registry: Registry) -> (Self, scim_core::Result<()>) {
-        let Self { token, store, environment, .. } = self;
-        let parts = (Arc::clone(&store), Arc::clone(&environment));
+        let world = self.beside(registry);
+        let prepared = now(world.service.prepare());
+        (world, prepared)
+    }
+
+    /// Another service on the same store, which was not prepared.
+    pub(crate) fn beside(&self, registry: Registry) -> Self {
+        let parts = (Arc::clone(&self.store), Arc::clone(&self.environment));
         let settings = Settings::new("https://scim.example");
         let service = Arc::new(Service::new(parts.0, Arc::new(registry), parts.1, settings));
-        let prepared = now(service.prepare());
-        (Self { service, token, store, environment }, prepared)
+        let (store, environment) = (Arc::clone(&self.store), Arc::clone(&self.environment));
+        Self { service, token: self.token.clone(), store, environment }
     }
 
     /// Puts the store in the state that the first version would have left it in: the User's `userName` under this key, and
@@ -293,6 +299,13 @@ impl World {
         *self.environment.interruption.lock().expect("no panic") = Some((looks, Box::new(interruption)));
     }
 
+    /// Sends a request once this or another service looks at the clock again, after so many looks, whatever becomes of it.
+    pub(crate) fn interrupt_anyhow(&self, looks: usize, method: &str, path: &str, body: &Value) {
+        let (service, request) = (Arc::clone(&self.service), self.written(method, path, body, &[]));
+        let interruption = move || drop(now(service.handle(request)));
+        *self.environment.interruption.lock().expect("no panic") = Some((looks, Box::new(interruption)));
+    }
+
     /// Puts a policy in force once the service looks at the clock again, after so many looks.
     pub(crate) fn interrupt_by(&self, looks: usize, policy: &str) {
         let (service, rules) = (Arc::clone(&self.service), rules(policy));
@@ -343,6 +356,11 @@ impl World {
         now(self.service.change_rules("acme", &rules(policy), "test")).expect("a policy")
     }
 
+    /// Gives the tenant other rules, or says why not.
+    pub(crate) fn try_change(&self, rules: &NewRules) -> scim_core::Result<Changed> {
+        now(self.service.change_rules("acme", rules, "test"))
+    }
+
     /// What a policy would mean.
     pub(crate) fn compare(&self, policy: &str) -> Comparison {
         now(self.service.compare_rules("acme", &rules(policy))).expect("a policy")
@@ -355,7 +373,22 @@ impl World {
 
     /// Carries out again what was refused.
     pub(crate) fn replayed(&self) -> Vec<Replayed> {
-        now(self.service.replay("acme", "replayer")).expect("the store answers")
+        self.try_replay().expect("the store answers")
+    }
+
+    /// Begins to follow what others change in the directory, and to believe until then what it has read.
+    pub(crate) fn follow(&self) {
+        now(self.service.directory().refresh()).expect("in memory");
+    }
+
+    /// Carries out again what was refused, or says why not.
+    pub(crate) fn try_replay(&self) -> scim_core::Result<Vec<Replayed>> {
+        now(self.service.replay("acme", "replayer"))
+    }
+
+    /// How many changes of the directory are recorded.
+    pub(crate) fn directory_audit(&self) -> usize {
+        now(self.store.audit(&Tenant::system(), 0, 10_000)).expect("in memory").len()
     }
 
     /// Has the requests of the tenant refused from now on.
@@ -438,5 +471,5 @@ impl World {
 }
 
 fn rules(policy: &str) -> NewRules {
-    NewRules { policy: Some(Some(policy.to_owned())), schemas: None }
+    NewRules { policy: Some(Some(policy.to_owned())), ..NewRules::default() }
 }

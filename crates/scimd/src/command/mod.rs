@@ -12,8 +12,8 @@ mod storage;
 use std::sync::Arc;
 use std::time::Duration;
 
+use scim_service::Service;
 use scim_service::directory::{Directory, TenantEntry};
-use scim_service::{Service, Settings};
 use scim_store::transfer::Portable;
 use scim_store::{Store, StoreError, Tenant};
 use tokio::runtime::{Builder, Runtime};
@@ -85,7 +85,7 @@ impl Office {
         let config = Config::load(&common.flags())?;
         let store = existing(&config.store, false)?;
         let registry = crate::store::registry(&config)?;
-        let settings = Settings::new(config.base_url(config.listen));
+        let settings = config.settings(&config.base_url(config.listen));
         let service = Service::new(Arc::clone(&store), registry, Arc::new(System), settings);
         Ok(Self { service, store, runtime: small_runtime()? })
     }

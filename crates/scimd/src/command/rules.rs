@@ -7,6 +7,7 @@ use std::path::Path;
 
 use scim_core::person::Derived;
 use scim_policy::{Finding, PolicyErrors, preset};
+use scim_service::directory::TenantEntry;
 use scim_service::{Concerned, NewRules};
 use serde_json::Value;
 
@@ -50,7 +51,7 @@ pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
         }
         PolicyCommand::Remove(OfTenant { tenant, common }) => {
             let office = Office::open(&common)?;
-            let rules = NewRules { policy: Some(None), schemas: None };
+            let rules = NewRules { policy: Some(None), ..NewRules::default() };
             let changed = office.run(office.service.change_rules(&tenant, &rules, "cli:policy remove"))?;
             eprintln!("took back the policy of tenant {tenant}; {} persons changed", changed.persons);
             Ok(())
@@ -125,9 +126,9 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
     match command {
         SchemaCommand::Add { of: OfTenant { tenant, common }, file } => {
             let office = Office::open(&common)?;
-            let mut schemas = office.run(office.tenant(&tenant))?.schemas;
+            let TenantEntry { mut schemas, epoch, .. } = office.run(office.tenant(&tenant))?;
             schemas.push(json(&file)?);
-            let rules = NewRules { policy: None, schemas: Some(schemas) };
+            let rules = NewRules { policy: None, schemas: Some(schemas), instead_of: Some(epoch) };
             office.run(office.service.change_rules(&tenant, &rules, "cli:schema add"))?;
             eprintln!(
                 "users of tenant {tenant} may have this extension; running servers follow within five seconds"
@@ -208,7 +209,7 @@ fn new_policy(file: &Path) -> Result<NewRules, Failure> {
             file.display()
         )));
     }
-    Ok(NewRules { policy: Some(Some(text)), schemas: None })
+    Ok(NewRules { policy: Some(Some(text)), ..NewRules::default() })
 }
 
 /// The failure of a command that was given a policy. What is wrong with the policy is told as compilers do.

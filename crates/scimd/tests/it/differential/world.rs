@@ -145,7 +145,7 @@ impl World {
                 directory.create_connection(&tenant, connection, "test").await.expect("a connection");
                 tokens.push(directory.create_token(&tenant, None, "test").await.expect("a token").token);
                 if let Some(policy) = policy {
-                    let rules = NewRules { policy: Some(Some(policy.to_owned())), schemas: None };
+                    let rules = NewRules { policy: Some(Some(policy.to_owned())), ..NewRules::default() };
                     service.change_rules(tenant.as_str(), &rules, "test").await.expect("a policy");
                 }
             }
