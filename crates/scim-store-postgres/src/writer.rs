@@ -123,7 +123,7 @@ impl Desk {
         while jobs.len() < self.batch
             && let Some(job) = queue.front()
         {
-            total += weight(&job.changeset);
+            total += job.changeset.weight();
             if total > WEIGHT_LIMIT && !jobs.is_empty() {
                 break;
             }
@@ -148,19 +148,6 @@ impl Desk {
             }
         }
     }
-}
-
-fn weight(changeset: &Changeset) -> usize {
-    let pages = |content: &Content| content.body.len() / 4096;
-    let of = |operation: &Operation| match operation {
-        Operation::Create { members, content, .. } => 1 + members.add.len() + pages(content),
-        Operation::Replace { members, content, .. } => {
-            1 + members.add.len() + members.remove.len() + content.as_ref().map_or(0, pages)
-        }
-        Operation::Rederive { .. } | Operation::Delete { .. } => 1,
-    };
-    let reports = changeset.reports.iter().map(|report| 1 + report.body.len() / 4096).sum::<usize>();
-    changeset.operations.iter().map(of).sum::<usize>() + changeset.settles.len() + reports
 }
 
 /// Writes for one tenant until nobody waits.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use scim_store::{Changeset, CommitError, Committed, Operation, StoreError, Tenant};
+use scim_store::{Changeset, CommitError, Committed, StoreError, Tenant};
 use tokio::sync::oneshot;
 
 use crate::apply::Counters;
@@ -33,8 +33,11 @@ type Answer = Result<Committed, CommitError>;
 /// The longest that a transaction waits for more to come.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// Most identifiers in the changesets of one transaction, beyond the first, so that nobody waits long for a giant.
+/// How much the changesets of one transaction weigh at most, beyond the first, so that nobody waits long for a giant.
 const WEIGHT_LIMIT: usize = 20_000;
+
+/// How long a transaction takes in more of its batch. What a deletion takes away is not known before it is done.
+const LONG: Duration = Duration::from_millis(250);
 
 impl Writer {
     pub(crate) fn start(
@@ -52,11 +55,11 @@ impl Writer {
             let _closing = line.closing();
             while let Some(batch) = queue.batch() {
                 let start = Instant::now();
-                queue.answered = batch.len();
-                let mut outcome = commit(&database, batch);
+                let (mut outcome, rest) = commit(&database, batch);
+                queue.answered = outcome.askers.len();
                 readers.committed();
                 queue.took = start.elapsed();
-                queue.note_who_waited();
+                queue.note_who_waited(rest);
                 if outcome.is_held_up() {
                     outcome.askers.extend(queue.turned_away());
                 }
@@ -108,8 +111,10 @@ struct Queue {
 
 impl Queue {
     /// Takes those who are there before anybody is answered, so that whoever comes later was answered just now or is new.
-    fn note_who_waited(&mut self) {
+    /// Those for whom the last transaction had no time are first.
+    fn note_who_waited(&mut self, rest: Vec<Job>) {
         let mut batch = Batch::default();
+        rest.into_iter().for_each(|job| batch.take(job));
         while batch.has_room(self.limit)
             && let Some(job) = self.waiting.try_next()
         {
@@ -154,23 +159,13 @@ struct Batch {
 
 impl Batch {
     fn take(&mut self, job: Job) {
-        self.weight += weight(&job.changeset);
+        self.weight += job.changeset.weight();
         self.jobs.push(job);
     }
 
     fn has_room(&self, limit: usize) -> bool {
         self.jobs.len() < limit && self.weight < WEIGHT_LIMIT
     }
-}
-
-fn weight(changeset: &Changeset) -> usize {
-    let of = |operation: &Operation| match operation {
-        Operation::Create { members, .. } | Operation::Replace { members, .. } => {
-            1 + members.add.len() + members.remove.len()
-        }
-        Operation::Rederive { .. } | Operation::Delete { .. } => 1,
-    };
-    changeset.operations.iter().map(of).sum::<usize>() + changeset.settles.len() + changeset.reports.len()
 }
 
 /// What became of a transaction, and who wants to know.
@@ -206,19 +201,25 @@ impl Outcome {
     }
 }
 
-/// Commits all or nothing.
-fn commit(database: &Database, batch: Vec<Job>) -> Outcome {
+/// Commits all or nothing of what there is time for, and gives back the rest.
+fn commit(database: &Database, batch: Vec<Job>) -> (Outcome, Vec<Job>) {
+    let began = Instant::now();
+    let mut jobs = batch.into_iter();
     // Apart from the work, so that all are told why, wherever it ended.
-    let (askers, work): (Vec<_>, Vec<_>) =
-        batch.into_iter().map(|job| (job.answer, (job.tenant, job.changeset))).unzip();
+    let mut askers = Vec::with_capacity(jobs.len());
     let write = || {
-        let mut answers = Vec::with_capacity(work.len());
+        let mut answers = Vec::with_capacity(jobs.len());
         database.run("BEGIN IMMEDIATE", &[])?;
         let mut counters = Counters::default();
-        for (tenant, changeset) in work {
+        while (answers.is_empty() || began.elapsed() < LONG)
+            && let Some(Job { tenant, changeset, answer }) = jobs.next()
+        {
+            askers.push(answer);
             answers.push(match counters.draft(database, &tenant, changeset) {
                 Ok(draft) => Ok(counters.apply(database, &tenant, draft)?),
-                Err(error) => Err(error),
+                // A statement that fails may have ended the transaction, with what others wrote in it.
+                Err(CommitError::Store(error)) => return Err(error),
+                Err(CommitError::Conflict(conflict)) => Err(CommitError::Conflict(conflict)),
             });
         }
         counters.finish(database)?;
@@ -227,10 +228,12 @@ fn commit(database: &Database, batch: Vec<Job>) -> Outcome {
     };
     // Nothing of the transaction outlives a panic: it is rolled back, and names met in it are forgotten.
     let answers = catch_unwind(AssertUnwindSafe(write)).ok();
-    if !matches!(answers, Some(Ok(_))) {
-        roll_back(database);
+    if matches!(answers, Some(Ok(_))) {
+        return (Outcome { askers, answers }, jobs.collect());
     }
-    Outcome { askers, answers }
+    roll_back(database);
+    askers.extend(jobs.map(|job| job.answer));
+    (Outcome { askers, answers }, Vec::new())
 }
 
 fn roll_back(database: &Database) {

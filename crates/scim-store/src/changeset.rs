@@ -53,7 +53,29 @@ impl Changeset {
             audit: None,
         }
     }
+
+    /// About how many rows it writes, and pages of text, for stores that let several share a transaction: what one holds may
+    /// be thousands of times what another does.
+    pub fn weight(&self) -> usize {
+        let written = |content: &Content| {
+            content.index.len() + content.unique.len() + content.hidden.len() + content.body.len() / PAGE
+        };
+        let named = |members: &MemberDelta| members.add.len() + members.remove.len();
+        let of = |operation: &Operation| match operation {
+            Operation::Create { content, members, .. } => 1 + named(members) + written(content),
+            Operation::Replace { content, members, .. } => {
+                1 + named(members) + content.as_ref().map_or(0, written)
+            }
+            Operation::Rederive { unique, index, .. } => 1 + unique.len() + index.len(),
+            Operation::Delete { .. } => 1,
+        };
+        let reports = self.reports.iter().map(|report| 1 + report.body.len() / PAGE).sum::<usize>();
+        self.operations.iter().map(of).sum::<usize>() + self.settles.len() + reports
+    }
 }
+
+/// Bytes of text that count as a row.
+const PAGE: usize = 4096;
 
 /// A report whose request is carried out again. It has to be there and not settled, so that nothing that came about the
 /// same subject since is undone, and the changeset settles no report that is newer. A report that the changeset brings

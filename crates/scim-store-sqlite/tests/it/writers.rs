@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use scim_core::key::Key;
 use scim_store::conformance::wait;
-use scim_store::{CommitError, Store, StoreError};
+use scim_store::{CommitError, IndexEntry, Operation, Store, StoreError};
 use scim_store_sqlite::Options;
 
 use serde_json::json;
@@ -34,6 +35,36 @@ fn waiting_writers_share_a_sync() {
     let commits = town.statements().iter().filter(|sql| *sql == "COMMIT").count();
     // The first may go alone.
     assert!((1..=2).contains(&commits), "{commits} transactions for 64 changesets");
+}
+
+/// One changeset may have as much to write as thousands of others, which do not wait for more than one such.
+#[test]
+fn giants_do_not_share_a_transaction() {
+    let town = Town::new(Options::default());
+    let giant = |n: usize| {
+        let mut changeset = town.user(&format!("giant{n}"));
+        let Some(Operation::Create { content, .. }) = changeset.operations.first_mut() else {
+            panic!("it creates a user")
+        };
+        let entry =
+            |n| IndexEntry { path: "emails.value".into(), key: Key::text(&format!("{n}")), leading: n == 0 };
+        content.index = (0..3_000).map(entry).collect();
+        changeset
+    };
+    let other = stranger(&town.file());
+    other.execute_batch("BEGIN IMMEDIATE").expect("begins");
+    town.statements();
+    let mut waiting: Vec<_> = (0..14).map(|n| town.store.commit(town_tenant(), giant(n))).collect();
+    for commit in &mut waiting {
+        assert!(Pin::new(commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    other.execute_batch("ROLLBACK").expect("ends");
+    for commit in waiting {
+        wait(commit).expect("created");
+    }
+    let commits = town.statements().iter().filter(|sql| *sql == "COMMIT").count();
+    assert!(commits >= 3, "{commits} transactions for 14 giants");
+    assert_eq!(town.store.check().expect("a check"), [""; 0]);
 }
 
 fn town_tenant() -> &'static scim_store::Tenant {
