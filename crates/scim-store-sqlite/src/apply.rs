@@ -369,8 +369,7 @@ impl Writing<'_> {
     ) -> Result<(), StoreError> {
         let (Some(stored), Some(new)) = (&drafted.new, new) else { return Ok(()) };
         let record = &stored.record;
-        let items: Vec<Item> = new.items.iter().cloned().collect();
-        let (version, bytes) = (clamp(record.version), entries::encode(&items));
+        let (version, bytes) = (clamp(record.version), entries::encode(new.items.iter()));
         let body: &[u8] = &record.body;
         let row: [&dyn ToSql; 9] = [
             &self.tenant,

@@ -20,7 +20,7 @@ const LEADING: u8 = 1;
 const CLAIM: u8 = 2;
 
 /// Writes the list.
-pub(crate) fn encode(items: &[Item]) -> Vec<u8> {
+pub(crate) fn encode<'a>(items: impl ExactSizeIterator<Item = &'a Item>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(items.len() * 32);
     for item in items {
         let (tag, path, value) = match item {
@@ -72,7 +72,7 @@ mod tests {
             Item::Entry { path: 70_000, key: vec![], leading: false },
             Item::Claim { path: 3, value: "ada@example.com".to_owned() },
         ];
-        let bytes = encode(&items);
+        let bytes = encode(items.iter());
         assert_eq!(decode(&bytes).unwrap(), items);
         assert_eq!(decode(&[]).unwrap(), []);
         for length in (1..bytes.len()).filter(|length| ![12, 21].contains(length)) {

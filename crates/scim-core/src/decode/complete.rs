@@ -114,17 +114,18 @@ fn check_required<'a>(
     urn: Option<&str>,
 ) -> Result<()> {
     for attribute in attributes {
-        let found = map.get(attribute.name());
         if attribute.returned() == Returned::Never {
-            match found {
-                Some(_) => return Err(internal(format!("the document still has `{}`", attribute.name()))),
-                None => continue,
+            match map.contains_key(attribute.name()) {
+                true => return Err(internal(format!("the document still has `{}`", attribute.name()))),
+                false => continue,
             }
         }
-        if attribute.mutability() == Mutability::ReadOnly {
+        // Most owe nothing, and are not even looked for.
+        let owes = attribute.is_required() || attribute.sub_attributes().iter().any(|sub| is_due(sub));
+        if attribute.mutability() == Mutability::ReadOnly || !owes {
             continue;
         }
-        let elements = match found {
+        let elements = match map.get(attribute.name()) {
             None if attribute.is_required() => return Err(missing(&InSchema { urn, attribute, sub: None })),
             None => continue,
             Some(value) if attribute.is_required() && is_blank(value) => {
