@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use scim_store::draft::{Counts, Draft};
-use scim_store::{Audited, Changeset, CommitError, Committed, Content, Operation, StoreError, Tenant};
+use scim_store::{Audited, Changeset, CommitError, Committed, StoreError, Tenant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_postgres::Row;
