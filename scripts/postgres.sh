@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A throw-away PostgreSQL cluster for tests: its data and its socket are in DIR, nobody else's cluster is touched, and
 # what is committed is synced as in service. `start` prints the URL of its superuser, `stop` removes the cluster.
-# On Debian and Ubuntu PostgreSQL is installed where it is missing.
+# On Debian and Ubuntu PostgreSQL is installed where it is missing. SCIM_POSTGRES_BIN=DIR takes initdb and the others from
+# DIR instead of from the newest version that is installed; everybody has to be able to read it.
 #
 # usage: scripts/postgres.sh start DIR
 #        scripts/postgres.sh stop DIR
@@ -22,9 +23,14 @@ usage() {
     exit 2
 }
 
-# The directory of initdb and pg_ctl: the newest there is, since Debian keeps them out of PATH.
+# The directory of initdb and pg_ctl: what was asked for, or the newest there is, since Debian keeps them out of PATH.
 programs() {
     local found
+    if [ -n "${SCIM_POSTGRES_BIN:-}" ]; then
+        [ -x "$SCIM_POSTGRES_BIN/initdb" ] || fail "there is no initdb in SCIM_POSTGRES_BIN=$SCIM_POSTGRES_BIN"
+        (cd "$SCIM_POSTGRES_BIN" && pwd)
+        return
+    fi
     found=$(find /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /opt/homebrew/opt/postgresql@*/bin -maxdepth 1 -name initdb 2>/dev/null |
         sort -V | tail -n 1)
     [ -n "$found" ] || found=$(command -v initdb || true)
@@ -60,7 +66,7 @@ if [ "$(id -u)" -eq 0 ]; then
     id "$user" >/dev/null 2>&1 || user=nobody
 fi
 
-bin=$(programs || true)
+bin=$(programs) || [ -z "${SCIM_POSTGRES_BIN:-}" ] || exit 1
 if [ -z "$bin" ] && [ "$1" = start ]; then
     command -v apt-get >/dev/null && [ "$(id -u)" -eq 0 ] ||
         fail "there is no initdb; install PostgreSQL 15 or later (Debian and Ubuntu: sudo apt-get install postgresql)"
