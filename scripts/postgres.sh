@@ -3,6 +3,7 @@
 # what is committed is synced as in service. `start` prints the URL of its superuser, `stop` removes the cluster.
 # On Debian and Ubuntu PostgreSQL is installed where it is missing. SCIM_POSTGRES_BIN=DIR takes initdb and the others from
 # DIR instead of from the newest version that is installed; everybody has to be able to read it.
+# Where there is a directory DIR/log, which may be a disk of its own, `start` puts the cluster's own log there, in small files.
 #
 # usage: scripts/postgres.sh start DIR
 #        scripts/postgres.sh stop DIR
@@ -111,8 +112,13 @@ CONF
 case $1 in
     start)
         prepare
+        log=()
+        if [ -d "$directory/log" ]; then
+            [ "$(id -u)" -ne 0 ] || chown "$user" "$directory/log"
+            log=(--waldir "$directory/log" --wal-segsize 1)
+        fi
         as_nobody_special "$bin/initdb" --pgdata "$directory/data" --username postgres --encoding UTF8 --locale C \
-            --auth-local trust --auth-host scram-sha-256 --no-instructions >"$directory/initdb.log" 2>&1 ||
+            --auth-local trust --auth-host scram-sha-256 --no-instructions ${log[@]+"${log[@]}"} >"$directory/initdb.log" 2>&1 ||
             { cat "$directory/initdb.log" >&2; fail "initdb failed"; }
         launch
         ;;

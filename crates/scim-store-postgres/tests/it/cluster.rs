@@ -34,7 +34,7 @@ pub(crate) struct Cluster {
 pub(crate) fn superuser() -> &'static str {
     static ADDRESS: OnceLock<String> = OnceLock::new();
     ADDRESS.get_or_init(|| {
-        let address = std::env::var("SCIM_TEST_POSTGRES").unwrap_or_else(|_| throw_away(None).1);
+        let address = std::env::var("SCIM_TEST_POSTGRES").unwrap_or_else(|_| lend(&directory(), None));
         create_role(&address);
         address
     })
@@ -47,19 +47,23 @@ fn create_role(superuser: &str) {
     run(superuser, &sql);
 }
 
-/// Starts a cluster that ends with this process, and gives its directory and the address of its superuser. It may be a
-/// synchronous standby of another.
-fn throw_away(of: Option<&Path>) -> (PathBuf, String) {
-    let directory = tempfile::Builder::new().prefix("scim-postgres-").tempdir().expect("a directory").keep();
+/// A directory for a cluster.
+pub(crate) fn directory() -> PathBuf {
+    tempfile::Builder::new().prefix("scim-postgres-").tempdir().expect("a directory").keep()
+}
+
+/// Starts a cluster that ends with this process, and gives the address of its superuser. It may be a synchronous standby of
+/// another.
+fn lend(directory: &Path, of: Option<&Path>) -> String {
     let mut lend = Command::new(SCRIPT);
-    lend.arg("lend").arg(&directory).arg(std::process::id().to_string()).args(of);
+    lend.arg("lend").arg(directory).arg(std::process::id().to_string()).args(of);
     let lent = lend.output().expect("scripts/postgres.sh runs");
     assert!(
         lent.status.success(),
         "there is no PostgreSQL to test with; set SCIM_TEST_POSTGRES to what `scripts/postgres.sh start DIR` prints:\n{}",
         String::from_utf8_lossy(&lent.stderr)
     );
-    (directory, String::from_utf8(lent.stdout).expect("an address").trim().to_owned())
+    String::from_utf8(lent.stdout).expect("an address").trim().to_owned()
 }
 
 pub(crate) fn runtime() -> &'static Runtime {
@@ -112,14 +116,20 @@ impl Session {
 impl Cluster {
     /// One that nobody else uses.
     pub(crate) fn start() -> Self {
-        let (directory, superuser) = throw_away(None);
+        Self::start_in(directory())
+    }
+
+    /// One that nobody else uses, in a directory. Its own log is in the directory `log` of that, if there is one.
+    pub(crate) fn start_in(directory: PathBuf) -> Self {
+        let superuser = lend(&directory, None);
         create_role(&superuser);
         Self { directory, superuser }
     }
 
     /// A synchronous standby of it.
     pub(crate) fn standby(&self) -> Self {
-        let (directory, superuser) = throw_away(Some(&self.directory));
+        let directory = directory();
+        let superuser = lend(&directory, Some(&self.directory));
         Self { directory, superuser }
     }
 

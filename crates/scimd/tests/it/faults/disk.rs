@@ -1,6 +1,5 @@
 //! A full disk: writes are refused, reads live, and when there is room again nobody has to do anything. It is that of the
-//! SQLite file, or that of the tables in a PostgreSQL of its own; PostgreSQL's own log is elsewhere, since without room for
-//! that the database ends by itself, which is the row `restart`.
+//! SQLite file, or that of the tables in a PostgreSQL of its own, whose log is elsewhere: that is the row `log`.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -23,12 +22,12 @@ const ROW: &str = "disk";
 const WRITERS: usize = 4;
 
 /// A small file system of its own, in memory, which is gone when it is dropped.
-struct Disk(PathBuf);
+pub(super) struct Disk(PathBuf);
 
 impl Disk {
-    /// In this directory, for whoever that belongs to.
-    fn mount(folder: &Path) -> Result<Self, String> {
-        let path = folder.join("disk");
+    /// In this directory, under this name, for whoever that belongs to.
+    pub(super) fn mount(folder: &Path, name: &str) -> Result<Self, String> {
+        let path = folder.join(name);
         fs::create_dir(&path).expect("a directory");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=40m,mode=0700", "scimd-faults"]).arg(&path);
@@ -47,7 +46,7 @@ impl Disk {
     }
 
     /// Writes a file until there is no room left.
-    fn fill(&self) {
+    pub(super) fn fill(&self) {
         let mut file = File::create(self.filler()).expect("a file");
         let mut size = 1 << 20;
         while size > 0 {
@@ -57,7 +56,7 @@ impl Disk {
         }
     }
 
-    fn free(&self) {
+    pub(super) fn free(&self) {
         fs::remove_file(self.filler()).expect("the file is removed");
     }
 
@@ -91,7 +90,8 @@ fn a_full_disk_is_survived() {
     let cycles = sized(3, 20);
     let cluster = on_postgres().then(Cluster::start);
     let directory = Directory::new();
-    let disk = match Disk::mount(cluster.as_ref().map_or(directory.path(), |cluster| &cluster.directory)) {
+    let folder = cluster.as_ref().map_or(directory.path(), |cluster| &cluster.directory);
+    let disk = match Disk::mount(folder, "disk") {
         Ok(disk) => disk,
         Err(why) => return not_run(ROW, why),
     };

@@ -13,6 +13,7 @@ mod idle;
 mod journal;
 mod kill;
 mod lock;
+mod log;
 mod neighbours;
 mod restart;
 mod servers;
