@@ -16,6 +16,11 @@ use scim_store::{Side, StoreError};
 
 use crate::wishes::Wishes;
 
+/// About how many bytes a type takes that is known.
+const TYPE: usize = 128;
+/// About how many bytes a resource takes that is known to be absent.
+const ABSENT: usize = 256;
+
 /// What is known.
 #[derive(Default)]
 pub(crate) struct Known {
@@ -93,20 +98,33 @@ impl Known {
         self.usual = usual.or(self.usual.take());
     }
 
+    /// Of what is known, only the resources of other types than members usually are of, without their memberships, and no more
+    /// than about so many bytes: while users come one after the other, their groups are written again and again.
+    pub(crate) fn groups(self, most: usize) -> Self {
+        let Self { mut resources, mut types, usual, .. } = self;
+        let mut room = most;
+        resources.retain(|_, stored| {
+            let known = stored.as_ref().zip(usual.as_ref());
+            let left = known
+                .filter(|(stored, usual)| stored.record.resource_type != **usual)
+                .and_then(|(stored, _)| room.checked_sub(TYPE + weight(stored)));
+            room = left.unwrap_or(room);
+            left.is_some()
+        });
+        types.retain(|id, _| resources.contains_key(id));
+        Self { resources, types, usual, ..Self::default() }
+    }
+
     /// About how many bytes it takes.
     pub(crate) fn weight(&self) -> usize {
-        let of_resource = |Stored { record, index, .. }: &Stored| {
-            let keys: usize = index.iter().map(|entry| 64 + entry.key.as_bytes().len()).sum();
-            record.body.len() + record.label.len() + keys
-        };
         let of_person = |Derived { person, .. }: &Derived| {
             256 + person.extra.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
         };
-        let resources = self.resources.values().map(|stored| 256 + stored.as_ref().map_or(0, of_resource));
+        let resources = self.resources.values().map(|stored| stored.as_ref().map_or(ABSENT, weight));
         let persons = self.persons.values().map(|person| 128 + person.as_ref().map_or(0, of_person));
         let lists = self.lists.values().map(|list| 128 + list.len() * 64);
         let holders = self.holders.keys().map(|claim| 256 + claim.value.len());
-        let others = self.types.len() * 128 + self.links.len() * 192;
+        let others = self.types.len() * TYPE + self.links.len() * 192;
         resources.chain(persons).chain(lists).chain(holders).sum::<usize>() + others
     }
 
@@ -184,6 +202,12 @@ impl Known {
     fn wish<T>(&self, wish: impl FnOnce(&mut Wishes) -> T) {
         wish(&mut self.wishes.borrow_mut());
     }
+}
+
+/// About how many bytes a resource takes.
+fn weight(Stored { record, index, .. }: &Stored) -> usize {
+    let keys: usize = index.iter().map(|entry| 64 + entry.key.as_bytes().len()).sum();
+    ABSENT + record.body.len() + record.label.len() + keys
 }
 
 fn copy<K: Clone + Eq + Hash, V: Clone>(from: &HashMap<K, V>, to: &mut HashMap<K, V>, key: &K) {

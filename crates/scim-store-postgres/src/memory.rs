@@ -3,7 +3,8 @@
 //! It is true as long as nobody else writes to the tenant, which is not known until a write is tried ([`Guess`]).
 //! So it is not used before this server has written twice in a row. It is never the ground of an answer by itself.
 //!
-//! How much is remembered has a limit, for each tenant and for all. What is hidden, and reports, are not remembered.
+//! How much is remembered has a limit, for each tenant and for all. Groups outlive users, who come once. What is hidden, and
+//! reports, are not remembered.
 //!
 //! [`Guess`]: crate::guess::Guess
 
@@ -22,6 +23,8 @@ use crate::wishes::Wishes;
 
 /// Most bytes to remember of one tenant, about, before it is begun anew.
 const MOST_OF_TENANT: usize = 128 * 1024;
+/// Most bytes of groups, about, to begin anew with.
+const MOST_OF_GROUPS: usize = MOST_OF_TENANT / 2;
 /// Most bytes to remember of all tenants, about, before nothing is kept of them but the states that they were left in.
 const MOST: usize = 4 * 1024 * 1024;
 /// What a tenant weighs of which nothing is remembered.
@@ -172,8 +175,8 @@ impl Memories {
 
     fn put(&self, tenant: &Tenant, mut memory: Memory) {
         if memory.weight > MOST_OF_TENANT {
-            memory.known = Known::default();
-            memory.weight = EMPTY;
+            memory.known = std::mem::take(&mut memory.known).groups(MOST_OF_GROUPS);
+            memory.weight = EMPTY + memory.known.weight();
             memory.age = self.next_age();
         }
         let mut state = self.lock();
@@ -235,5 +238,31 @@ mod tests {
         memories.keep(&tenant(0), of(0), known());
         memories.keep(&tenant(0), of(0), known());
         assert!(of(0).known.types.is_empty(), "three times are too much of one tenant");
+    }
+
+    /// What is written again and again outlives what comes once, as far as there is room.
+    #[test]
+    fn groups_are_remembered_longer() {
+        let (memories, tenant) = (Memories::default(), Tenant::system());
+        let stored = |resource_type: &str, n: usize| {
+            let (id, resource_type) = (format!("{resource_type}{n}"), resource_type.into());
+            let (version, at, label) = (1, scim_core::time::Timestamp(0), String::new());
+            let body = vec![b' '; 1000].into();
+            let record = Record { id, resource_type, version, created: at, modified: at, label, body };
+            Stored { record, unique: Vec::new(), index: Vec::new() }
+        };
+        let kept = |groups: usize| {
+            let mut known = Known::default();
+            known.usual = Some("User".into());
+            (0..groups).for_each(|n| known.note(stored("Group", n), None));
+            (0..200).for_each(|n| known.note(stored("User", n), None));
+            memories.begin(&tenant, String::new(), TenantRow::default(), known);
+            let memory =
+                memories.take(&tenant, &Wishes::default()).expect("it can be read").expect("it is there");
+            assert!(memory.weight <= EMPTY + MOST_OF_GROUPS, "{}", memory.weight);
+            memory.known.resources.len()
+        };
+        assert_eq!((kept(0), kept(20)), (0, 20));
+        assert!((20..100).contains(&kept(100)), "{}", kept(100));
     }
 }

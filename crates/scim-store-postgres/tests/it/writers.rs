@@ -294,3 +294,31 @@ fn round_trips_of_writes_are_few() {
     assert_eq!(trips("and after that", &town, town.user("latest")), 1);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
+
+/// However many users are created in between: a group that is written again is not read again.
+#[test]
+fn groups_are_not_forgotten_for_users() {
+    let town = Town::new(Options::default());
+    let groups: Vec<String> = (0..20).map(|n| format!("g{n}")).collect();
+    for group in &groups {
+        town.commit(town.group(group, &[])).expect("created");
+    }
+    town.trips();
+    let mut trips = [0, 0];
+    for (n, group) in groups.iter().cycle().take(400).enumerate() {
+        let id = format!("u{n}");
+        let members = MemberDelta { add: vec![id.clone()], ..MemberDelta::default() };
+        let (resource_type, kind) = ("Group".into(), ChangeKind::MembersChanged);
+        let (id_of_group, guard) = (group.clone(), Guard::Exists);
+        let join = Operation::Replace { id: id_of_group, resource_type, guard, content: None, members, kind };
+        for (trips, changeset) in trips
+            .iter_mut()
+            .zip([town.user(&id), Changeset { operations: vec![join], ..town.group("x", &[]) }])
+        {
+            town.commit(changeset).expect("no conflict");
+            *trips += town.trips().len();
+        }
+    }
+    assert_eq!(trips, [400, 400], "round trips of users and of groups");
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
