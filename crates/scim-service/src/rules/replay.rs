@@ -11,11 +11,15 @@
 //! What leads to nothing any more (somebody who is deleted, a name that somebody else has by now) is settled besides.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use scim_core::filter::Filter;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::{Error, ErrorKind, Result, json};
-use scim_store::{Changeset, CommitError, Conflict, Report, ReportQuery, Reported, Retry, Store, Tenant};
+use scim_store::{
+    Changeset, CommitError, Conflict, Query, Report, ReportQuery, Reported, Retry, Store, Tenant,
+};
 use serde_json::Value;
 
 use super::rehearsal::Rehearsal;
@@ -218,6 +222,7 @@ impl<'a> Replay<'a> {
         let endpoint = Endpoint::of(path, context.registry);
         match (method, endpoint) {
             ("POST", Some(Endpoint::Collection(resource_type))) => {
+                self.check_source(&resource_type, &body).await?;
                 let record = context.create(&resource_type, body).await?;
                 Ok(Some((record.id, record.version)))
             }
@@ -240,6 +245,26 @@ impl<'a> Replay<'a> {
             }
             _ => Err(Error::new(ErrorKind::InvalidValue, "such a request is not carried out again")
                 .remedy("let the identity provider send it again")),
+        }
+    }
+
+    /// Refuses to create anew whom the identity provider has created under another name by now: its administrator has mended
+    /// the name, and nothing would ever change or end this one.
+    async fn check_source(&self, resource_type: &Arc<ResourceType>, body: &Value) -> Result<()> {
+        let Some(source) = body.get("externalId").and_then(Value::as_str) else { return Ok(()) };
+        if resource_type.membership() != Some(Membership::Member) {
+            return Ok(());
+        }
+        let filter = Filter::parse(&format!("externalId eq {}", Value::from(source)), resource_type)?;
+        let query = Query { filter: Some(filter), ..Query::all(Arc::clone(resource_type), 1) };
+        let page = self.service.store().query(&self.entry.tenant, &query).await.map_err(store_error)?;
+        match page.records.first() {
+            None => Ok(()),
+            Some(record) => Err(Error::new(
+                ErrorKind::Uniqueness,
+                format!("`{}` has the same externalId and was accepted since", record.id),
+            )
+            .remedy("nothing needs to be done")),
         }
     }
 

@@ -59,7 +59,7 @@ impl<'a> Shelf<'a> {
         if let Some(retry) = self.retries.take()
             && let Some(kept) = self.take_open(&retry)?
         {
-            return self.put(report, retry.number, retry.sequence, kept.first, kept.count + 1);
+            return self.put(report, retry.number, retry.sequence, kept.first, kept.count);
         }
         let mut about = self.take(&report.subject)?;
         let repeated = about.iter().position(|kept| !kept.settled && kept.digest == report.digest);
