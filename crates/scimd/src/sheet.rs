@@ -24,10 +24,32 @@ pub(crate) struct Sheet {
     is_ended: bool,
     names: Vec<String>,
     rows: csv::Reader<Gauge>,
-    /// How many bytes were read.
-    read: Rc<Cell<u64>>,
+    seen: Rc<Seen>,
+}
+
+/// What was read of a file.
+#[derive(Default)]
+struct Seen {
+    /// How many bytes.
+    read: Cell<u64>,
     /// How many since the last row.
-    since: Rc<Cell<u64>>,
+    since: Cell<u64>,
+    /// Whereabouts it has come.
+    place: Cell<Place>,
+}
+
+/// Whereabouts in a row, as far as quotation marks go (RFC 4180 section 2).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Place {
+    /// Before a cell.
+    #[default]
+    Between,
+    /// In a cell without quotation marks, or behind the one that closes it.
+    Plain,
+    /// In a cell between quotation marks.
+    Quoted,
+    /// Behind a quotation mark in such a cell, which closes it unless another follows.
+    Closing,
 }
 
 /// A row.
@@ -42,8 +64,8 @@ pub(crate) struct Row {
 /// A file that counts what is read of it, and ends where a row does not.
 struct Gauge {
     file: File,
-    read: Rc<Cell<u64>>,
-    since: Rc<Cell<u64>>,
+    separator: u8,
+    seen: Rc<Seen>,
 }
 
 /// How much of the file is looked at to find out what it is.
@@ -94,11 +116,10 @@ impl Sheet {
         let separator =
             separator.or(hint).unwrap_or_else(|| separator_of(text.get(skip..).unwrap_or_default()));
         let start = ((mark + skip) as u64, lines);
-        let (read, since) = (Rc::default(), Rc::default());
-        let rows =
-            reader(file, separator, start.0, &read, &since).map_err(|error| unreadable(path, &error))?;
+        let seen = Rc::default();
+        let rows = reader(file, separator, start.0, &seen).map_err(|error| unreadable(path, &error))?;
         let (path, names) = (path.to_owned(), Vec::new());
-        let mut sheet = Self { path, separator, start, length, is_ended, names, rows, read, since };
+        let mut sheet = Self { path, separator, start, length, is_ended, names, rows, seen };
         sheet.read_names()?;
         Ok(sheet)
     }
@@ -110,7 +131,7 @@ impl Sheet {
 
     /// How many bytes were read, and how many there are.
     pub(crate) fn progress(&self) -> (u64, u64) {
-        (self.read.get().min(self.length), self.length)
+        (self.seen.read.get().min(self.length), self.length)
     }
 
     /// Goes back to the first row.
@@ -121,7 +142,7 @@ impl Sheet {
         let changed = format!("{} was changed while it was read; import it again", self.path.display());
         let file = open(&self.path)?;
         let length = file.metadata().map_err(|error| unreadable(&self.path, &error))?.len();
-        self.rows = reader(file, self.separator, self.start.0, &self.read, &self.since)
+        self.rows = reader(file, self.separator, self.start.0, &self.seen)
             .map_err(|error| unreadable(&self.path, &error))?;
         let before = std::mem::take(&mut self.names);
         self.read_names()?;
@@ -167,14 +188,14 @@ impl Sheet {
     }
 
     fn record(&mut self) -> Result<Option<Row>, Failure> {
-        self.since.set(0);
+        self.seen.since.set(0);
         let before = self.rows.position().line() + self.start.1;
         let mut record = csv::ByteRecord::new();
         match self.rows.read_byte_record(&mut record) {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(error) => {
-                let endless = self.since.get() > LONGEST;
+                let endless = self.seen.since.get() > LONGEST;
                 return Err(match endless {
                     true => Failure::Run(format!(
                         "{}:{before}: a row of more than {LONGEST} bytes; look for a double quote that is opened and never \
@@ -191,6 +212,11 @@ impl Sheet {
         let within = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
         let own = within + u64::from(!is_last || self.is_ended);
         let line = (end.line() + self.start.1).saturating_sub(own);
+        if is_last && self.seen.place.get() == Place::Quoted {
+            let words = "a double quote that is opened in this row is never closed; close it, and write one that belongs to \
+                         the text twice";
+            return Ok(Some(Row { line: before.max(1), cells: Err(words.to_owned()) }));
+        }
         let text = |cell: &[u8]| {
             std::str::from_utf8(cell).map(|cell| unmarked(cell.trim_end_matches('\r')).to_owned()).ok()
         };
@@ -204,13 +230,28 @@ const SAVE: &str =
 
 impl Read for Gauge {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.since.get() > LONGEST {
+        let Seen { read, since, place } = &*self.seen;
+        if since.get() > LONGEST {
             return Err(io::Error::other("the row does not end"));
         }
         let count = self.file.read(buffer)?;
-        self.read.set(self.read.get() + count as u64);
-        self.since.set(self.since.get() + count as u64);
+        read.set(read.get() + count as u64);
+        since.set(since.get() + count as u64);
+        let bytes = buffer.iter().take(count);
+        place.set(bytes.fold(place.get(), |place, byte| place.after(*byte, self.separator)));
         Ok(count)
+    }
+}
+
+impl Place {
+    fn after(self, byte: u8, separator: u8) -> Self {
+        match (self, byte) {
+            (Self::Quoted, b'"') => Self::Closing,
+            (Self::Quoted, _) | (Self::Between | Self::Closing, b'"') => Self::Quoted,
+            (_, b'\n') => Self::Between,
+            (_, byte) if byte == separator => Self::Between,
+            _ => Self::Plain,
+        }
     }
 }
 
@@ -222,17 +263,12 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::Usage(format!("cannot read {}: {error}", path.display()))
 }
 
-fn reader(
-    mut file: File,
-    separator: u8,
-    start: u64,
-    read: &Rc<Cell<u64>>,
-    since: &Rc<Cell<u64>>,
-) -> io::Result<csv::Reader<Gauge>> {
+fn reader(mut file: File, separator: u8, start: u64, seen: &Rc<Seen>) -> io::Result<csv::Reader<Gauge>> {
     file.seek(SeekFrom::Start(start))?;
-    read.set(start);
-    since.set(0);
-    let gauge = Gauge { file, read: Rc::clone(read), since: Rc::clone(since) };
+    seen.read.set(start);
+    seen.since.set(0);
+    seen.place.set(Place::Between);
+    let gauge = Gauge { file, separator, seen: Rc::clone(seen) };
     let mut builder = csv::ReaderBuilder::new();
     Ok(builder
         .has_headers(false)
@@ -336,6 +372,12 @@ mod tests {
         let long = "2: the row has 3 cells and the first line names 2; put a cell that holds a separator or a line break in \
                     double quotes";
         check(b"a,b\n1,2,3\n4,5\n", &["a|b", long, "3: 4|5"]);
+        let open = "a double quote that is opened in this row is never closed; close it, and write one that belongs to the text \
+                    twice";
+        check(b"a,b\n1,2\n3,\"4\n5,6\n", &["a|b", "2: 1|2", &format!("3: {open}")]);
+        check(b"a,b\nA,\"a", &["a|b", &format!("2: {open}")]);
+        check(b"a,b\nA,\"a\"\"", &["a|b", &format!("2: {open}")]);
+        check(b"a,b\n5\",\"a\"\n6\",x", &["a|b", "2: 5\"|a", "3: 6\"|x"]);
         let latin = format!("2: the row is not UTF-8; {SAVE}");
         check(b"a,b\nZo\xEB,2\n", &["a|b", &latin]);
         let refused = |name: &str, bytes: &[u8], expected: &str| {

@@ -197,7 +197,7 @@ pub enum GenderCommand {
 /// `scimd findings …`.
 #[derive(Debug, Subcommand)]
 pub enum FindingsCommand {
-    /// List what the rules said of requests: refusals, warnings and notes, each once with how often it came
+    /// List what the rules said of requests: refusals, warnings and notes, each once with how often it came and when it was last judged
     #[command(
         after_help = "Examples:\n  scimd findings list acme --rule domain-not-listed --store sqlite:scimd.db\n  \
         scimd findings list acme --person ada@example.com --since 2026-11-01T00:00:00Z"

@@ -36,8 +36,7 @@ pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
         TenantCommand::List { common, output } => {
             let directory = directory(&common.flags())?;
             let tenants = small_runtime()?.block_on(directory.tenants())?;
-            list(&output, &TENANT, tenants.iter().map(tenant_row));
-            Ok(())
+            list(&output, &TENANT, tenants.iter().map(tenant_row))
         }
     }
 }
@@ -66,8 +65,7 @@ pub(super) fn connection(command: ConnectionCommand) -> Result<(), Failure> {
                 let words = format!("tenant `{tenant}` has no connection; see `scimd connection create`");
                 return Err(Failure::Run(words));
             }
-            list(&output, &TENANT, std::iter::once(tenant_row(&entry)));
-            Ok(())
+            list(&output, &TENANT, std::iter::once(tenant_row(&entry)))
         }
         ConnectionCommand::Pause { tenant, common } => pause(&tenant, true, &common),
         ConnectionCommand::Resume { tenant, common } => pause(&tenant, false, &common),
@@ -103,9 +101,13 @@ pub(super) fn token(command: TokenCommand) -> Result<(), Failure> {
             let expires = expires.map(|expiry| expiry.from(System.now()));
             let new =
                 small_runtime()?.block_on(directory.create_token(&name, expires, "cli:token create"))?;
-            print(&format!("{}\n", new.token));
-            let end = expires.map_or("never expires".to_owned(), |end| format!("expires {end}"));
             let id = new.entry.id;
+            print(&format!("{}\n", new.token)).map_err(|failure| {
+                Failure::Run(format!(
+                    "{failure}; nobody has the token: `scimd token revoke {id}`, then try again"
+                ))
+            })?;
+            let end = expires.map_or("never expires".to_owned(), |end| format!("expires {end}"));
             eprintln!("token {id} of tenant {tenant}, which {end}; it is shown this once");
             Ok(())
         }
@@ -114,8 +116,7 @@ pub(super) fn token(command: TokenCommand) -> Result<(), Failure> {
             let name = named(&tenant)?;
             let tokens = small_runtime()?.block_on(directory.tokens(&name))?;
             let now = System.now();
-            list(&output, &TOKEN, tokens.iter().map(|entry| token_row(entry, now)));
-            Ok(())
+            list(&output, &TOKEN, tokens.iter().map(|entry| token_row(entry, now)))
         }
         TokenCommand::Revoke { id, common } => {
             let directory = directory(&common.flags())?;
@@ -157,8 +158,12 @@ fn token_row(entry: &TokenEntry, now: Timestamp) -> Vec<Option<String>> {
     ]
 }
 
-fn list(output: &Output, names: &[&str], rows: impl Iterator<Item = Vec<Option<String>>>) {
-    print(&render(output.format, names, &rows.collect::<Vec<_>>()));
+fn list(
+    output: &Output,
+    names: &[&str],
+    rows: impl Iterator<Item = Vec<Option<String>>>,
+) -> Result<(), Failure> {
+    print(&render(output.format, names, &rows.collect::<Vec<_>>()))
 }
 
 fn named(name: &str) -> Result<Tenant, Failure> {

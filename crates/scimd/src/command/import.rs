@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     progress.end();
-    list.print(arguments.listing.output.format);
+    list.print(arguments.listing.output.format)?;
     if would.refused > 0 {
         return Err(Failure::Run(format!(
             "{} of {} rows of {name} are refused; nothing was written. Mend them in the file, or change the policy, and import \
@@ -170,13 +170,14 @@ impl List {
         self.rows.push(std::iter::once(Some(line.to_string())).chain(texts).collect());
     }
 
-    fn print(&self, format: Format) {
+    fn print(&self, format: Format) -> Result<(), Failure> {
         if !self.rows.is_empty() || format != Format::Table {
-            print(&render(format, &FINDING, &self.rows));
+            print(&render(format, &FINDING, &self.rows))?;
         }
         if self.more > 0 {
             eprintln!("and {} findings more", self.more);
         }
+        Ok(())
     }
 }
 

@@ -44,18 +44,23 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Explain { listing, file } => rules::explain(&listing, &file),
         Command::Replay(listing) => rules::replay(&listing),
         Command::Check(arguments) => serve::check(&arguments.flags()),
-        Command::Config => {
-            print(EXAMPLE);
-            Ok(())
-        }
+        Command::Config => print(EXAMPLE),
     }
 }
 
 /// Prints to the standard output. A reader that has gone away, such as `head`, is no reason to complain.
-fn print(text: &str) {
-    use std::io::Write;
+///
+/// # Errors
+/// When it cannot be written, on a full disk for instance: what was printed is not whole.
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::{ErrorKind, Write};
     let mut output = std::io::stdout().lock();
-    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Run(format!("cannot write to the standard output: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// The directory in the store that the flags name, for a command that administers it. The store must be there: one that

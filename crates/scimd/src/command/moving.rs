@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &StoreCopy) -> Result<(), Failure> {
             Err(failure) => failures.push(format!("tenant {tenant}: {failure}")),
         }
     }
-    print(&render(output.format, &SUMMARY, &rows));
+    print(&render(output.format, &SUMMARY, &rows))?;
     match failures.as_slice() {
         [] => {
             eprintln!(

@@ -5,10 +5,13 @@ use scim_core::text::fold;
 use scim_policy::Finding;
 use scim_service::{GenderWord, GenderWords};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, ReportQuery, Reported, Side, Tenant};
+use serde_json::{Map, Value};
 
 use super::{Office, print};
 use crate::Failure;
-use crate::cli::{FindingsCommand, GenderCommand, GroupCommand, Listing, OfTenant, Output, PersonCommand};
+use crate::cli::{
+    FindingsCommand, Format, GenderCommand, GroupCommand, Listing, OfTenant, Output, PersonCommand,
+};
 use crate::table::render;
 
 /// How many are read at once.
@@ -63,12 +66,27 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
             page.persons
         }
     };
+    if output.format == Format::Json {
+        let list = Value::Array(persons.iter().map(object).collect());
+        return print(&format!("{list:#}\n"));
+    }
     let names: Vec<&str> = std::iter::once("id").chain(FIELDS).collect();
     let row = |record: &PersonRecord| {
         std::iter::once(Some(record.id.clone())).chain(cells(&record.person)).collect::<Vec<_>>()
     };
-    list(&output, &names, &persons.iter().map(row).collect::<Vec<_>>());
-    Ok(())
+    list(&output, &names, &persons.iter().map(row).collect::<Vec<_>>())
+}
+
+/// A person for programs: as the cells of its row, but for what is not a text.
+fn object(record: &PersonRecord) -> Value {
+    let PersonRecord { id, person, .. } = record;
+    let texts = FIELDS.iter().zip(cells(person)).map(|(name, cell)| ((*name).to_owned(), Value::from(cell)));
+    let mut object: Map<String, Value> =
+        std::iter::once(("id".to_owned(), Value::from(id.as_str()))).chain(texts).collect();
+    object.insert("active".to_owned(), person.active.into());
+    let extra = person.extra.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+    object.insert("extra".to_owned(), Value::Object(extra.collect()));
+    Value::Object(object)
 }
 
 fn all(office: &Office, tenant: &Tenant) -> Result<Vec<PersonRecord>, Failure> {
@@ -118,8 +136,7 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
             _ => break,
         }
     }
-    list(&output, &FINDING, &rows);
-    Ok(())
+    list(&output, &FINDING, &rows)
 }
 
 const FINDING: [&str; 11] = [
@@ -185,8 +202,7 @@ pub(super) fn group(command: GroupCommand) -> Result<(), Failure> {
             _ => break,
         }
     }
-    list(&output, &["id", "email", "groups", "user_group"], &rows);
-    Ok(())
+    list(&output, &["id", "email", "groups", "user_group"], &rows)
 }
 
 pub(super) fn gender(command: GenderCommand) -> Result<(), Failure> {
@@ -200,7 +216,7 @@ pub(super) fn gender(command: GenderCommand) -> Result<(), Failure> {
             word.gender.map(|gender| gender.name().to_owned()),
         ]
     };
-    list(&output, &["word", "persons", "gender"], &words.iter().map(row).collect::<Vec<_>>());
+    list(&output, &["word", "persons", "gender"], &words.iter().map(row).collect::<Vec<_>>())?;
     let unmapped: Vec<&GenderWord> = words.iter().filter(|word| word.gender.is_none()).collect();
     if paths.is_empty() {
         eprintln!(
@@ -221,6 +237,6 @@ pub(super) fn gender(command: GenderCommand) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list(output: &Output, names: &[&str], rows: &[Vec<Option<String>>]) {
-    print(&render(output.format, names, rows));
+fn list(output: &Output, names: &[&str], rows: &[Vec<Option<String>>]) -> Result<(), Failure> {
+    print(&render(output.format, names, rows))
 }

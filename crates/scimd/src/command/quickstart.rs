@@ -39,8 +39,7 @@ pub(super) fn run(arguments: &Quickstart) -> Result<(), Failure> {
         let place = data.display().to_string();
         let idp = entry.connection.as_ref().map_or(Idp::Generic, |connection| connection.idp);
         let (base_url, address) = (server.base_url(), server.address());
-        print(&Welcome { idp, base_url, address, token: &token, place: &place }.text());
-        Ok(())
+        print(&Welcome { idp, base_url, address, token: &token, place: &place }.text())
     })
 }
 

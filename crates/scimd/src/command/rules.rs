@@ -44,10 +44,10 @@ pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
             match office.run(office.tenant(&tenant))?.policy {
                 Some(text) => print(&text),
                 None => {
-                    eprintln!("tenant {tenant} has no policy: it runs the protocol and the default mapping")
+                    eprintln!("tenant {tenant} has no policy: it runs the protocol and the default mapping");
+                    Ok(())
                 }
             }
-            Ok(())
         }
         PolicyCommand::Remove(OfTenant { tenant, common }) => {
             let office = Office::open(&common)?;
@@ -79,7 +79,7 @@ fn diff(listing: &Listing, file: &Path) -> Result<(), Failure> {
         let report = &reported.report;
         add("accepted", &report.subject, format!("{} {}", report.method, report.path));
     }
-    print(&render(output.format, &["outcome", "who", "what"], &rows));
+    print(&render(output.format, &["outcome", "who", "what"], &rows))?;
     eprintln!(
         "of {} users {} would be refused and {} would change; of the requests that were refused {} would be accepted and {} \
          not; nothing was changed",
@@ -142,8 +142,7 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
                 |schema: &Value, name: &str| schema.get(name).and_then(Value::as_str).map(str::to_owned);
             let rows: Vec<Vec<Option<String>>> =
                 schemas.iter().map(|schema| vec![text(schema, "id"), text(schema, "name")]).collect();
-            print(&render(output.format, &["id", "name"], &rows));
-            Ok(())
+            print(&render(output.format, &["id", "name"], &rows))
         }
     }
 }
@@ -165,7 +164,7 @@ pub(super) fn explain(listing: &Listing, file: &Path) -> Result<(), Failure> {
         ]
     };
     let rows: Vec<Vec<Option<String>>> = explanation.fields.iter().map(row).collect();
-    print(&render(output.format, &["field", "value", "from", "sent", "steps"], &rows));
+    print(&render(output.format, &["field", "value", "from", "sent", "steps"], &rows))?;
     for finding in &explanation.verdict.findings {
         eprintln!("{}: {finding}", finding.severity.name());
     }
@@ -189,7 +188,7 @@ pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {
             ]
         })
         .collect();
-    print(&render(output.format, &["who", "request", "outcome", "why"], &rows));
+    print(&render(output.format, &["who", "request", "outcome", "why"], &rows))?;
     let refused = replayed.iter().filter(|replayed| replayed.refusal.is_some()).count();
     eprintln!(
         "carried out {} of {} requests that had been refused",

@@ -34,8 +34,7 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
                 place: "memory",
             }
             .text(),
-        );
-        Ok(())
+        )
     })
 }
 
@@ -91,12 +90,14 @@ pub(super) fn check(flags: &Flags) -> Result<(), Failure> {
     let types: Vec<&str> =
         registry.resource_types().iter().map(|resource_type| resource_type.name()).collect();
     let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let file = flags
+        .config_file()
+        .map_or("none: defaults and the environment".to_owned(), |file| file.display().to_string());
     let Config { listen, store, .. } = &config;
     print(&format!(
-        "the configuration is fine\n  listens on      {scheme}://{listen}\n  clients use     {}\n  store           {store}\n  \
+        "the configuration is fine\n  file            {file}\n  listens on      {scheme}://{listen}\n  clients use     {}\n  store           {store}\n  \
          resource types  {}\n",
         config.base_url(*listen),
         types.join(", ")
-    ));
-    Ok(())
+    ))
 }

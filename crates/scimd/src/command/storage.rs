@@ -85,8 +85,7 @@ fn status(common: &Common, output: &Output) -> Result<(), Failure> {
             }
         }
     }
-    print(&render(output.format, &["what", "name", "value"], &rows));
-    Ok(())
+    print(&render(output.format, &["what", "name", "value"], &rows))
 }
 
 async fn total(store: &dyn Store, tenant: &Tenant, query: &Query) -> Result<u64, StoreError> {

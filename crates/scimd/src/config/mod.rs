@@ -120,6 +120,14 @@ pub struct Flags {
     pub base_url: Option<String>,
 }
 
+impl Flags {
+    /// The configuration file, by the flags or by `SCIMD_CONFIG`.
+    pub(crate) fn config_file(&self) -> Option<PathBuf> {
+        let named = || std::env::var_os("SCIMD_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
+        self.config.clone().or_else(named)
+    }
+}
+
 /// Refuses an address with a password. The list of processes shows arguments to everybody, and files of configuration are
 /// copied about.
 pub(crate) fn check_no_password(store: &StoreUrl, place: &str, remedy: &str) -> Result<(), Failure> {
@@ -137,11 +145,10 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with the first wrong thing: file, line, key, remedy.
     pub fn load(flags: &Flags) -> Result<Self, Failure> {
-        let named = std::env::var_os("SCIMD_CONFIG").filter(|value| !value.is_empty()).map(PathBuf::from);
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
         });
-        let file = match flags.config.clone().or(named) {
+        let file = match flags.config_file() {
             None => File::default(),
             Some(path) => {
                 let text = std::fs::read_to_string(&path)

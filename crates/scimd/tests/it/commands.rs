@@ -186,6 +186,25 @@ fn mistakes_end_with_a_code_and_a_remedy() {
     assert!(ran.stderr.contains("use `--store sqlite:PATH`"), "{}", ran.stderr);
 }
 
+/// A token that nobody has seen would be valid, and an export that is not whole would look as if it were.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_printed_is_an_error() {
+    let place = Place::new("");
+    place.command(&["tenant", "create", "acme"]);
+    for arguments in [&["token", "create", "acme"][..], &["tenant", "list"], &["config"]] {
+        let mut command = scimd();
+        command.args(arguments).current_dir(place.directory.path()).env("SCIMD_CONFIG", &place.config);
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let output = command.stdout(full).stderr(std::process::Stdio::piped()).spawn().expect("scimd runs");
+        let output = output.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
+        assert!(stderr.contains("cannot write to the standard output"), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.contains("`scimd token revoke "), arguments[0] == "token", "{stderr}");
+    }
+}
+
 #[test]
 fn a_configuration_is_checked_with_its_line() {
     let directory = Directory::new();
@@ -195,6 +214,8 @@ fn a_configuration_is_checked_with_its_line() {
     };
     let fine = check("# fine\nlisten = \"127.0.0.1:8080\"\n");
     assert_eq!((fine.code, fine.stderr.as_str()), (Some(0), ""));
+    assert!(fine.stdout.contains("scimd.toml\n"), "{}", fine.stdout);
+    assert!(run_in(directory.path(), &["check"]).stdout.contains("none: defaults and the environment"));
     let wrong = check("# a comment\n[limits]\nrequest_per_second = 5\n");
     assert_eq!(wrong.code, Some(2));
     assert!(wrong.stderr.contains("scimd.toml:3"), "{}", wrong.stderr);

@@ -21,7 +21,14 @@ fn persons(place: &Place) -> Vec<String> {
     let printed = place.command(&["person", "list", "acme", "--format", "json"]);
     let persons: Value = serde_json::from_str(&printed).expect("JSON");
     let text = |person: &Value, field: &str| person[field].as_str().unwrap_or("-").to_owned();
-    let row = |person: &Value| format!("{} {}", text(person, "email"), text(person, "first_name"));
+    let row = |person: &Value| {
+        assert_eq!(
+            person["active"], true,
+            "it is no text, which programs would take for true whatever it says"
+        );
+        assert_eq!(person["extra"], json!({}));
+        format!("{} {}", text(person, "email"), text(person, "first_name"))
+    };
     let mut rows: Vec<String> = persons.as_array().expect("a list").iter().map(row).collect();
     // Rows are written together, so that who has the lower identifier is chance.
     rows.sort();

@@ -77,7 +77,7 @@ pub(crate) struct Place {
     pub(crate) store: StoreUrl,
     /// The database of the store, where it is none in a file.
     database: Option<Database>,
-    config: PathBuf,
+    pub(crate) config: PathBuf,
 }
 
 impl Place {
