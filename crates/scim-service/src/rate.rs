@@ -39,6 +39,9 @@ const WORTH: f64 = 0.1;
 /// tenant and each server.
 const MEMORY: Duration = Duration::from_secs(5);
 
+/// How much older than the last request one is that tells that the clock was set.
+const SET_BACK: Duration = Duration::from_secs(60);
+
 impl Rates {
     /// Buckets that fill with `per_second` and hold `burst_seconds` worth of it.
     pub(crate) fn new(per_second: u32, burst_seconds: u32) -> Self {
@@ -106,7 +109,10 @@ impl Rates {
     fn fill(&self, bucket: &mut Bucket, now: Timestamp) {
         let elapsed = since(bucket.at, now).as_secs_f64();
         bucket.tokens = (bucket.tokens + elapsed * self.per_second).min(self.capacity);
-        bucket.at = bucket.at.max(now);
+        // A request may be a little older than the one before. Further back the clock was set, and the bucket goes on filling
+        // from there, instead of waiting until that time has come again.
+        let is_set_back = since(now, bucket.at) > SET_BACK;
+        bucket.at = if is_set_back { now } else { bucket.at.max(now) };
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -109,11 +109,8 @@ impl Service {
     pub(crate) async fn derive_all(&self, tenant: &TenantEntry, rules: &Rules) -> Result<Derived> {
         // Nothing is planned by older rules any more once the store knows of these: whoever comes between the pages that
         // are read below comes under them.
-        let announced = Changeset { epoch: rules.epoch, ..Changeset::new(self.environment().now()) };
-        match self.store().commit(&tenant.tenant, announced).await {
-            Ok(_) => {}
-            Err(CommitError::Store(error)) => return Err(store_error(error)),
-            Err(CommitError::Conflict(_)) => return Err(replaced(tenant)),
+        if !self.directory().announce(&tenant.tenant, rules.epoch).await? {
+            return Err(replaced(tenant));
         }
         let mut all = Derived::default();
         for resource_type in rules.registry.resource_types() {

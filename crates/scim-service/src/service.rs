@@ -153,13 +153,11 @@ impl Service {
         })?;
         let (mut entry, mut token) = self.authenticate(name, &parts.headers).await?;
         served.tenant = Some(name.to_owned());
-        let connection = in_use(&entry)?;
+        in_use(&entry)?;
         if let Err(seconds) = self.rates.take(&entry.tenant, now) {
             return Ok(self.too_many(seconds));
         }
-        let rules = self.rules_in_force(&entry)?;
-        let registry = &rules.registry;
-        let mut endpoint = Endpoint::of(path, registry).ok_or_else(|| nowhere(path, registry, connection))?;
+        let mut endpoint = self.endpoint(&entry, path)?;
         served.route = endpoint.name();
         if !endpoint.allows(&parts.method) {
             let error = Error::new(
@@ -184,7 +182,7 @@ impl Service {
                 let sent = body::collect(parts, body, self.settings.max_body).await?;
                 // A body can take its time, and the credential may have been revoked meanwhile.
                 (entry, token) = self.authenticate(name, &parts.headers).await?;
-                in_use(&entry)?;
+                endpoint = self.endpoint(&entry, path)?;
                 sent
             }
             false => Bytes::new(),
@@ -199,11 +197,15 @@ impl Service {
             }
             self.directory.refresh().await?;
             entry = self.directory.tenant(name).await?.ok_or_else(unauthenticated)?;
-            let (rules, connection) = (self.rules_in_force(&entry)?, in_use(&entry)?);
-            endpoint = Endpoint::of(path, &rules.registry)
-                .ok_or_else(|| nowhere(path, &rules.registry, connection))?;
+            endpoint = self.endpoint(&entry, path)?;
         }
         self.carry_out(&entry, endpoint, &request).await.0
+    }
+
+    /// What a request is for, as the tenant's connection and rules are now.
+    fn endpoint(&self, entry: &TenantEntry, path: &str) -> Result<Endpoint> {
+        let (connection, registry) = (in_use(entry)?, &self.rules_in_force(entry)?.registry);
+        Endpoint::of(path, registry).ok_or_else(|| nowhere(path, registry, connection))
     }
 
     /// Carries out a request that was let in, under the rules of the tenant as they are known. Says besides whether they

@@ -15,7 +15,7 @@ use scim_core::message::{BULK_RESPONSE, BulkOperation, BulkRequest, MalformedOpe
 use scim_core::schema::ResourceType;
 use scim_core::text::excerpt;
 use scim_core::{Error, ErrorKind, Result};
-use scim_store::CommitError;
+use scim_store::{CommitError, Record};
 use serde_json::{Map, Value, json};
 
 use self::order::components;
@@ -26,6 +26,10 @@ use crate::reply::Reply;
 use crate::resource::{Modified, Planned};
 use crate::route::Endpoint;
 use crate::rules::{Origin, Refusal, Remarks, Sent};
+
+/// Most operations that may refer to each other in a circle. They are one changeset, which is tried again for each address
+/// in it that is taken.
+const MOST_IN_CIRCLE: usize = 100;
 
 /// Runs a bulk request.
 pub(crate) async fn bulk(context: &Context<'_>, request: BulkRequest) -> Result<Reply> {
@@ -160,15 +164,15 @@ impl<'a> Run<'a> {
             }
             ("PUT", Endpoint::Resource(resource_type, id)) => {
                 let record = context.replace(&resource_type, &id, data, &precondition).await?;
-                let tag = context.etag(&resource_type, &record).await?;
-                Ok(self.done(200, &resource_type, &id, Some(tag)))
+                let tag = tag_of(context, &resource_type, &record).await?;
+                Ok(self.done(200, &resource_type, &id, tag))
             }
             ("PATCH", Endpoint::Resource(resource_type, id)) => {
                 let tag = match context.modify(&resource_type, &id, data, &precondition).await? {
-                    Modified::Record(record) => context.etag(&resource_type, &record).await?,
-                    Modified::Version(version) => plain_tag(version),
+                    Modified::Record(record) => tag_of(context, &resource_type, &record).await?,
+                    Modified::Version(version) => Some(plain_tag(version)),
                 };
-                Ok(self.done(200, &resource_type, &id, Some(tag)))
+                Ok(self.done(200, &resource_type, &id, tag))
             }
             ("DELETE", Endpoint::Resource(resource_type, id)) => {
                 context.delete(&resource_type, &id, &precondition).await?;
@@ -184,6 +188,12 @@ impl<'a> Run<'a> {
 
     /// Creates resources that refer to each other.
     async fn circle(&mut self, members: &[usize]) {
+        if members.len() > MOST_IN_CIRCLE {
+            for index in members {
+                self.finish(*index, Err(too_wide(members.len())));
+            }
+            return;
+        }
         let mut planned = Vec::with_capacity(members.len());
         let mut failure = None;
         for index in members {
@@ -404,9 +414,30 @@ impl<'a> Run<'a> {
     }
 }
 
+/// The entity tag of what was just written. None where it takes more memberships than an answer holds: the write must not
+/// look as if it had failed.
+async fn tag_of(
+    context: &Context<'_>,
+    resource_type: &Arc<ResourceType>,
+    record: &Record,
+) -> Result<Option<String>> {
+    match context.etag(resource_type, record).await {
+        Ok(tag) => Ok(Some(tag)),
+        Err(error) if error.kind() == ErrorKind::TooMany => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The entity tag of what has no derived memberships.
 fn plain_tag(version: u64) -> String {
     format!("W/\"{version}\"")
+}
+
+fn too_wide(count: usize) -> Error {
+    let words =
+        format!("{count} operations refer to each other in a circle, and at most {MOST_IN_CIRCLE} may");
+    Error::new(ErrorKind::TooMany, words)
+        .remedy("create them without some of the references, and add these afterwards")
 }
 
 fn depends_on(bulk_id: &str) -> Error {

@@ -123,22 +123,56 @@ impl Directory {
         }
     }
 
-    /// Refuses the requests of a tenant's connection from now on, or lets them in again.
+    /// Refuses the requests of a tenant's connection from now on, or lets them in again. Other servers on the store follow
+    /// within [`super::TRUST_SECONDS`]; what they let in until then changes nothing any more once this has returned.
     ///
     /// # Errors
-    /// `NotFound` when there is no such tenant, or it has no connection.
+    /// `NotFound` when there is no such tenant, or it has no connection; `Conflict` when somebody else changed the
+    /// connection or the rules meanwhile.
     pub async fn pause_connection(&self, tenant: &Tenant, paused: bool, actor: &str) -> Result<()> {
-        let entry = self.tenant(tenant.as_str()).await?;
-        let Some(entry) = entry else { return Err(self.no_tenant(tenant.as_str()).await) };
-        let Some(connection) = entry.connection.clone() else { return Err(no_connection(tenant)) };
-        let connection = Connection { paused, ..connection };
-        let content = content(connection.idp.name(), &connection.into_body(tenant))?;
-        let operations = vec![exists(tenant), replace(Kind::Connection, tenant.as_str(), Some(content))];
+        let name = tenant.as_str();
+        let ids = [Kind::Tenant, Kind::Connection, Kind::Policy].map(|kind| kind.id(name));
+        let [known, old, policy] = self.records(ids.each_ref().map(String::as_str)).await?;
+        if known.is_none() {
+            return Err(self.no_tenant(name).await);
+        }
+        let Some(old) = old else { return Err(no_connection(tenant)) };
+        let connection = Connection { paused, ..Connection::read(&old)? };
+        let content_now = content(connection.idp.name(), &connection.into_body(tenant))?;
+        let mut operations = vec![
+            exists(tenant),
+            guarded(Kind::Connection, name, Guard::Version(old.version), Some(content_now)),
+        ];
+        let rules = policy.as_ref().map(read::<PolicyBody>).transpose()?;
+        let PolicyBody { text, epoch } = rules.unwrap_or(PolicyBody { text: None, epoch: 0 });
+        // The same rules under another number: what was planned before is refused by the store itself.
+        let epoch = epoch + 1;
+        if paused {
+            let body = content(name, &PolicyBody { text, epoch })?;
+            operations.push(put(Kind::Policy, name, policy.as_ref(), body));
+        }
         let verb = if paused { "pause" } else { "resume" };
         match self.change(operations, actor, format!("{verb} connection of {tenant}"), 200).await? {
+            Ok(_) if paused => self.announce(tenant, epoch).await.map(drop),
             Ok(_) => Ok(()),
-            Err(Conflict::Missing { operation: 1 }) => Err(no_connection(tenant)),
-            Err(_) => Err(self.no_tenant(tenant.as_str()).await),
+            Err(Conflict::Missing { operation: 0 }) => Err(self.no_tenant(name).await),
+            Err(_) => {
+                let words = format!(
+                    "somebody else changed the connection or the rules of tenant `{tenant}` just now"
+                );
+                Err(Error::new(ErrorKind::Conflict, words).remedy("look at them, then try again"))
+            }
+        }
+    }
+
+    /// Tells the store of a tenant's epoch, so that it takes nothing any more that was planned under an earlier one. Says
+    /// whether there is no later one.
+    pub(crate) async fn announce(&self, tenant: &Tenant, epoch: u64) -> Result<bool> {
+        let announced = Changeset { epoch, ..Changeset::new(self.now()) };
+        match self.store.commit(tenant, announced).await {
+            Ok(_) => Ok(true),
+            Err(CommitError::Conflict(_)) => Ok(false),
+            Err(CommitError::Store(error)) => Err(store_error(error)),
         }
     }
 
@@ -206,7 +240,7 @@ impl Directory {
         let name = entry.tenant.as_str();
         let [record] = self.records([&Kind::Unfinished.id(name)]).await?;
         let Some(record) = record else { return Ok(()) };
-        if read::<UnfinishedBody>(&record)?.epoch == entry.epoch {
+        if read::<UnfinishedBody>(&record)?.epoch <= entry.epoch {
             let guard = Guard::Version(record.version);
             let delete = Operation::Delete { id: record.id, resource_type: record.resource_type, guard };
             // A conflict says that others finished it, or that there is something else to finish.

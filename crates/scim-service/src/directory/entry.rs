@@ -134,7 +134,7 @@ impl Connection {
         }
     }
 
-    fn read(record: &Record) -> Result<Self> {
+    pub(super) fn read(record: &Record) -> Result<Self> {
         let body: ConnectionBody = read(record)?;
         Ok(Self {
             idp: Idp::parse(&body.idp)?,

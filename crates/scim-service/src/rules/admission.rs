@@ -4,6 +4,7 @@
 //! the request can be tried again. Warnings and notes are recorded with the write that they are about. Whatever is
 //! accepted settles what was said about the same before.
 
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -148,6 +149,9 @@ fn name_of(document: &Document, resource_type: &ResourceType) -> Option<String> 
     Some(format!("{name}:{}", fold(value)))
 }
 
+/// What is kept of a request, and its digest, once a report needs them: a request may be reported many times over.
+type KeptRequest = OnceLock<(Bytes, [u8; 32])>;
+
 /// Most memberships that one write is remarked on for, so that who sends cannot make reports as long as they like. All of
 /// them can be listed: [`scim_store::Store::crowded`].
 const MOST_REMARKS: usize = 100;
@@ -250,6 +254,7 @@ impl Context<'_> {
     ) -> std::result::Result<std::result::Result<Committed, CommitError>, Refusal> {
         let settles_below = cleared(&operations);
         let is_bound = operations.iter().any(is_bound);
+        let kept = KeptRequest::default();
         loop {
             // Only a conflict over the rules has to be looked at beside the operations again.
             let again = if is_bound { operations.clone() } else { Vec::new() };
@@ -262,7 +267,7 @@ impl Context<'_> {
                 settles_below: settles_below.clone(),
                 retries: self.retries.cloned(),
                 reports: said
-                    .filter_map(|remark| self.report(&remark.subject, &remark.findings, status))
+                    .filter_map(|remark| self.report(&remark.subject, &remark.findings, status, &kept))
                     .collect(),
                 audit: Some(self.audit(action.clone(), status, String::new())),
             };
@@ -284,7 +289,14 @@ impl Context<'_> {
                             (operation, remarks.subject(operation).to_owned(), Some(finding))
                         }
                         finding => {
-                            remarks.say(operation, finding);
+                            remarks.say(operation, finding.clone());
+                            // Those after it would meet the same conflict, one after the other.
+                            let later = operations.iter_mut().enumerate().skip(operation + 1);
+                            for (later, _) in later.filter_map(|(index, one)| {
+                                Some((index, take_claim_if(one, EMAIL, |claimed| *claimed == email)?))
+                            }) {
+                                remarks.say(later, finding.clone());
+                            }
                             continue;
                         }
                     }
@@ -331,7 +343,7 @@ impl Context<'_> {
         let changeset = Changeset {
             epoch: self.rules.epoch,
             retries: self.retries.cloned(),
-            reports: self.report(subject, findings, status).into_iter().collect(),
+            reports: self.report(subject, findings, status, &KeptRequest::default()).into_iter().collect(),
             audit: Some(self.audit(action, status, codes.join(" "))),
             ..Changeset::new(self.now)
         };
@@ -347,25 +359,29 @@ impl Context<'_> {
         }
     }
 
-    fn report(&self, subject: &str, findings: &[Finding], status: u16) -> Option<Report> {
+    fn report(&self, subject: &str, findings: &[Finding], status: u16, kept: &KeptRequest) -> Option<Report> {
         if findings.is_empty() {
             return None;
         }
         let said = serde_json::to_vec(findings).ok()?;
-        // A digest of what is taken out would let somebody who reads the reports guess it.
-        let body = redacted(&self.origin.body(), &self.rules.registry);
-        let mut digest = Sha256::new();
-        for part in [self.origin.method.as_bytes(), self.origin.path.as_bytes(), &body] {
-            digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part);
-        }
+        let (body, digest) = kept.get_or_init(|| {
+            // A digest of what is taken out would let somebody who reads the reports guess it.
+            let body = redacted(&self.origin.body(), &self.rules.registry);
+            let mut digest = Sha256::new();
+            for part in [self.origin.method.as_bytes(), self.origin.path.as_bytes(), &body] {
+                digest.update((part.len() as u64).to_be_bytes());
+                digest.update(part);
+            }
+            let body = if body.len() > Report::MOST_BODY { Bytes::new() } else { body };
+            (body, digest.finalize().into())
+        });
         Some(Report {
             subject: subject.to_owned(),
-            digest: digest.finalize().into(),
+            digest: *digest,
             request: self.request.to_owned(),
             method: self.origin.method.to_owned(),
             path: self.origin.path.to_owned(),
-            body,
+            body: body.clone(),
             status,
             findings: said.into(),
         })
@@ -436,12 +452,20 @@ fn is_bound(operation: &Operation) -> bool {
 
 /// Takes back a claim under a path, and says what was claimed.
 pub(crate) fn take_claim(operation: &mut Operation, path: &str) -> Option<String> {
+    take_claim_if(operation, path, |_| true)
+}
+
+fn take_claim_if(
+    operation: &mut Operation,
+    path: &str,
+    is_meant: impl Fn(&String) -> bool,
+) -> Option<String> {
     let unique = match operation {
         Operation::Create { content, .. } => &mut content.unique,
         Operation::Replace { content, .. } => &mut content.as_mut()?.unique,
         Operation::Rederive { unique, .. } => unique,
         Operation::Delete { .. } => return None,
     };
-    let at = unique.iter().position(|key| *key.path == *path)?;
+    let at = unique.iter().position(|key| *key.path == *path && is_meant(&key.value))?;
     Some(unique.remove(at).value)
 }
