@@ -493,6 +493,85 @@ fn bulk_resolves_references_in_any_order_and_in_circles() {
     assert_eq!(bulk(failing, 1), ["409"]);
 }
 
+/// What a client writes elsewhere than where a resource is referred to is its own.
+#[test]
+fn a_bulk_id_counts_where_a_resource_is_referred_to() {
+    let world = World::new(Idp::Generic);
+    let ada = world.user("ada");
+    let crew = world.group("crew", &[]);
+    let enterprise = scim_core::schema::ENTERPRISE_USER;
+    let patch = |path: &str, operations: Value| {
+        json!({"method": "PATCH", "path": path,
+               "data": {"schemas": [scim_core::patch::MESSAGE], "Operations": operations}})
+    };
+    let post = |name: &str, more: Value| {
+        let mut data = json!({"schemas": [USER, enterprise], "userName": name});
+        data.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        json!({"method": "POST", "path": "/Users", "bulkId": name, "data": data})
+    };
+    let bulk = |operations: Value| {
+        let body = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": operations});
+        let answer = world.request("POST", "/Bulk", &body).body;
+        let list = answer["Operations"].as_array().cloned().unwrap_or_default();
+        let status = |entry: &Value| match entry["status"].as_str() {
+            Some("200" | "201") => "done".to_owned(),
+            _ => entry["response"]["detail"].as_str().unwrap_or_default().to_owned(),
+        };
+        list.iter().map(status).collect::<Vec<_>>()
+    };
+    let user = |name: &str| {
+        world.get(&format!("/Users?filter=userName+eq+%22{name}%22")).body["Resources"][0].clone()
+    };
+    let (person, group) = (format!("/Users/{ada}"), format!("/Groups/{crew}"));
+    let text = "bulkId: not one";
+    let done = bulk(json!([
+        patch(
+            &person,
+            json!([{"op": "replace", "path": "nickName", "value": text},
+                              {"op": "add", "path": "roles", "value": [{"value": text}]},
+                              {"op": "replace", "path": "roles[value eq \"bulkId: not one\"].value", "value": text},
+                              {"op": "add", "value": {"title": text, "entitlements": [{"value": text}]}}])
+        ),
+        post("bob", json!({"emails": [{"value": "bulkId:mail@x"}]})),
+    ]));
+    assert_eq!((done, &user("ada")["nickName"]), (vec!["done".to_owned(); 2], &json!(text)));
+    // Where it counts: values, URIs and paths.
+    let manager = |manager: Value| json!({enterprise: {"manager": manager}});
+    let path = format!("{enterprise}:manager.value");
+    let uri = format!("{enterprise}:manager.$ref");
+    let done = bulk(json!([
+        post("eva", manager(json!({"value": "bulkId:kim", "$ref": "../Users/bulkId:kim"}))),
+        post("lea", manager(json!({"value": "bulkId:kim", "$ref": "bulkId:kim"}))),
+        post("ian", manager(json!({"$ref": "bulkId:kim"}))),
+        patch(&person, json!([{"op": "add", "path": path, "value": "bulkId:kim"}])),
+        patch("/Users/bulkId:eve", json!([{"op": "add", "path": uri, "value": "bulkId:kim"}])),
+        patch(
+            &group,
+            json!([
+                {"op": "add", "path": "members", "value": [{"value": "bulkId:kim"}, {"value": "bulkId:eva"}]},
+                {"op": "remove", "path": "members[value eq \"bulkId:kim\"]"},
+            ])
+        ),
+        post("eve", json!({})),
+        post("kim", json!({})),
+    ]));
+    assert_eq!(done, ["done"; 8]);
+    let kim = user("kim")["id"].clone();
+    let kim_id = kim.as_str().expect("an identifier");
+    let expected = json!({"value": kim, "$ref": format!("../Users/{kim_id}")});
+    assert_eq!(user("eva")[enterprise]["manager"], expected);
+    for name in ["lea", "ian", "ada", "eve"] {
+        assert_eq!(user(name)[enterprise]["manager"], json!({"value": kim}), "{name}");
+    }
+    let members = world.get(&group).body["members"].clone();
+    assert_eq!((&members[0]["value"], members.as_array().map(Vec::len)), (&user("eva")["id"], Some(1)));
+    let done = bulk(json!([
+        patch(&group, json!([{"op": "remove", "path": "members[value eq \"bulkId:k\"]"}])),
+        patch(&person, json!([{"op": "add", "value": manager(json!({"$ref": "../Users/bulkId:k"}))}])),
+    ]));
+    assert_eq!(done, ["`bulkId:k` stands for nothing: no POST of this request has it"; 2]);
+}
+
 #[test]
 fn entra_and_okta_are_understood() {
     let entra = World::new(Idp::Entra);
