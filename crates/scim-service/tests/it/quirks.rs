@@ -194,3 +194,27 @@ fn long_values_are_removed_as_well_as_short_ones() {
     let left = after(&world, &path, &with("remove", &certificates[1..])).expect("removed");
     assert_eq!(left["x509Certificates"], json!(certificates[..1]));
 }
+
+/// RFC 7643 §2.4: an element that does not say so is not primary.
+#[test]
+fn what_does_not_say_that_it_is_primary_is_not() {
+    let world = World::new(Idp::Entra);
+    let path = format!("/Users/{}", world.user("ada"));
+    let write = |target: &str, value: &str| {
+        let operation = json!({"op": "Add", "path": target, "value": value});
+        after(&world, &path, &operation).expect("understood")["roles"].clone()
+    };
+    let made = write("roles[primary eq \"False\"].value", "r1");
+    assert_eq!(made, json!([{"primary": false, "value": "r1"}]));
+    let remove = json!({"op": "Remove", "path": "roles[value eq \"r1\"].primary"});
+    after(&world, &path, &remove).expect("removed");
+    let shown = write("roles[primary eq \"False\"].display", "d");
+    assert_eq!(shown, json!([{"value": "r1", "display": "d"}]));
+    let strict = World::new(Idp::Generic);
+    let path = format!("/Users/{}", strict.user("ada"));
+    let roles = json!({"op": "add", "path": "roles", "value": [{"value": "r1"}]});
+    after(&strict, &path, &roles).expect("added");
+    let operation = json!({"op": "add", "path": "roles[primary eq false].display", "value": "d"});
+    let refused = after(&strict, &path, &operation).expect_err("nothing says so");
+    assert!(refused.contains("selects nothing"), "{refused}");
+}
