@@ -218,3 +218,25 @@ fn what_does_not_say_that_it_is_primary_is_not() {
     let refused = after(&strict, &path, &operation).expect_err("nothing says so");
     assert!(refused.contains("selects nothing"), "{refused}");
 }
+
+#[test]
+fn an_attribute_that_is_beside_its_extension_and_inside_is_refused() {
+    let world = World::new(Idp::Entra);
+    let enterprise = scim_core::schema::ENTERPRISE_USER;
+    for (name, beside, inside, expected) in [
+        ("a", json!("a"), json!({"department": "b"}), 400),
+        ("b", json!("a"), json!({"Department": "b"}), 400),
+        ("c", json!("a"), json!({"department": "a"}), 201),
+        ("d", json!(null), json!({"department": "a"}), 201),
+        ("e", json!("a"), json!({"division": "d"}), 201),
+    ] {
+        let body = json!({"schemas": [scim_core::schema::USER, enterprise], "userName": name,
+            "department": beside, enterprise: inside});
+        let answer = world.request("POST", "/Users", &body);
+        assert_eq!(answer.status.as_u16(), expected, "{name}: {}", answer.body);
+        match expected {
+            400 => assert!(answer.body["detail"].as_str().is_some_and(|text| text.contains("`department`"))),
+            _ => assert_eq!(answer.body[enterprise]["department"], "a", "{name}"),
+        }
+    }
+}
