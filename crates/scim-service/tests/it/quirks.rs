@@ -240,3 +240,21 @@ fn an_attribute_that_is_beside_its_extension_and_inside_is_refused() {
         }
     }
 }
+
+#[test]
+fn schemas_say_that_names_of_groups_are_unique_where_they_are() {
+    for (idp, expected) in [(Idp::Entra, "server"), (Idp::Generic, "none")] {
+        let world = World::new(idp);
+        let uniqueness = |schema: &Value| {
+            let attributes = schema["attributes"].as_array().cloned().unwrap_or_default();
+            let name = attributes.into_iter().find(|attribute| attribute["name"] == "displayName");
+            name.map(|name| name["uniqueness"].clone()).unwrap_or_default()
+        };
+        let group = scim_core::schema::GROUP;
+        assert_eq!(uniqueness(&world.get(&format!("/Schemas/{group}")).body), expected);
+        let all = world.get("/Schemas").body["Resources"].as_array().cloned().unwrap_or_default();
+        assert_eq!(uniqueness(all.iter().find(|schema| schema["id"] == group).expect("listed")), expected);
+        let user = all.iter().find(|schema| schema["id"] == scim_core::schema::USER).expect("listed");
+        assert_eq!(uniqueness(user), "none");
+    }
+}
