@@ -414,6 +414,39 @@ fn lists_are_filtered_sorted_and_paged() {
 }
 
 #[test]
+fn a_sorted_query_over_all_types_is_paged_by_index() {
+    let world = World::new(Idp::Generic);
+    let ada = world.user("ada");
+    world.user("cy");
+    world.group("bob", &[&ada]);
+    world.request("POST", "/Users", &json!({"schemas": [USER], "userName": "nameless"}));
+    let search = |more: Value| {
+        let mut body = json!({"schemas": [scim_core::message::SEARCH_REQUEST], "sortBy": "displayName"});
+        body.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        world.request("POST", "/.search", &body).body
+    };
+    let names = |more: Value| {
+        let list = search(more)["Resources"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|found| found["displayName"].as_str().unwrap_or("-").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(json!({})), ["ada", "bob", "cy", "-"]);
+    assert_eq!(names(json!({"sortOrder": "descending"})), ["-", "cy", "bob", "ada"]);
+    assert_eq!(names(json!({"startIndex": 2, "count": 2})), ["bob", "cy"]);
+    let refused = search(json!({"cursor": "", "count": 2}));
+    assert_eq!(
+        (&refused["status"], &refused["detail"]),
+        (
+            &json!("400"),
+            &json!(
+                "a query over all types is not sorted when it is paged by `cursor`; page by `startIndex`, query one \
+                 type, or leave out `sortBy`"
+            )
+        )
+    );
+    assert!(search(json!({"cursor": "", "count": 2, "sortBy": null}))["nextCursor"].is_string());
+}
+
+#[test]
 fn answers_hold_what_was_asked_for() {
     let world = World::new(Idp::Generic);
     let path = format!("/Users/{}", world.user("ada"));
