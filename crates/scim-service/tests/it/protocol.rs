@@ -446,6 +446,18 @@ fn a_sorted_query_over_all_types_is_paged_by_index() {
     assert!(search(json!({"cursor": "", "count": 2, "sortBy": null}))["nextCursor"].is_string());
 }
 
+/// A look-up that finds nobody is followed by a creation.
+#[test]
+fn a_query_that_cannot_be_decoded_is_refused() {
+    let world = World::new(Idp::Generic);
+    for value in ["userName+eq+%22M%FCller%22", "userName+eq+%22%zz%22", "userName+eq+%22100%"] {
+        let refused = world.get(&format!("/Users?filter={value}"));
+        assert_eq!(refused.status.as_u16(), 400, "{value}");
+        assert!(refused.body["detail"].as_str().is_some_and(|text| text.starts_with("`filter` ")), "{value}");
+    }
+    assert_eq!(world.get("/Users?filter=userName+eq+%22M%C3%BCller%22&other=%FC").status.as_u16(), 200);
+}
+
 #[test]
 fn answers_hold_what_was_asked_for() {
     let world = World::new(Idp::Generic);
