@@ -538,6 +538,32 @@ fn bulk_resolves_references_in_any_order_and_in_circles() {
     assert_eq!(bulk(failing, 1), ["409"]);
 }
 
+/// What a member is called is shown with the group and is no change of it.
+#[test]
+fn a_group_is_not_known_any_more_once_a_member_is_called_otherwise() {
+    let world = World::new(Idp::Generic);
+    let ada = world.user("ada");
+    let path = format!("/Groups/{}", world.group("crew", &[&ada]));
+    let narrow = format!("{path}?excludedAttributes=members");
+    let tag = |path: &str| world.get(path).header("etag").to_owned();
+    let status = |method: &str, path: &str, header: (&str, &str)| {
+        let rename = json!({"schemas": [scim_core::patch::MESSAGE],
+            "Operations": [{"op": "replace", "path": "displayName", "value": "crew"}]});
+        let body = if method == "GET" { Value::Null } else { rename };
+        world.with_headers(method, path, &body, &[header]).status.as_u16()
+    };
+    let (before, without) = (tag(&path), tag(&narrow));
+    assert_eq!(status("GET", &path, ("if-none-match", &before)), 304);
+    let listed = world.get("/Groups").body["Resources"][0]["meta"]["version"].clone();
+    assert_eq!(listed, before.as_str());
+    world.patch(&format!("/Users/{ada}"), &json!([{"op": "replace", "path": "displayName", "value": "Ada"}]));
+    assert_eq!(status("GET", &path, ("if-none-match", &before)), 200);
+    assert_eq!(status("GET", &narrow, ("if-none-match", &without)), 304);
+    for tag in [&before, &without] {
+        assert_eq!(status("PATCH", &path, ("if-match", tag)), 204);
+    }
+}
+
 /// What a client writes elsewhere than where a resource is referred to is its own.
 #[test]
 fn a_bulk_id_counts_where_a_resource_is_referred_to() {
