@@ -197,7 +197,10 @@ fn unknown_urn(text: &str, resource_type: &ResourceType) -> Error {
     }
     match nearest(urn, known.iter().copied()) {
         Some(name) => error.remedy(format!("did you mean `{name}`?")),
-        None => error.remedy(format!("its schemas are {}", list(&known))),
+        None => error.remedy(format!(
+            "its schemas are {}; take it out of the attribute mapping, or have the server's operator add its schema",
+            list(&known)
+        )),
     }
 }
 
@@ -230,7 +233,15 @@ fn unknown_attribute(
         Some(format!("it belongs to an extension: write `{}:{}`", extension.schema().id(), attribute.name()))
     });
     let known = resource_type.attributes().map(|attribute| attribute.name());
-    match elsewhere.or_else(|| nearest(name, known).map(|near| format!("did you mean `{near}`?"))) {
+    let slashed = || {
+        let dotted = text.strip_prefix('/').unwrap_or(text).replace('/', ".");
+        let found = dotted != text && AttributePath::parse(&dotted, resource_type).is_ok();
+        found.then(|| format!("did you mean `{dotted}`?"))
+    };
+    match elsewhere
+        .or_else(slashed)
+        .or_else(|| nearest(name, known).map(|near| format!("did you mean `{near}`?")))
+    {
         Some(remedy) => error.remedy(remedy),
         None => error.remedy("/Schemas lists what there is"),
     }

@@ -40,6 +40,10 @@ impl Sort {
                 .remedy("use `ascending` or `descending`"));
             }
         };
+        if sort_by.trim().is_empty() {
+            return Err(Error::new(ErrorKind::InvalidPath, "`sortBy` is empty")
+                .remedy("name an attribute, or leave it out"));
+        }
         let mut path = AttributePath::parse(sort_by.trim(), resource_type)?;
         if path.leaf().kind() == Type::Complex {
             match path.leaf().sub_attribute("value") {
@@ -127,6 +131,7 @@ mod tests {
                 "`name` is complex and has no order; sort by one of its sub-attributes, as in `name.formatted`",
             ),
             ("password", None, "`password` is never returned and cannot be sorted by"),
+            (" ", None, "`sortBy` is empty; name an attribute, or leave it out"),
             ("titel", None, "`titel` is not an attribute of User; did you mean `title`?"),
             ("title", Some("up"), "`up` is not a sort order; use `ascending` or `descending`"),
         ] {

@@ -1,13 +1,16 @@
 //! Discovery: `/ServiceProviderConfig`, `/Schemas` and `/ResourceTypes` (RFC 7644 §4, RFC 9865 §4).
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use scim_core::message::ListWriter;
-use scim_core::schema::SERVICE_PROVIDER_CONFIG;
+use scim_core::schema::{Membership, ResourceType, SERVICE_PROVIDER_CONFIG};
 use scim_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::query::has_filter;
+use crate::quirk::Quirk;
 use crate::reply::Reply;
 
 /// RFC 7644 §4: a filter here is answered with 403, since discovery is the same for every client. All other parameters
@@ -81,9 +84,22 @@ pub(crate) fn resource_type(context: &Context<'_>, name: &str) -> Result<Reply> 
     }
 }
 
+/// A schema, with what a quirk of the connection makes of it.
 fn schema_document(context: &Context<'_>, schema: &scim_core::schema::Schema) -> Value {
     let location = format!("{}/Schemas/{}", context.base, schema.id());
-    with_meta(schema.to_json(), "Schema", location)
+    let mut document = schema.to_json();
+    let is_of_groups = |resource_type: &Arc<ResourceType>| {
+        resource_type.membership() == Some(Membership::Group) && resource_type.schema().id() == schema.id()
+    };
+    if context.quirks.has(Quirk::UniqueGroupNames)
+        && context.registry.resource_types().iter().any(is_of_groups)
+        && let Some(Value::Array(attributes)) = document.get_mut("attributes")
+    {
+        for name in attributes.iter_mut().filter(|attribute| attribute["name"] == "displayName") {
+            name["uniqueness"] = "server".into();
+        }
+    }
+    with_meta(document, "Schema", location)
 }
 
 fn type_document(context: &Context<'_>, resource_type: &scim_core::schema::ResourceType) -> Value {

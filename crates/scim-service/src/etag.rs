@@ -9,15 +9,15 @@ use http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::{Edge, Guard, Record};
 
-/// The tag of a resource whose derived memberships are `groups`.
-pub(crate) fn tag(record: &Record, groups: &[Edge]) -> String {
-    if groups.is_empty() {
+/// The tag of a resource that is shown with these memberships.
+pub(crate) fn tag(record: &Record, shown: &[Edge]) -> String {
+    if shown.is_empty() {
         return record.etag();
     }
     // FNV-1a: the digest tells versions apart, it does not defend against anybody.
     let mut digest = 0xcbf2_9ce4_8422_2325_u64;
-    for group in groups {
-        for byte in group.id.bytes().chain([0]).chain(group.label.bytes()).chain([0]) {
+    for edge in shown {
+        for byte in edge.id.bytes().chain([0]).chain(edge.label.bytes()).chain([0]) {
             digest = (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }

@@ -1,5 +1,6 @@
 //! Query strings: decoded once, as a form (`+` is a space), unknown keys ignored.
 
+use percent_encoding::percent_decode_str;
 use scim_core::message::SearchRequest;
 use scim_core::text::excerpt;
 use scim_core::{Error, ErrorKind, Result};
@@ -12,21 +13,19 @@ pub(crate) fn parse(query: Option<&str>) -> Result<SearchRequest> {
     let mut request = SearchRequest::default();
     let mut count = None;
     let mut seen: Vec<String> = Vec::new();
-    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-        let name = name.to_ascii_lowercase();
-        if value.contains('\0') {
-            return Err(Error::new(ErrorKind::InvalidValue, format!("`{name}` holds a NUL character")));
-        }
-        let value = value.into_owned();
+    for pair in query.unwrap_or_default().split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase();
+        let value = || decoded(&name, value);
         match name.as_str() {
-            "attributes" => request.attributes = names(&value),
-            "excludedattributes" => request.excluded_attributes = names(&value),
-            "filter" => request.filter = Some(value),
-            "sortby" => request.sort_by = Some(value),
-            "sortorder" => request.sort_order = Some(value),
-            "startindex" => request.start_index = Some(number("startIndex", &value)?),
-            "count" => count = Some(value),
-            "cursor" => request.cursor = Some(value),
+            "attributes" => request.attributes = names(&value()?),
+            "excludedattributes" => request.excluded_attributes = names(&value()?),
+            "filter" => request.filter = Some(value()?),
+            "sortby" => request.sort_by = Some(value()?),
+            "sortorder" => request.sort_order = Some(value()?),
+            "startindex" => request.start_index = Some(number("startIndex", &value()?)?),
+            "count" => count = Some(value()?),
+            "cursor" => request.cursor = Some(value()?),
             _ => continue,
         }
         if seen.contains(&name) {
@@ -50,12 +49,38 @@ pub(crate) fn has_filter(query: Option<&str>) -> bool {
         .any(|(name, _)| name.eq_ignore_ascii_case("filter"))
 }
 
+/// The value of a parameter. What cannot be decoded is refused: a look-up that found nothing because of it would be
+/// followed by a creation.
+fn decoded(name: &str, value: &str) -> Result<String> {
+    let wrong = |what: &str| Error::new(ErrorKind::InvalidValue, format!("`{name}` {what}"));
+    let is_broken = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if value.split('%').skip(1).any(is_broken) {
+        return Err(wrong("has a `%` without two hexadecimal digits after it")
+            .remedy("write a percent sign as `%25`"));
+    }
+    let spaced = value.replace('+', " ");
+    let text = percent_decode_str(&spaced).decode_utf8().map_err(|_| {
+        wrong("is not UTF-8").remedy("encode the bytes of its UTF-8, as in `M%C3%BCller` for `Müller`")
+    })?;
+    match text.contains('\0') {
+        true => Err(wrong("holds a NUL character")),
+        false => Ok(text.into_owned()),
+    }
+}
+
 fn names(list: &str) -> Vec<String> {
     list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 fn number(name: &str, text: &str) -> Result<i64> {
     let text = text.trim();
+    if text.is_empty() {
+        return Err(Error::new(ErrorKind::InvalidValue, format!("`{name}` is empty"))
+            .remedy("give a whole number, or leave it out"));
+    }
     text.parse().map_err(|_| {
         let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
         let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -77,6 +102,7 @@ mod tests {
         assert_eq!(request.filter.as_deref(), Some("userName eq \"a+b@x\""));
         assert_eq!(request.count, Some(2));
         assert_eq!(request.attributes, ["id", "userName"]);
+        assert_eq!(parse(Some("other=%FC&%FC=%&%63ount=3")).expect("ignored").count, Some(3));
         assert_eq!(parse(None).expect("none").cursor, None);
         assert_eq!(parse(Some("cursor")).expect("empty").cursor.as_deref(), Some(""));
     }
@@ -88,6 +114,19 @@ mod tests {
             ("startIndex=1&startindex=2", "`startindex` is given twice; give it once"),
             ("count=99999999999999999999", "`count` is out of range: `99999999999999999999`"),
             ("filter=a%00", "`filter` holds a NUL character"),
+            ("count=", "`count` is empty; give a whole number, or leave it out"),
+            (
+                "filter=userName+eq+%22M%FCller%22",
+                "`filter` is not UTF-8; encode the bytes of its UTF-8, as in `M%C3%BCller` for `Müller`",
+            ),
+            (
+                "sortBy=a%zz",
+                "`sortby` has a `%` without two hexadecimal digits after it; write a percent sign as `%25`",
+            ),
+            (
+                "filter=100%",
+                "`filter` has a `%` without two hexadecimal digits after it; write a percent sign as `%25`",
+            ),
         ] {
             assert_eq!(parse(Some(query)).expect_err(query).to_string(), expected);
         }

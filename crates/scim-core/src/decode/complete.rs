@@ -135,8 +135,16 @@ fn check_required<'a>(
             Some(value) => std::slice::from_ref(value),
         };
         for sub in attribute.sub_attributes().iter().filter(|sub| is_due(sub)) {
-            if elements.iter().any(|element| element.get(sub.name()).is_none_or(is_blank)) {
-                return Err(missing(&InSchema { urn, attribute, sub: Some(sub) }));
+            let lacking = elements.iter().position(|element| element.get(sub.name()).is_none_or(is_blank));
+            if let Some(index) = lacking {
+                let error = missing(&InSchema { urn, attribute, sub: Some(sub) });
+                return Err(match attribute.is_multi_valued() {
+                    true => {
+                        let list = InSchema { urn, attribute, sub: None };
+                        error.context(format_args!("element {} of `{list}`", index + 1))
+                    }
+                    false => error,
+                });
             }
         }
     }

@@ -267,7 +267,7 @@ fn what_is_required_is_there() {
     );
     check(
         json!({"ports": [{"value": "1"}, {"type": "usb"}]}),
-        "the required attribute `ports.value` is missing or empty",
+        "element 2 of `ports`: the required attribute `ports.value` is missing or empty",
     );
     let missing = user(json!({"userName": ""})).expect_err("required");
     assert_eq!(missing.path(), Some("userName"));

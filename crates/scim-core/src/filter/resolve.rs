@@ -219,7 +219,11 @@ impl Resolver<'_, '_> {
             _ => None,
         };
         operand.ok_or_else(|| {
+            let plus = |text: &str| text.contains(' ') && Instant::parse(&text.replace(' ', "+")).is_some();
             let example = match kind {
+                Type::DateTime if matches!(literal, Literal::Text(text) if plus(text)) => {
+                    "it with `+` where the space is, which is written `%2B` in a URL"
+                }
                 Type::Boolean => "`true` or `false`",
                 Type::Integer => "a whole number",
                 Type::Decimal => "a number",
@@ -265,6 +269,6 @@ fn describe(literal: &Literal<'_>) -> String {
         Literal::Null => "`null`".to_owned(),
         Literal::Boolean(value) => format!("`{value}`"),
         Literal::Number(number) => format!("`{number}`"),
-        Literal::Text(_) => "this text".to_owned(),
+        Literal::Text(text) => format!("the text `{}`", excerpt(text)),
     }
 }

@@ -149,7 +149,15 @@ fn refusals_say_where_and_what_to_do() {
         ),
         (
             "active eq \"true\"",
-            "`active` has type boolean and cannot be compared with this text; give `true` or `false`",
+            "`active` has type boolean and cannot be compared with the text `true`; give `true` or `false`",
+        ),
+        (
+            "meta.created gt \"2011-05-13T04:42:34 02:00\"",
+            "`meta.created` has type dateTime and cannot be compared with the text `2011-05-13T04:42:34 02:00`; give it with `+` where the space is, which is written `%2B` in a URL",
+        ),
+        (
+            "meta.created gt \"yesterday\"",
+            "`meta.created` has type dateTime and cannot be compared with the text `yesterday`; give a time such as \"2011-05-13T04:42:34Z\"",
         ),
         (
             "userName gt null",

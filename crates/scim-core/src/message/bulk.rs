@@ -107,6 +107,13 @@ fn operation(entry: &Value) -> Result<BulkOperation> {
     let path = members.text("path")?.filter(|path| path.starts_with('/')).ok_or_else(|| {
         invalid("`path` must begin with a slash".to_owned()).remedy("send a path such as `/Users`")
     })?;
+    if path.contains('?') {
+        return Err(invalid(format!(
+            "`{}` has a query, and no path of a bulk operation takes one",
+            excerpt(path)
+        ))
+        .remedy("send the path alone, such as `/Users/{id}`"));
+    }
     let bulk_id = members.text("bulkId")?.filter(|bulk_id| !bulk_id.is_empty());
     if method == "POST" && bulk_id.is_none() {
         return Err(invalid("a POST needs a `bulkId`".to_owned()).remedy("give each POST a name of its own"));

@@ -74,6 +74,11 @@ fn bulk_requests() {
             json!({"method": "POST", "path": "/Users", "data": {}}),
             "a POST needs a `bulkId`; give each POST a name of its own",
         ),
+        (
+            json!({"method": "PATCH", "path": "/Users/1?attributes=id", "data": {}}),
+            "`/Users/1?attributes=id` has a query, and no path of a bulk operation takes one; send the path alone, \
+             such as `/Users/{id}`",
+        ),
         (json!({"method": "PUT", "path": "/Users/1"}), "a PUT needs `data`"),
         (json!(7), "a bulk operation must be an object, not a number"),
     ] {

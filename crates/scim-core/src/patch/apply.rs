@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::decode::extension_operations;
-use super::elements::{Elements, settle_added};
+use super::elements::Elements;
 use super::write::{
     Written, blank, check_attribute, check_kept, check_one, each, forget, is_hidden, put, required,
 };
@@ -99,11 +99,7 @@ impl Operation {
             forget(path, hidden);
             return Ok(None);
         }
-        let mut new = Written::whole(self.verb, path, self.raw(), hidden)?.over(path.attribute(), old);
-        if let (Verb::Add, Some(Value::Array(elements))) = (self.verb, &mut new) {
-            settle_added(elements, each(old).len());
-        }
-        Ok(new)
+        Ok(Written::whole(self.verb, path, self.raw(), hidden)?.over(path.attribute(), old))
     }
 
     /// The one value of a complex attribute after the operation on a sub-attribute.

@@ -79,13 +79,6 @@ impl Elements<'_> {
     }
 }
 
-/// Makes the elements that were written to the end of a list, from `start` on, win over the primary one before.
-pub(super) fn settle_added(elements: &mut [Value], start: usize) {
-    if let Some(index) = elements.iter().skip(start).position(is_primary) {
-        demote_all_but(start + index, elements);
-    }
-}
-
 enum Edit<'o> {
     Remove,
     Replace(Written<'o>),
@@ -115,13 +108,13 @@ impl Edit<'_> {
     }
 }
 
-fn is_primary(element: &Value) -> bool {
+pub(super) fn is_primary(element: &Value) -> bool {
     element.get("primary") == Some(&Value::Bool(true))
 }
 
 /// §3.5.2: "a PATCH operation that sets a value's primary sub-attribute to true SHALL cause the server to automatically
 /// set primary to false for any other values in the array".
-fn demote_all_but(kept: usize, elements: &mut [Value]) {
+pub(super) fn demote_all_but(kept: usize, elements: &mut [Value]) {
     let others =
         elements.iter_mut().enumerate().filter(|(index, element)| *index != kept && is_primary(element));
     for (_, element) in others {

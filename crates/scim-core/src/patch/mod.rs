@@ -20,7 +20,8 @@
 //!   one would bring it back. Removing what is not there succeeds.
 //! * Elements of a list come and go as a whole, whatever is immutable in them. Sub-attributes of an element that stays
 //!   are held to it.
-//! * A new primary element makes the one before it `false`. Elements without `primary` stay without.
+//! * A new primary element makes the one before it `false`. Elements without `primary` stay without. An added element
+//!   that differs from one that is there in `primary` alone is that one: it says anew whether it is primary, or nothing.
 
 mod apply;
 mod decode;

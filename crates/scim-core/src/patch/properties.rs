@@ -72,16 +72,25 @@ impl Model {
                 if verb == Verb::Replace {
                     self.emails.clear();
                 }
-                let mut added: Vec<Email> = Vec::new();
+                let mut chosen = None;
                 for email in list {
-                    if verb == Verb::Replace || !(self.emails.contains(&email) || added.contains(&email)) {
-                        added.push(email);
+                    let same = |known: &Email| (&known.value, &known.kind) == (&email.value, &email.kind);
+                    let known = self.emails.iter().position(same).filter(|_| verb == Verb::Add);
+                    let index = known.unwrap_or(self.emails.len());
+                    if email.primary == Some(true) {
+                        chosen = Some(index);
+                    }
+                    match known {
+                        Some(index) => {
+                            self.emails[index].primary = email.primary.or(self.emails[index].primary);
+                        }
+                        None => self.emails.push(email),
                     }
                 }
-                if added.iter().any(|email| email.primary == Some(true)) {
-                    self.emails.iter_mut().for_each(Email::demote);
+                if let Some(chosen) = chosen.filter(|index| self.emails[*index].primary == Some(true)) {
+                    let others = self.emails.iter_mut().enumerate().filter(|(index, _)| *index != chosen);
+                    others.for_each(|(_, email)| email.demote());
                 }
-                self.emails.extend(added);
             }
             Step::Selected(kind, said) => {
                 return self.select(verb, Some(kind), |email| match verb {

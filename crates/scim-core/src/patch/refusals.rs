@@ -228,6 +228,18 @@ fn refusals() {
             "one element of `emails` must be an object, not an array; send the value without the inner square brackets",
         ),
         (
+            op("add", "/name/givenName", json!("A")),
+            InvalidPath,
+            "`/name/givenName` is not an attribute of User; did you mean `name.givenName`?",
+        ),
+        (
+            op("add", "urn:example:acme:User:badge", json!("A")),
+            InvalidPath,
+            "`urn:example:acme:User:badge` names no schema of User; its schemas are \
+             `urn:ietf:params:scim:schemas:core:2.0:User`, `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User`; \
+             take it out of the attribute mapping, or have the server's operator add its schema",
+        ),
+        (
             op("add", "emails[type eq 1]", json!({})),
             InvalidPath,
             "`type` has type string and cannot be compared with `1`; give text in double quotes",

@@ -360,6 +360,16 @@ fn one_primary_at_most() {
         user(before(), op("add", "emails", value), after);
     }
     user(before(), op("add", "emails", json!({"value": "a", "primary": true})), before());
+    // An element that is there but for `primary` is there.
+    user(before(), op("add", "emails", json!([{"value": "b"}, {"value": "c"}])), before());
+    user(before(), op("add", "emails", json!({"value": "b", "primary": true})), primary_b());
+    let mut primary_c = primary_b();
+    primary_c["emails"][1]["primary"] = json!(false);
+    primary_c["emails"][2]["primary"] = json!(true);
+    let turns: Vec<Value> = ["b", "a", "b", "c", "a", "c"]
+        .map(|value| json!({"op": "add", "path": "emails", "value": [{"value": value, "primary": true}]}))
+        .into();
+    user(before(), turns.into(), primary_c);
     user(
         before(),
         json!([{"op": "replace", "path": r#"emails[value eq "a"].primary"#, "value": false},

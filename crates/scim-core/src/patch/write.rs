@@ -1,10 +1,12 @@
 //! What a value becomes when another is written to its place, and whether it may.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::elements::{demote_all_but, is_primary};
 use super::{Hidden, Verb};
 use crate::decode;
 use crate::error::{Error, ErrorKind, Result};
@@ -223,12 +225,41 @@ fn combine(
     }
 }
 
-/// Adds the elements that are not there yet.
+/// Adds the elements that are not there yet. Which one is primary does not tell two apart: it is what an element that
+/// is there already says anew.
 fn append(old: &[Value], new: &[Value]) -> Option<Value> {
-    let mut known: HashSet<&Value> = old.iter().collect();
-    let added = new.iter().filter(|element| known.insert(element));
-    let all: Vec<Value> = old.iter().chain(added).cloned().collect();
+    let mut all = old.to_vec();
+    let mut known = HashMap::with_capacity(old.len());
+    for (index, element) in old.iter().enumerate() {
+        known.entry(apart_from_primary(element)).or_insert(index);
+    }
+    let mut primary = None;
+    for element in new {
+        let index = *known.entry(apart_from_primary(element)).or_insert(all.len());
+        match (all.get_mut(index), element.get("primary")) {
+            (None, _) => all.push(element.clone()),
+            (Some(Value::Object(there)), Some(said)) => put(there, "primary", Some(said.clone())),
+            (Some(_), _) => {}
+        }
+        if is_primary(element) {
+            primary = Some(index);
+        }
+    }
+    if let Some(index) = primary.filter(|index| all.get(*index).is_some_and(is_primary)) {
+        demote_all_but(index, &mut all);
+    }
     if all.is_empty() { None } else { Some(Value::Array(all)) }
+}
+
+fn apart_from_primary(element: &Value) -> Cow<'_, Value> {
+    match element {
+        Value::Object(members) if matches!(members.get("primary"), Some(Value::Bool(_))) => {
+            let mut members = members.clone();
+            members.shift_remove("primary");
+            Cow::Owned(Value::Object(members))
+        }
+        other => Cow::Borrowed(other),
+    }
 }
 
 /// §3.5.2.3: "Sub-attributes that are not specified in the value parameter are left unchanged."

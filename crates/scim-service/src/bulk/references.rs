@@ -1,49 +1,225 @@
 //! `bulkId:` in the data of an operation: where it counts, and putting an identifier in its place (RFC 7644 §3.7.2).
+//!
+//! It counts as the `value` or the `$ref` of an attribute that can refer to a resource, wherever a client may write
+//! that: in a resource, in the value of a PATCH operation, in its path. Anything else may well begin with `bulkId:`.
 
-use serde_json::Value;
+use scim_core::filter::{Literal, PathExpression};
+use serde_json::{Map, Value};
 
 /// What stands in front of the name.
 pub(super) const MARK: &str = "bulkId:";
 
-/// Whether a member of this name refers to a resource. A display name may well begin with `bulkId:`.
-fn refers(name: &str) -> bool {
-    name.eq_ignore_ascii_case("value") || name.eq_ignore_ascii_case("$ref")
-}
+/// The attributes of the core schema with a `value` that is no reference. Others may be those of a schema of the
+/// operator's, and refer to resources of any type.
+const PLAIN: [&str; 7] =
+    ["emails", "phoneNumbers", "ims", "photos", "entitlements", "roles", "x509Certificates"];
+
+/// The attributes that stand for their `value` where a connection understands that.
+const BARE: [&str; 2] = ["members", "manager"];
 
 /// The names that the data mentions.
 pub(super) fn mentioned(value: &Value, names: &mut Vec<String>) {
-    match value {
-        Value::Array(elements) => elements.iter().for_each(|element| mentioned(element, names)),
-        Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(text) if refers(name) => {
-                        names.extend(text.strip_prefix(MARK).map(str::to_owned));
-                    }
-                    other => mentioned(other, names),
-                }
-            }
-        }
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    if is_anywhere(value) {
+        let mut note = |name: &str| {
+            names.push(name.to_owned());
+            None
+        };
+        Visit { identifier: &mut note }.members(&mut value.clone(), None);
     }
 }
 
 /// Puts the identifier in the place of every name that has one.
 pub(super) fn substitute(value: &mut Value, identifier: &dyn Fn(&str) -> Option<String>) {
+    Visit { identifier: &mut |name| identifier(name) }.members(value, None);
+}
+
+/// Whether there is anything to look at closer.
+fn is_anywhere(value: &Value) -> bool {
     match value {
-        Value::Array(elements) => elements.iter_mut().for_each(|element| substitute(element, identifier)),
-        Value::Object(members) => {
-            for (name, member) in members.iter_mut() {
-                match member {
-                    Value::String(text) if refers(name) => {
-                        if let Some(id) = text.strip_prefix(MARK).and_then(identifier) {
-                            *text = id;
+        Value::Array(elements) => elements.iter().any(is_anywhere),
+        Value::Object(members) => members.values().any(is_anywhere),
+        Value::String(text) => text.contains(MARK),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// An attribute as a path or a key names it, without the URN in front.
+#[derive(Clone, Copy)]
+struct Named<'t> {
+    attribute: &'t str,
+    sub: Option<&'t str>,
+}
+
+impl<'t> Named<'t> {
+    fn of(text: &'t str) -> Self {
+        let (before, after) = match (text.find('['), text.rfind(']')) {
+            (Some(open), Some(close)) if open < close => (text.get(..open), text.get(close + 1..)),
+            _ => (Some(text), None),
+        };
+        let before = before.unwrap_or_default();
+        let name = before.rsplit_once(':').map_or(before, |(_, name)| name);
+        match after.and_then(|after| after.strip_prefix('.')) {
+            Some(sub) => Self { attribute: name, sub: Some(sub) },
+            None => match name.split_once('.') {
+                Some((attribute, sub)) => Self { attribute, sub: Some(sub) },
+                None => Self { attribute: name, sub: None },
+            },
+        }
+    }
+
+    /// Whether a text there refers to a resource.
+    fn refers(self) -> bool {
+        let is_among = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(self.attribute));
+        match self.sub {
+            Some(sub) => (is_value(sub) || is_uri(sub)) && !is_among(&PLAIN),
+            None => is_among(&BARE),
+        }
+    }
+}
+
+fn is_value(name: &str) -> bool {
+    name.eq_ignore_ascii_case("value")
+}
+
+fn is_uri(name: &str) -> bool {
+    name.eq_ignore_ascii_case("$ref")
+}
+
+struct Visit<'a> {
+    identifier: &'a mut dyn FnMut(&str) -> Option<String>,
+}
+
+impl Visit<'_> {
+    /// A resource, the value of the attribute `around`, or a list of such.
+    fn members(&mut self, value: &mut Value, around: Option<&str>) {
+        match value {
+            Value::Array(elements) => elements.iter_mut().for_each(|element| self.members(element, around)),
+            Value::Object(members) => {
+                if around.is_some_and(|attribute| (Named { attribute, sub: Some("value") }).refers()) {
+                    name_by_value(members);
+                }
+                for (name, member) in members.iter_mut() {
+                    match member {
+                        Value::Array(operations)
+                            if around.is_none() && name.eq_ignore_ascii_case("Operations") =>
+                        {
+                            operations.iter_mut().for_each(|operation| self.operation(operation));
                         }
+                        member => self.member(name, member, around),
                     }
-                    other => substitute(other, identifier),
                 }
             }
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
-        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+
+    fn member(&mut self, name: &str, member: &mut Value, around: Option<&str>) {
+        let named = match around {
+            Some(attribute) if is_value(name) || is_uri(name) => Named { attribute, sub: Some(name) },
+            _ => Named::of(name),
+        };
+        match member {
+            Value::String(text) if named.refers() => self.text(text),
+            Value::Array(elements) => {
+                elements.iter_mut().for_each(|element| self.member(name, element, around));
+            }
+            member => self.members(member, Some(named.attribute)),
+        }
+    }
+
+    /// A reference: the mark and a name, behind a URI perhaps.
+    fn text(&mut self, text: &mut String) {
+        let start = match text.rfind('/') {
+            _ if text.starts_with(MARK) => 0,
+            Some(slash) => slash + 1,
+            None => return,
+        };
+        let name = text.get(start..).and_then(|last| last.strip_prefix(MARK));
+        if let Some(id) = name.and_then(|name| (self.identifier)(name)) {
+            text.truncate(start);
+            text.push_str(&id);
+        }
+    }
+
+    /// An operation of a PATCH.
+    fn operation(&mut self, operation: &mut Value) {
+        let Value::Object(members) = operation else { return };
+        let value =
+            find(members, "value").map(|value| value.as_str().is_some_and(|text| text.starts_with(MARK)));
+        let mut path = None;
+        if let Some(Value::String(text)) = find(members, "path") {
+            self.path(text);
+            if value == Some(true)
+                && let Some((list, sub)) = text.rsplit_once('.')
+                && is_uri(sub)
+            {
+                *text = format!("{list}.value");
+            }
+            path = Some(text.clone());
+        }
+        match (find(members, "value"), path) {
+            (Some(value), Some(path)) => self.member(&path, value, None),
+            (Some(value), None) => self.members(value, None),
+            (None, _) => {}
+        }
+    }
+
+    /// The comparisons of a value path.
+    fn path(&mut self, text: &mut String) {
+        let mut found = Vec::new();
+        let Ok(mut path) = PathExpression::parse(text) else { return };
+        path.for_each_comparison_mut(|comparison, list| {
+            let attribute = list.map_or("", |list| Named::of(list).attribute);
+            if let Literal::Text(literal) = &comparison.literal
+                && let Some(name) = literal.strip_prefix(MARK)
+                && (Named { attribute, sub: Some(&comparison.path) }).refers()
+            {
+                found.push((comparison.span(), name.to_owned()));
+            }
+        });
+        found.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));
+        for (span, name) in found {
+            let quote = text.get(span.clone()).and_then(|comparison| comparison.find('"'));
+            if let (Some(id), Some(quote)) = ((self.identifier)(&name), quote) {
+                text.replace_range(span.start + quote..span.end, &Value::String(id).to_string());
+            }
+        }
+    }
+}
+
+/// A name where a URI belongs says what `value` says, and the server knows the URI of that.
+fn name_by_value(members: &mut Map<String, Value>) {
+    let is_name = |value: &Value| value.as_str().is_some_and(|text| text.starts_with(MARK));
+    let uri = members.iter().find(|(name, value)| is_uri(name) && is_name(value));
+    let Some(uri) = uri.map(|(name, _)| name.clone()) else { return };
+    if let Some(name) = members.shift_remove(&uri)
+        && !members.keys().any(|key| is_value(key))
+    {
+        members.insert("value".to_owned(), name);
+    }
+}
+
+fn find<'m>(members: &'m mut Map<String, Value>, name: &str) -> Option<&'m mut Value> {
+    members.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scim_core::schema::{Registry, Type};
+
+    /// What has a `$ref` beside its `value` refers to a resource.
+    #[test]
+    fn what_is_plain_is_what_the_schemas_say() {
+        let registry = Registry::builtin().expect("built in");
+        let lists = registry.resource_types().iter().flat_map(|resource_type| {
+            let extensions = resource_type.extensions().iter().flat_map(|known| known.schema().attributes());
+            resource_type.attributes().chain(extensions)
+        });
+        for attribute in lists.filter(|attribute| attribute.kind() == Type::Complex) {
+            let has = |name| attribute.sub_attribute(name).is_some();
+            let is_plain = PLAIN.contains(&attribute.name());
+            assert_eq!(is_plain, has("value") && !has("$ref"), "{}", attribute.name());
+        }
     }
 }

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use scim_core::Result;
-use scim_core::filter::{Expression, Filter, Literal, PathExpression, RawComparison, ResolvedPath};
+use scim_core::filter::{Expression, Filter, Literal, Operator, PathExpression, RawComparison, ResolvedPath};
 use scim_core::path::{AttributePath, Named};
 use scim_core::schema::{Registry, ResourceType, Type};
 
@@ -43,7 +43,14 @@ pub(crate) fn rewrite_path(text: &str, resource_type: &ResourceType, quirks: Qui
     let text = qualified.as_deref().unwrap_or(text);
     let mut path = PathExpression::parse(text).ok()?;
     path.for_each_comparison_mut(|comparison, enclosing| {
-        rewrite(comparison, enclosing, resource_type, quirks)
+        rewrite(comparison, enclosing, resource_type, quirks);
+        // RFC 7643 §2.4: an element that does not say so is not primary.
+        let is_false = comparison.operator == Some(Operator::Eq)
+            && comparison.literal == Literal::Boolean(false)
+            && comparison.path.eq_ignore_ascii_case("primary");
+        if is_false && quirks.has(Quirk::UpsertingValuePaths) {
+            (comparison.operator, comparison.literal) = (Some(Operator::Ne), Literal::Boolean(true));
+        }
     });
     match path.resolve(resource_type).ok()? {
         ResolvedPath::Plain(_) => qualified,

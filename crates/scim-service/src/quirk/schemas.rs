@@ -66,7 +66,8 @@ fn correct_urns(members: &mut Map<String, Value>, resource_type: &ResourceType) 
     }
 }
 
-/// Moves an extension's attributes from beside `userName` to where they belong. One without a value just goes.
+/// Moves an extension's attributes from beside `userName` to where they belong. One without a value just goes, and so
+/// does one that is there with the same value.
 fn qualify_members(members: &mut Map<String, Value>, resource_type: &ResourceType) {
     let is_known =
         |name: &str| resource_type.attribute(name).is_some() || resource_type.extension(name).is_some();
@@ -77,15 +78,26 @@ fn qualify_members(members: &mut Map<String, Value>, resource_type: &ResourceTyp
             .iter()
             .filter_map(|extension| Some((extension.schema(), extension.schema().attribute(&name)?)));
         let (Some((schema, attribute)), None) = (owners.next(), owners.next()) else { continue };
-        let Some(value) = members.shift_remove(&name).filter(|value| !value.is_null()) else { continue };
         let urn = members.keys().find(|key| key.eq_ignore_ascii_case(schema.id())).cloned();
+        let data = urn.as_ref().and_then(|urn| members.get(urn)?.as_object());
+        let mut inside = data.into_iter().flatten();
+        let said = inside.find(|(key, _)| key.eq_ignore_ascii_case(attribute.name())).map(|(_, value)| value);
+        let stray = members.get(&name).filter(|value| !value.is_null());
+        // Which of two is meant cannot be known; decoding refuses the stray.
+        if said.is_some() && stray.is_some() && said != stray {
+            continue;
+        }
+        let is_said = said.is_some();
+        let Some(value) = members.shift_remove(&name).filter(|value| !value.is_null() && !is_said) else {
+            continue;
+        };
         let slot =
             members.entry(urn.unwrap_or_else(|| schema.id().to_owned())).or_insert_with(|| Map::new().into());
         if slot.is_null() {
             *slot = Map::new().into();
         }
         if let Value::Object(data) = slot {
-            data.entry(attribute.name()).or_insert(value);
+            data.insert(attribute.name().to_owned(), value);
         }
     }
 }

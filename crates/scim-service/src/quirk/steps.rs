@@ -85,7 +85,8 @@ fn adding(operation: &Operation, path: AttributePath, element: Map<String, Value
     }
 }
 
-/// The sub-attributes that an element must have for the filter to match: equalities joined by `and`.
+/// The sub-attributes that an element must have for the filter to match: equalities joined by `and`. What is not true
+/// is false.
 fn implied(filter: &Filter, element: &mut Map<String, Value>) -> bool {
     match filter {
         Filter::And(all) => all.iter().all(|part| implied(part, element)),
@@ -102,6 +103,14 @@ fn implied(filter: &Filter, element: &mut Map<String, Value>) -> bool {
                 Operand::Null | Operand::Instant(_) => return false,
             };
             element.insert(path.leaf().name().to_owned(), value);
+            true
+        }
+        Filter::Compare(Comparison {
+            subject: Subject::Attribute(path),
+            operator: Operator::Ne,
+            operand: Operand::Boolean(true),
+        }) => {
+            element.insert(path.leaf().name().to_owned(), Value::Bool(false));
             true
         }
         Filter::Compare(_)

@@ -75,6 +75,13 @@ pub(crate) async fn search(
                 )
                 .remedy("use one of them"));
             }
+            if parts.len() > 1 && request.sort_by.is_some() {
+                return Err(Error::new(
+                    ErrorKind::InvalidValue,
+                    "a query over all types is not sorted when it is paged by `cursor`",
+                )
+                .remedy("page by `startIndex`, query one type, or leave out `sortBy`"));
+            }
             let binding = binding(context, scope, request);
             let start = match text.as_str() {
                 "" => Cursor { part: 0, position: None },

@@ -31,11 +31,7 @@ impl<'a> Answer<'a> {
         registry: &'a Registry,
     ) -> Self {
         let location = location(base, resource_type.endpoint(), &record.id);
-        let etag = match resource_type.membership() {
-            Some(Membership::Member) => etag::tag(record, edges),
-            Some(Membership::Group) | None => record.etag(),
-        };
-        Self { record, resource_type, edges, base, registry, location, etag }
+        Self { record, resource_type, edges, base, registry, location, etag: etag::tag(record, edges) }
     }
 
     /// The resource's URI.

@@ -296,33 +296,6 @@ fn groups_from_before_a_rule_are_seen_by_it() {
 }
 
 #[test]
-fn a_malformed_bulk_operation_fails_alone() {
-    let world = World::new(Idp::Generic);
-    let user = json!({"method": "POST", "path": "/Users", "bulkId": "u",
-                      "data": {"schemas": [USER], "userName": "ada", "displayName": "bulkId:u"}});
-    let run = |operations: Value| {
-        let body = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": operations});
-        let answer = world.request("POST", "/Bulk", &body);
-        assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
-        answer.body["Operations"].as_array().cloned().unwrap_or_default()
-    };
-    let malformed = [json!({"method": "FOO", "path": "/Users"}), json!({"method": "DELETE"}), json!(7)];
-    let mut operations = malformed.to_vec();
-    operations.push(user);
-    let answers = run(Value::Array(operations));
-    let statuses: Vec<&str> = answers.iter().filter_map(|answer| answer["status"].as_str()).collect();
-    assert_eq!(statuses, ["400", "400", "400", "201"]);
-    let found = world.get("/Users?filter=userName+eq+%22ada%22").body;
-    assert_eq!(found["Resources"][0]["displayName"], "bulkId:u", "a name is no reference");
-
-    let id = found["Resources"][0]["id"].as_str().unwrap_or_default().to_owned();
-    world.group("crew", &[&id]);
-    let patch = json!({"schemas": [scim_core::patch::MESSAGE], "Operations": [{"op": "add", "path": "title", "value": "T"}]});
-    let answers = run(json!([{"method": "PATCH", "path": format!("/Users/{id}"), "data": patch}]));
-    assert_eq!(answers[0]["version"], world.get(&format!("/Users/{id}")).header("etag"));
-}
-
-#[test]
 fn the_work_of_a_patch_and_the_size_of_a_resource_are_bounded() {
     let world = World::with(Idp::Generic, |settings| settings.max_body = 2_000_000);
     let emails: Vec<Value> =
@@ -414,6 +387,51 @@ fn lists_are_filtered_sorted_and_paged() {
 }
 
 #[test]
+fn a_sorted_query_over_all_types_is_paged_by_index() {
+    let world = World::new(Idp::Generic);
+    let ada = world.user("ada");
+    world.user("cy");
+    world.group("bob", &[&ada]);
+    world.request("POST", "/Users", &json!({"schemas": [USER], "userName": "nameless"}));
+    let search = |more: Value| {
+        let mut body = json!({"schemas": [scim_core::message::SEARCH_REQUEST], "sortBy": "displayName"});
+        body.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        world.request("POST", "/.search", &body).body
+    };
+    let names = |more: Value| {
+        let list = search(more)["Resources"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|found| found["displayName"].as_str().unwrap_or("-").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(json!({})), ["ada", "bob", "cy", "-"]);
+    assert_eq!(names(json!({"sortOrder": "descending"})), ["-", "cy", "bob", "ada"]);
+    assert_eq!(names(json!({"startIndex": 2, "count": 2})), ["bob", "cy"]);
+    let refused = search(json!({"cursor": "", "count": 2}));
+    assert_eq!(
+        (&refused["status"], &refused["detail"]),
+        (
+            &json!("400"),
+            &json!(
+                "a query over all types is not sorted when it is paged by `cursor`; page by `startIndex`, query one \
+                 type, or leave out `sortBy`"
+            )
+        )
+    );
+    assert!(search(json!({"cursor": "", "count": 2, "sortBy": null}))["nextCursor"].is_string());
+}
+
+/// A look-up that finds nobody is followed by a creation.
+#[test]
+fn a_query_that_cannot_be_decoded_is_refused() {
+    let world = World::new(Idp::Generic);
+    for value in ["userName+eq+%22M%FCller%22", "userName+eq+%22%zz%22", "userName+eq+%22100%"] {
+        let refused = world.get(&format!("/Users?filter={value}"));
+        assert_eq!(refused.status.as_u16(), 400, "{value}");
+        assert!(refused.body["detail"].as_str().is_some_and(|text| text.starts_with("`filter` ")), "{value}");
+    }
+    assert_eq!(world.get("/Users?filter=userName+eq+%22M%C3%BCller%22&other=%FC").status.as_u16(), 200);
+}
+
+#[test]
 fn answers_hold_what_was_asked_for() {
     let world = World::new(Idp::Generic);
     let path = format!("/Users/{}", world.user("ada"));
@@ -466,31 +484,30 @@ fn a_tenant_over_its_rate_is_told_when_to_come_back() {
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, "1"));
 }
 
+/// What a member is called is shown with the group and is no change of it.
 #[test]
-fn bulk_resolves_references_in_any_order_and_in_circles() {
+fn a_group_is_not_known_any_more_once_a_member_is_called_otherwise() {
     let world = World::new(Idp::Generic);
-    let group = |id: &str, name: &str, member: &str| {
-        json!({"method": "POST", "path": "/Groups", "bulkId": id,
-               "data": {"schemas": [GROUP], "displayName": name, "members": [{"value": format!("bulkId:{member}")}]}})
+    let ada = world.user("ada");
+    let path = format!("/Groups/{}", world.group("crew", &[&ada]));
+    let narrow = format!("{path}?excludedAttributes=members");
+    let tag = |path: &str| world.get(path).header("etag").to_owned();
+    let status = |method: &str, path: &str, header: (&str, &str)| {
+        let rename = json!({"schemas": [scim_core::patch::MESSAGE],
+            "Operations": [{"op": "replace", "path": "displayName", "value": "crew"}]});
+        let body = if method == "GET" { Value::Null } else { rename };
+        world.with_headers(method, path, &body, &[header]).status.as_u16()
     };
-    let user = json!({"method": "POST", "path": "/Users", "bulkId": "u", "data": {"schemas": [USER], "userName": "ada"}});
-    let bulk = |operations: Value, fail: u64| {
-        let urn = scim_core::message::BULK_REQUEST;
-        let body = json!({"schemas": [urn], "failOnErrors": fail, "Operations": operations});
-        let answer = world.request("POST", "/Bulk", &body);
-        assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
-        let list = answer.body["Operations"].as_array().cloned().unwrap_or_default();
-        list.iter().map(|entry| entry["status"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
-    };
-    assert_eq!(
-        bulk(json!([group("g", "crew", "u"), user, group("a", "A", "b"), group("b", "B", "a")]), 1),
-        ["201"; 4]
-    );
-    let found = world.get("/Groups?filter=displayName+eq+%22A%22").body;
-    assert_eq!(found["Resources"][0]["members"][0]["display"], "B");
-    let failing = json!([user, group("h", "H", "u"), {"method": "DELETE", "path": "/Users/ghost"}]);
-    assert_eq!(bulk(failing.clone(), 9), ["409", "400", "404"]);
-    assert_eq!(bulk(failing, 1), ["409"]);
+    let (before, without) = (tag(&path), tag(&narrow));
+    assert_eq!(status("GET", &path, ("if-none-match", &before)), 304);
+    let listed = world.get("/Groups").body["Resources"][0]["meta"]["version"].clone();
+    assert_eq!(listed, before.as_str());
+    world.patch(&format!("/Users/{ada}"), &json!([{"op": "replace", "path": "displayName", "value": "Ada"}]));
+    assert_eq!(status("GET", &path, ("if-none-match", &before)), 200);
+    assert_eq!(status("GET", &narrow, ("if-none-match", &without)), 304);
+    for tag in [&before, &without] {
+        assert_eq!(status("PATCH", &path, ("if-match", tag)), 204);
+    }
 }
 
 #[test]
@@ -562,36 +579,6 @@ fn a_token_that_is_revoked_while_the_body_arrives_does_not_write() {
     let body = json!({"schemas": [USER], "userName": "ada"});
     assert_eq!(world.revoked_meanwhile("POST", "/Users", &body).as_u16(), 401);
     assert!(world.persons().is_empty());
-}
-
-#[test]
-fn a_bulk_request_counts_as_its_operations() {
-    let world = World::with(Idp::Generic, |settings| settings.requests_per_second = 1);
-    let get = || world.get("/Users").status.as_u16();
-    assert_eq!(get(), 200);
-    let missing = json!({"method": "DELETE", "path": "/Users/nobody"});
-    let schema = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
-    let bulk = json!({"schemas": [schema], "Operations": vec![missing; 20]});
-    assert_eq!(world.request("POST", "/Bulk", &bulk).status.as_u16(), 200);
-    assert_eq!(get(), 429);
-}
-
-#[test]
-fn what_refers_to_a_failed_operation_fails_too() {
-    let world = World::new(Idp::Generic);
-    world.user("ada");
-    let enterprise = scim_core::schema::ENTERPRISE_USER;
-    let first = json!({"schemas": [USER], "userName": "ada"});
-    let second = json!({"schemas": [USER, enterprise], "userName": "bob",
-        enterprise: {"manager": {"value": "bulkId:a"}}});
-    let schema = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
-    let bulk = json!({"schemas": [schema], "Operations": [
-        {"method": "POST", "path": "/Users", "bulkId": "a", "data": first},
-        {"method": "POST", "path": "/Users", "bulkId": "b", "data": second},
-    ]});
-    let operations = world.request("POST", "/Bulk", &bulk).body["Operations"].clone();
-    assert_eq!((&operations[0]["status"], &operations[1]["status"]), (&json!("409"), &json!("400")));
-    assert_eq!(world.persons().len(), 1);
 }
 
 #[test]

@@ -194,3 +194,67 @@ fn long_values_are_removed_as_well_as_short_ones() {
     let left = after(&world, &path, &with("remove", &certificates[1..])).expect("removed");
     assert_eq!(left["x509Certificates"], json!(certificates[..1]));
 }
+
+/// RFC 7643 §2.4: an element that does not say so is not primary.
+#[test]
+fn what_does_not_say_that_it_is_primary_is_not() {
+    let world = World::new(Idp::Entra);
+    let path = format!("/Users/{}", world.user("ada"));
+    let write = |target: &str, value: &str| {
+        let operation = json!({"op": "Add", "path": target, "value": value});
+        after(&world, &path, &operation).expect("understood")["roles"].clone()
+    };
+    let made = write("roles[primary eq \"False\"].value", "r1");
+    assert_eq!(made, json!([{"primary": false, "value": "r1"}]));
+    let remove = json!({"op": "Remove", "path": "roles[value eq \"r1\"].primary"});
+    after(&world, &path, &remove).expect("removed");
+    let shown = write("roles[primary eq \"False\"].display", "d");
+    assert_eq!(shown, json!([{"value": "r1", "display": "d"}]));
+    let strict = World::new(Idp::Generic);
+    let path = format!("/Users/{}", strict.user("ada"));
+    let roles = json!({"op": "add", "path": "roles", "value": [{"value": "r1"}]});
+    after(&strict, &path, &roles).expect("added");
+    let operation = json!({"op": "add", "path": "roles[primary eq false].display", "value": "d"});
+    let refused = after(&strict, &path, &operation).expect_err("nothing says so");
+    assert!(refused.contains("selects nothing"), "{refused}");
+}
+
+#[test]
+fn an_attribute_that_is_beside_its_extension_and_inside_is_refused() {
+    let world = World::new(Idp::Entra);
+    let enterprise = scim_core::schema::ENTERPRISE_USER;
+    for (name, beside, inside, expected) in [
+        ("a", json!("a"), json!({"department": "b"}), 400),
+        ("b", json!("a"), json!({"Department": "b"}), 400),
+        ("c", json!("a"), json!({"department": "a"}), 201),
+        ("d", json!(null), json!({"department": "a"}), 201),
+        ("e", json!("a"), json!({"division": "d"}), 201),
+    ] {
+        let body = json!({"schemas": [scim_core::schema::USER, enterprise], "userName": name,
+            "department": beside, enterprise: inside});
+        let answer = world.request("POST", "/Users", &body);
+        assert_eq!(answer.status.as_u16(), expected, "{name}: {}", answer.body);
+        match expected {
+            400 => assert!(answer.body["detail"].as_str().is_some_and(|text| text.contains("`department`"))),
+            _ => assert_eq!(answer.body[enterprise]["department"], "a", "{name}"),
+        }
+    }
+}
+
+#[test]
+fn schemas_say_that_names_of_groups_are_unique_where_they_are() {
+    for (idp, expected) in [(Idp::Entra, "server"), (Idp::Generic, "none")] {
+        let world = World::new(idp);
+        let uniqueness = |schema: &Value| {
+            let attributes = schema["attributes"].as_array().cloned().unwrap_or_default();
+            let name = attributes.into_iter().find(|attribute| attribute["name"] == "displayName");
+            name.map(|name| name["uniqueness"].clone()).unwrap_or_default()
+        };
+        let group = scim_core::schema::GROUP;
+        assert_eq!(uniqueness(&world.get(&format!("/Schemas/{group}")).body), expected);
+        let all = world.get("/Schemas").body["Resources"].as_array().cloned().unwrap_or_default();
+        assert_eq!(uniqueness(all.iter().find(|schema| schema["id"] == group).expect("listed")), expected);
+        let user = all.iter().find(|schema| schema["id"] == scim_core::schema::USER).expect("listed");
+        assert_eq!(uniqueness(user), "none");
+    }
+}

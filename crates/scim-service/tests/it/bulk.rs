@@ -1,0 +1,170 @@
+//! Bulk requests: what refers to what, and what fails alone.
+
+use scim_core::schema::{GROUP, USER};
+use scim_service::directory::Idp;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+#[test]
+fn a_malformed_bulk_operation_fails_alone() {
+    let world = World::new(Idp::Generic);
+    let user = json!({"method": "POST", "path": "/Users", "bulkId": "u",
+                      "data": {"schemas": [USER], "userName": "ada", "displayName": "bulkId:u"}});
+    let run = |operations: Value| {
+        let body = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": operations});
+        let answer = world.request("POST", "/Bulk", &body);
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
+        answer.body["Operations"].as_array().cloned().unwrap_or_default()
+    };
+    let malformed = [json!({"method": "FOO", "path": "/Users"}), json!({"method": "DELETE"}), json!(7)];
+    let mut operations = malformed.to_vec();
+    operations.push(user);
+    let answers = run(Value::Array(operations));
+    let statuses: Vec<&str> = answers.iter().filter_map(|answer| answer["status"].as_str()).collect();
+    assert_eq!(statuses, ["400", "400", "400", "201"]);
+    let found = world.get("/Users?filter=userName+eq+%22ada%22").body;
+    assert_eq!(found["Resources"][0]["displayName"], "bulkId:u", "a name is no reference");
+
+    let id = found["Resources"][0]["id"].as_str().unwrap_or_default().to_owned();
+    world.group("crew", &[&id]);
+    let patch = json!({"schemas": [scim_core::patch::MESSAGE], "Operations": [{"op": "add", "path": "title", "value": "T"}]});
+    let answers = run(json!([{"method": "PATCH", "path": format!("/Users/{id}"), "data": patch}]));
+    assert_eq!(answers[0]["version"], world.get(&format!("/Users/{id}")).header("etag"));
+}
+
+#[test]
+fn bulk_resolves_references_in_any_order_and_in_circles() {
+    let world = World::new(Idp::Generic);
+    let group = |id: &str, name: &str, member: &str| {
+        json!({"method": "POST", "path": "/Groups", "bulkId": id,
+               "data": {"schemas": [GROUP], "displayName": name, "members": [{"value": format!("bulkId:{member}")}]}})
+    };
+    let user = json!({"method": "POST", "path": "/Users", "bulkId": "u", "data": {"schemas": [USER], "userName": "ada"}});
+    let bulk = |operations: Value, fail: u64| {
+        let urn = scim_core::message::BULK_REQUEST;
+        let body = json!({"schemas": [urn], "failOnErrors": fail, "Operations": operations});
+        let answer = world.request("POST", "/Bulk", &body);
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
+        let list = answer.body["Operations"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|entry| entry["status"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        bulk(json!([group("g", "crew", "u"), user, group("a", "A", "b"), group("b", "B", "a")]), 1),
+        ["201"; 4]
+    );
+    let found = world.get("/Groups?filter=displayName+eq+%22A%22").body;
+    assert_eq!(found["Resources"][0]["members"][0]["display"], "B");
+    let failing = json!([user, group("h", "H", "u"), {"method": "DELETE", "path": "/Users/ghost"}]);
+    assert_eq!(bulk(failing.clone(), 9), ["409", "400", "404"]);
+    assert_eq!(bulk(failing, 1), ["409"]);
+}
+
+/// What a client writes elsewhere than where a resource is referred to is its own.
+#[test]
+fn a_bulk_id_counts_where_a_resource_is_referred_to() {
+    let world = World::new(Idp::Generic);
+    let ada = world.user("ada");
+    let crew = world.group("crew", &[]);
+    let enterprise = scim_core::schema::ENTERPRISE_USER;
+    let patch = |path: &str, operations: Value| {
+        json!({"method": "PATCH", "path": path,
+               "data": {"schemas": [scim_core::patch::MESSAGE], "Operations": operations}})
+    };
+    let post = |name: &str, more: Value| {
+        let mut data = json!({"schemas": [USER, enterprise], "userName": name});
+        data.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        json!({"method": "POST", "path": "/Users", "bulkId": name, "data": data})
+    };
+    let bulk = |operations: Value| {
+        let body = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": operations});
+        let answer = world.request("POST", "/Bulk", &body).body;
+        let list = answer["Operations"].as_array().cloned().unwrap_or_default();
+        let status = |entry: &Value| match entry["status"].as_str() {
+            Some("200" | "201") => "done".to_owned(),
+            _ => entry["response"]["detail"].as_str().unwrap_or_default().to_owned(),
+        };
+        list.iter().map(status).collect::<Vec<_>>()
+    };
+    let user = |name: &str| {
+        world.get(&format!("/Users?filter=userName+eq+%22{name}%22")).body["Resources"][0].clone()
+    };
+    let (person, group) = (format!("/Users/{ada}"), format!("/Groups/{crew}"));
+    let text = "bulkId: not one";
+    let done = bulk(json!([
+        patch(
+            &person,
+            json!([{"op": "replace", "path": "nickName", "value": text},
+                              {"op": "add", "path": "roles", "value": [{"value": text}]},
+                              {"op": "replace", "path": "roles[value eq \"bulkId: not one\"].value", "value": text},
+                              {"op": "add", "value": {"title": text, "entitlements": [{"value": text}]}}])
+        ),
+        post("bob", json!({"emails": [{"value": "bulkId:mail@x"}]})),
+    ]));
+    assert_eq!((done, &user("ada")["nickName"]), (vec!["done".to_owned(); 2], &json!(text)));
+    // Where it counts: values, URIs and paths.
+    let manager = |manager: Value| json!({enterprise: {"manager": manager}});
+    let path = format!("{enterprise}:manager.value");
+    let uri = format!("{enterprise}:manager.$ref");
+    let done = bulk(json!([
+        post("eva", manager(json!({"value": "bulkId:kim", "$ref": "../Users/bulkId:kim"}))),
+        post("lea", manager(json!({"value": "bulkId:kim", "$ref": "bulkId:kim"}))),
+        post("ian", manager(json!({"$ref": "bulkId:kim"}))),
+        patch(&person, json!([{"op": "add", "path": path, "value": "bulkId:kim"}])),
+        patch("/Users/bulkId:eve", json!([{"op": "add", "path": uri, "value": "bulkId:kim"}])),
+        patch(
+            &group,
+            json!([
+                {"op": "add", "path": "members", "value": [{"value": "bulkId:kim"}, {"value": "bulkId:eva"}]},
+                {"op": "remove", "path": "members[value eq \"bulkId:kim\"]"},
+            ])
+        ),
+        post("eve", json!({})),
+        post("kim", json!({})),
+    ]));
+    assert_eq!(done, ["done"; 8]);
+    let kim = user("kim")["id"].clone();
+    let kim_id = kim.as_str().expect("an identifier");
+    let expected = json!({"value": kim, "$ref": format!("../Users/{kim_id}")});
+    assert_eq!(user("eva")[enterprise]["manager"], expected);
+    for name in ["lea", "ian", "ada", "eve"] {
+        assert_eq!(user(name)[enterprise]["manager"], json!({"value": kim}), "{name}");
+    }
+    let members = world.get(&group).body["members"].clone();
+    assert_eq!((&members[0]["value"], members.as_array().map(Vec::len)), (&user("eva")["id"], Some(1)));
+    let done = bulk(json!([
+        patch(&group, json!([{"op": "remove", "path": "members[value eq \"bulkId:k\"]"}])),
+        patch(&person, json!([{"op": "add", "value": manager(json!({"$ref": "../Users/bulkId:k"}))}])),
+    ]));
+    assert_eq!(done, ["`bulkId:k` stands for nothing: no POST of this request has it"; 2]);
+}
+
+#[test]
+fn a_bulk_request_counts_as_its_operations() {
+    let world = World::with(Idp::Generic, |settings| settings.requests_per_second = 1);
+    let get = || world.get("/Users").status.as_u16();
+    assert_eq!(get(), 200);
+    let missing = json!({"method": "DELETE", "path": "/Users/nobody"});
+    let schema = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+    let bulk = json!({"schemas": [schema], "Operations": vec![missing; 20]});
+    assert_eq!(world.request("POST", "/Bulk", &bulk).status.as_u16(), 200);
+    assert_eq!(get(), 429);
+}
+
+#[test]
+fn what_refers_to_a_failed_operation_fails_too() {
+    let world = World::new(Idp::Generic);
+    world.user("ada");
+    let enterprise = scim_core::schema::ENTERPRISE_USER;
+    let first = json!({"schemas": [USER], "userName": "ada"});
+    let second = json!({"schemas": [USER, enterprise], "userName": "bob",
+        enterprise: {"manager": {"value": "bulkId:a"}}});
+    let schema = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
+    let bulk = json!({"schemas": [schema], "Operations": [
+        {"method": "POST", "path": "/Users", "bulkId": "a", "data": first},
+        {"method": "POST", "path": "/Users", "bulkId": "b", "data": second},
+    ]});
+    let operations = world.request("POST", "/Bulk", &bulk).body["Operations"].clone();
+    assert_eq!((&operations[0]["status"], &operations[1]["status"]), (&json!("409"), &json!("400")));
+    assert_eq!(world.persons().len(), 1);
+}
