@@ -155,6 +155,18 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_set_back_stops_no_tenant() {
+        let rates = Rates::new(2, 3);
+        let (tenant, hour) = (Tenant::new("a").expect("name"), 3_600_000);
+        for _ in 0..6 {
+            assert_eq!(rates.take(&tenant, Timestamp(hour)), Ok(()));
+        }
+        assert_eq!(rates.take(&tenant, Timestamp(0)), Err(1), "it gives nothing either");
+        assert_eq!(rates.take(&tenant, Timestamp(500)), Ok(()));
+        assert_eq!(rates.take(&tenant, Timestamp(500)), Err(1));
+    }
+
+    #[test]
     fn a_bulk_request_counts_as_its_operations() {
         let rates = Rates::new(2, 3);
         let tenant = Tenant::new("a").expect("name");

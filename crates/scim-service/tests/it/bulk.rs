@@ -1,6 +1,6 @@
 //! Bulk requests: what refers to what, and what fails alone.
 
-use scim_core::schema::{GROUP, USER};
+use scim_core::schema::{ENTERPRISE_USER, GROUP, USER};
 use scim_service::directory::Idp;
 use serde_json::{Value, json};
 
@@ -167,4 +167,55 @@ fn what_refers_to_a_failed_operation_fails_too() {
     let operations = world.request("POST", "/Bulk", &bulk).body["Operations"].clone();
     assert_eq!((&operations[0]["status"], &operations[1]["status"]), (&json!("409"), &json!("400")));
     assert_eq!(world.persons().len(), 1);
+}
+
+/// Users of one address who refer to each other in a circle.
+fn circle(count: usize) -> Value {
+    let one = |at: usize| {
+        let manager = json!({"value": format!("bulkId:{}", (at + 1) % count)});
+        json!({"method": "POST", "path": "/Users", "bulkId": at.to_string(), "data": {
+            "schemas": [USER, ENTERPRISE_USER], "userName": format!("u{at}"), "active": true,
+            "emails": [{"value": "ada@example.com", "type": "work"}], ENTERPRISE_USER: {"manager": manager}}})
+    };
+    let operations: Vec<Value> = (0..count).map(one).collect();
+    json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": operations})
+}
+
+#[test]
+fn all_but_the_first_of_a_circle_are_told_that_their_address_is_taken() {
+    let world = World::new(Idp::Generic);
+    world.govern("[email]\nmode = \"warn\"\n");
+    let answer = world.request("POST", "/Bulk", &circle(40));
+    let operations = answer.body["Operations"].as_array().cloned().unwrap_or_default();
+    assert!(operations.iter().all(|operation| operation["status"] == "201"), "{}", answer.body);
+    assert_eq!(world.said(), vec![("email-taken".to_owned(), 1); 39]);
+}
+
+#[test]
+fn a_circle_has_an_end() {
+    let world = World::new(Idp::Generic);
+    let answer = world.request("POST", "/Bulk", &circle(101));
+    let operations = answer.body["Operations"].as_array().cloned().unwrap_or_default();
+    assert_eq!(operations.len(), 101);
+    for operation in operations {
+        let detail = operation["response"]["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(operation["status"] == "400" && detail.contains("at most 100"), "{operation}");
+    }
+    assert_eq!(world.trace().0, 0);
+}
+
+#[test]
+fn a_write_that_was_made_is_answered_so_whatever_its_tag() {
+    let world = World::with(Idp::Generic, |settings| settings.max_members = 1);
+    let id = world.user("ada");
+    for name in ["red", "blue"] {
+        world.group(name, &[&id]);
+    }
+    let data = json!({"schemas": [USER], "userName": "ada", "title": "Countess"});
+    let put = json!({"method": "PUT", "path": format!("/Users/{id}"), "data": data});
+    let body = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": [put]});
+    let answer = world.request("POST", "/Bulk", &body).body;
+    let done = &answer["Operations"][0];
+    assert_eq!((&done["status"], &done["version"]), (&json!("200"), &Value::Null), "{answer}");
+    assert_eq!(world.stored(&id)["title"], "Countess");
 }

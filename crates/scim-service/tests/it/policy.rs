@@ -271,6 +271,31 @@ fn nobody_stays_under_rules_that_were_replaced_while_they_came() {
     assert!(between > 2, "{between}");
 }
 
+/// An operator pauses a connection before a copy is made, and other servers do not know of it yet.
+#[test]
+fn nothing_is_written_any_more_once_a_pause_was_acknowledged() {
+    for policy in [None, Some(POLICY)] {
+        let world = World::new(Idp::Generic);
+        policy.map(|policy| world.govern(policy));
+        let other = world.beside(scim_core::schema::Registry::builtin().expect("built in"));
+        other.follow();
+        assert_eq!(other.request("POST", "/Users", &user("ada@example.com")).status.as_u16(), 201);
+        world.pause_connection();
+        assert_eq!(other.get("/Users").status.as_u16(), 200, "it has not heard of it");
+        assert_eq!(other.request("POST", "/Users", &user("bob@example.com")).status.as_u16(), 403);
+        let stored = world.trace().0;
+        assert_eq!(stored, 1, "{policy:?}");
+    }
+}
+
+#[test]
+fn what_is_sent_is_for_the_connection_that_there_is_when_it_has_arrived() {
+    let world = World::new(Idp::Generic);
+    let group = json!({"schemas": [scim_core::schema::GROUP], "displayName": "Red"});
+    assert_eq!(world.without_groups_meanwhile("POST", "/Groups", &group).as_u16(), 404);
+    assert_eq!(world.trace().0, 0, "nothing was written");
+}
+
 #[test]
 fn what_was_done_of_a_bulk_request_is_not_done_again_under_other_rules() {
     let mut cut_short = 0;

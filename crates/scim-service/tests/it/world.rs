@@ -259,6 +259,20 @@ impl World {
         now(self.service.handle(Request::from_parts(head, body))).status()
     }
 
+    /// Sends an authenticated request whose body is not done before the connection was replaced by one without groups.
+    pub(crate) fn without_groups_meanwhile(&self, method: &str, path: &str, body: &Value) -> StatusCode {
+        let (head, body) = self.written(method, path, body, &[]).into_parts();
+        let (service, tenant) = (Arc::clone(&self.service), Tenant::new("acme").expect("a name"));
+        let body = body.map_frame(move |frame| {
+            let directory = service.directory();
+            now(directory.remove_connection(&tenant, "test")).expect("it has one");
+            let users_only = Connection { groups: false, ..Connection::new(Idp::Generic) };
+            now(directory.create_connection(&tenant, users_only, "test")).expect("it has none");
+            frame
+        });
+        now(self.service.handle(Request::from_parts(head, body))).status()
+    }
+
     /// Sends an authenticated request with more headers.
     pub(crate) fn with_headers(
         &self,
@@ -391,10 +405,15 @@ impl World {
         now(self.store.audit(&Tenant::system(), 0, 10_000)).expect("in memory").len()
     }
 
-    /// Has the requests of the tenant refused from now on.
-    pub(crate) fn pause(&self) -> scim_core::Error {
+    /// Has the requests of the tenant refused.
+    pub(crate) fn pause_connection(&self) {
         let tenant = Tenant::new("acme").expect("a name");
         now(self.service.directory().pause_connection(&tenant, true, "test")).expect("a connection");
+    }
+
+    /// Has the requests of the tenant refused from now on.
+    pub(crate) fn pause(&self) -> scim_core::Error {
+        self.pause_connection();
         now(self.service.replay("acme", "test")).expect_err("the connection is paused")
     }
 
