@@ -50,11 +50,11 @@ pub struct Reported {
     pub number: u64,
     /// The tenant's latest change when it was committed.
     pub sequence: u64,
-    /// When it was committed.
+    /// When it was committed, or last carried out again in vain.
     pub at: Timestamp,
     /// When the same request was first reported.
     pub first: Timestamp,
-    /// How often the same request was reported.
+    /// How often the same request came. Carrying it out again does not count.
     pub count: u64,
     /// Whether something since has made it a thing of the past.
     pub settled: bool,

@@ -54,7 +54,7 @@ fn giants_do_not_share_a_transaction() {
     let other = stranger(&town.file());
     other.execute_batch("BEGIN IMMEDIATE").expect("begins");
     town.statements();
-    let mut waiting: Vec<_> = (0..14).map(|n| town.store.commit(town_tenant(), giant(n))).collect();
+    let mut waiting: Vec<_> = (0..20).map(|n| town.store.commit(town_tenant(), giant(n))).collect();
     for commit in &mut waiting {
         assert!(Pin::new(commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
@@ -63,7 +63,7 @@ fn giants_do_not_share_a_transaction() {
         wait(commit).expect("created");
     }
     let commits = town.statements().iter().filter(|sql| *sql == "COMMIT").count();
-    assert!(commits >= 3, "{commits} transactions for 14 giants");
+    assert!(commits >= 3, "{commits} transactions for 20 giants");
     assert_eq!(town.store.check().expect("a check"), [""; 0]);
 }
 

@@ -182,15 +182,15 @@ fn refused_again(f: &Fixture) {
         sequence: 1,
         at: f.now(),
         first,
-        count: 2,
+        count: 1,
         settled: false,
         report: report("a", 9),
     };
     assert_eq!(found, expected);
     retry(f, 1, &[], vec![report("b", 1)]).expect("it is not settled");
-    assert_eq!(shown(&f.all_reports()), ["1 b1 x3", "2 a2 x1"]);
+    assert_eq!(shown(&f.all_reports()), ["1 b1 x1", "2 a2 x1"]);
     retry(f, 2, &["a", "b"], Vec::new()).expect("it is not settled");
-    assert_eq!(shown(&f.all_reports()), ["1 b1 x3 settled", "2 a2 x1 settled"]);
+    assert_eq!(shown(&f.all_reports()), ["1 b1 x1 settled", "2 a2 x1 settled"]);
 }
 
 fn paged(f: &Fixture) {
