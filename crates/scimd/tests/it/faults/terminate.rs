@@ -20,6 +20,7 @@ fn terminated_under_load() {
     let mut server = Server { process: place.serve(), place };
     let groups = groups(&mut server.client(TENANT, &token), 4);
     let mut slowest = std::time::Duration::ZERO;
+    let mut untaken = 0;
     for round in 0..rounds {
         let client = server.client(TENANT, &token);
         let before = journal.count();
@@ -42,23 +43,24 @@ fn terminated_under_load() {
         let (code, _, err) = process.ended();
         slowest = slowest.max(begun.elapsed());
         assert_eq!(code, Some(0), "{err}");
-        let cut: Vec<&String> = ends
-            .iter()
-            .filter_map(|end| match end {
-                End::Cut(how) => Some(how),
-                End::Told | End::Refused => None,
-            })
-            .collect();
+        let cut = ends.iter().filter_map(|end| match end {
+            End::Cut(error) => Some(error),
+            End::Told | End::Refused | End::Untaken => None,
+        });
+        let cut: Vec<&std::io::Error> = cut.collect();
         assert!(cut.is_empty(), "requests that were begun were cut: {cut:?}");
+        untaken += ends.iter().filter(|end| matches!(end, End::Untaken)).count();
         server = Server { process: place.serve(), place };
         verify(&server.place.store, &mut server.client(TENANT, &token), &groups, &journal);
     }
+    // The system may open a connection between the server's last look and the end of its socket, some microseconds later.
+    assert!(untaken * 5 <= rounds, "{untaken} connections were opened and never taken");
     watch.only(&[200, 201, 204, 409]);
     let done = journal.count().done;
     seen(
         "terminate",
         format_args!(
-            "{rounds} times under {WRITERS} writers, {done} acknowledged, 0 requests cut; ended after {} at most",
+            "{rounds} times under {WRITERS} writers, {done} acknowledged, 0 requests cut, {untaken} connections not taken; ended after {} at most",
             millis(slowest)
         ),
     );

@@ -23,8 +23,10 @@ pub(super) enum End {
     Told,
     /// No connection could be opened.
     Refused,
-    /// A request was sent and not answered: whether over a connection that had answered others, and the error.
-    Cut(String),
+    /// A request was sent and not answered, over a connection that had answered others or whose opening the server knew of.
+    Cut(std::io::Error),
+    /// A connection was opened and reset, as the system does with one that the server has not taken yet when its socket ends.
+    Untaken,
 }
 
 /// What all writers saw together, besides what is in the journal.
@@ -183,7 +185,8 @@ impl<'a> Writer<'a> {
         match answer {
             Ok(_) => Ok(outcome),
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => Err(End::Refused),
-            Err(error) => Err(End::Cut(format!("over a kept connection: {kept}; {error}"))),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset && !kept => Err(End::Untaken),
+            Err(error) => Err(End::Cut(error)),
         }
     }
 }
