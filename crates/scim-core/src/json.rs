@@ -38,7 +38,7 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
         }
         None if error.is_eof() => {
             let at = format!("at line {} column {}", error.line(), error.column());
-            syntax(format!("the body ends {at}, where its JSON does not")).remedy("send it whole")
+            syntax(format!("the body ends in the middle of its JSON, {at}")).remedy("send it whole")
         }
         None => syntax(format!("the body is not JSON: {error}")),
     })
@@ -167,7 +167,7 @@ mod tests {
         check("\u{feff}", "the body is empty; send a JSON object");
         check("{\n \"a\": }", "the body is not JSON: expected value at line 2 column 7");
         check("{} x", "the body is not JSON: trailing characters at line 1 column 4");
-        check("[1", "the body ends at line 1 column 2, where its JSON does not; send it whole");
+        check("[1", "the body ends in the middle of its JSON, at line 1 column 2; send it whole");
         check("1e999", "the body is not JSON: number out of range at line 1 column 5");
         check([b'"', 0xff, b'"'], "the body is not UTF-8 from byte 1 on");
         check(

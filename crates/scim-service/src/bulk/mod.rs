@@ -63,6 +63,8 @@ pub(crate) async fn bulk(context: &Context<'_>, request: BulkRequest) -> Result<
 /// One operation and what is known of it.
 struct Task {
     operation: BulkOperation,
+    /// What it is about, if there is such a type.
+    resource_type: Option<Arc<ResourceType>>,
     /// The identifier that a resource to create will have.
     new_id: Option<String>,
     /// The `bulkId`s that the operation mentions.
@@ -90,13 +92,19 @@ impl Task {
         };
         let new_id = (operation.method == Method::POST.as_str()).then(|| context.new_id());
         let mut mentions = Vec::new();
-        if let Some(data) = &operation.data {
-            mentioned(data, &mut mentions);
+        let resource_type = match Endpoint::of(&operation.path, context.registry) {
+            Some(Endpoint::Collection(resource_type) | Endpoint::Resource(resource_type, _)) => {
+                Some(resource_type)
+            }
+            _ => None,
+        };
+        if let (Some(data), Some(resource_type)) = (&operation.data, &resource_type) {
+            mentioned(data, resource_type, &mut mentions);
         }
         for segment in operation.path.split('/') {
             mentions.extend(segment.strip_prefix(MARK).map(str::to_owned));
         }
-        Self { operation, new_id, mentions, malformed, outcome: None }
+        Self { operation, resource_type, new_id, mentions, malformed, outcome: None }
     }
 }
 
@@ -352,10 +360,10 @@ impl<'a> Run<'a> {
             self.identifier(mention)?;
         }
         let mut data = task.operation.data.clone();
-        if let Some(data) = &mut data
+        if let (Some(data), Some(resource_type)) = (&mut data, &task.resource_type)
             && !task.mentions.is_empty()
         {
-            substitute(data, &|name| self.identifier(name).ok());
+            substitute(data, resource_type, &|name| self.identifier(name).ok());
         }
         Ok(data)
     }

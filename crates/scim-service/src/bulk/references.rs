@@ -3,34 +3,33 @@
 //! It counts as the `value` or the `$ref` of an attribute that can refer to a resource, wherever a client may write
 //! that: in a resource, in the value of a PATCH operation, in its path. Anything else may well begin with `bulkId:`.
 
+use std::sync::Arc;
+
 use scim_core::filter::{Literal, PathExpression};
+use scim_core::schema::{Attribute, ResourceType, Type};
 use serde_json::{Map, Value};
 
 /// What stands in front of the name.
 pub(super) const MARK: &str = "bulkId:";
 
-/// The attributes of the core schema with a `value` that is no reference. Others may be those of a schema of the
-/// operator's, and refer to resources of any type.
-const PLAIN: [&str; 7] =
-    ["emails", "phoneNumbers", "ims", "photos", "entitlements", "roles", "x509Certificates"];
-
-/// The attributes that stand for their `value` where a connection understands that.
-const BARE: [&str; 2] = ["members", "manager"];
-
-/// The names that the data mentions.
-pub(super) fn mentioned(value: &Value, names: &mut Vec<String>) {
+/// The names that data for a resource of this type mentions.
+pub(super) fn mentioned(value: &Value, resource_type: &ResourceType, names: &mut Vec<String>) {
     if is_anywhere(value) {
         let mut note = |name: &str| {
             names.push(name.to_owned());
             None
         };
-        Visit { identifier: &mut note }.members(&mut value.clone(), None);
+        Visit { resource_type, identifier: &mut note }.members(&mut value.clone(), None);
     }
 }
 
 /// Puts the identifier in the place of every name that has one.
-pub(super) fn substitute(value: &mut Value, identifier: &dyn Fn(&str) -> Option<String>) {
-    Visit { identifier: &mut |name| identifier(name) }.members(value, None);
+pub(super) fn substitute(
+    value: &mut Value,
+    resource_type: &ResourceType,
+    identifier: &dyn Fn(&str) -> Option<String>,
+) {
+    Visit { resource_type, identifier: &mut |name| identifier(name) }.members(value, None);
 }
 
 /// Whether there is anything to look at closer.
@@ -67,14 +66,24 @@ impl<'t> Named<'t> {
         }
     }
 
-    /// Whether a text there refers to a resource.
-    fn refers(self) -> bool {
-        let is_among = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(self.attribute));
+    /// Whether a text there refers to a resource: what has a `$ref` beside its `value` does, and so does a URI of one.
+    fn refers(self, resource_type: &ResourceType) -> bool {
+        let extensions = || resource_type.extensions().iter().map(|known| known.schema());
+        let known = resource_type
+            .attribute(self.attribute)
+            .or_else(|| extensions().find_map(|schema| schema.attribute(self.attribute)));
+        let has_uri = |attribute: &Arc<Attribute>| attribute.sub_attribute("$ref").is_some();
         match self.sub {
-            Some(sub) => (is_value(sub) || is_uri(sub)) && !is_among(&PLAIN),
-            None => is_among(&BARE),
+            Some(sub) => (is_value(sub) || is_uri(sub)) && known.is_some_and(has_uri),
+            None => known.is_some_and(|attribute| has_uri(attribute) || names_types(attribute)),
         }
     }
+}
+
+/// Whether it is the URI of a resource of some type, not of anything anywhere (RFC 7643 §7).
+fn names_types(attribute: &Attribute) -> bool {
+    let is_type = |name: &String| name != "external" && name != "uri";
+    attribute.kind() == Type::Reference && attribute.reference_types().iter().any(is_type)
 }
 
 fn is_value(name: &str) -> bool {
@@ -86,6 +95,7 @@ fn is_uri(name: &str) -> bool {
 }
 
 struct Visit<'a> {
+    resource_type: &'a ResourceType,
     identifier: &'a mut dyn FnMut(&str) -> Option<String>,
 }
 
@@ -95,7 +105,9 @@ impl Visit<'_> {
         match value {
             Value::Array(elements) => elements.iter_mut().for_each(|element| self.members(element, around)),
             Value::Object(members) => {
-                if around.is_some_and(|attribute| (Named { attribute, sub: Some("value") }).refers()) {
+                if around.is_some_and(|attribute| {
+                    (Named { attribute, sub: Some("value") }).refers(self.resource_type)
+                }) {
                     name_by_value(members);
                 }
                 for (name, member) in members.iter_mut() {
@@ -119,7 +131,7 @@ impl Visit<'_> {
             _ => Named::of(name),
         };
         match member {
-            Value::String(text) if named.refers() => self.text(text),
+            Value::String(text) if named.refers(self.resource_type) => self.text(text),
             Value::Array(elements) => {
                 elements.iter_mut().for_each(|element| self.member(name, element, around));
             }
@@ -172,7 +184,7 @@ impl Visit<'_> {
             let attribute = list.map_or("", |list| Named::of(list).attribute);
             if let Literal::Text(literal) = &comparison.literal
                 && let Some(name) = literal.strip_prefix(MARK)
-                && (Named { attribute, sub: Some(&comparison.path) }).refers()
+                && (Named { attribute, sub: Some(&comparison.path) }).refers(self.resource_type)
             {
                 found.push((comparison.span(), name.to_owned()));
             }
@@ -201,25 +213,4 @@ fn name_by_value(members: &mut Map<String, Value>) {
 
 fn find<'m>(members: &'m mut Map<String, Value>, name: &str) -> Option<&'m mut Value> {
     members.iter_mut().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use scim_core::schema::{Registry, Type};
-
-    /// What has a `$ref` beside its `value` refers to a resource.
-    #[test]
-    fn what_is_plain_is_what_the_schemas_say() {
-        let registry = Registry::builtin().expect("built in");
-        let lists = registry.resource_types().iter().flat_map(|resource_type| {
-            let extensions = resource_type.extensions().iter().flat_map(|known| known.schema().attributes());
-            resource_type.attributes().chain(extensions)
-        });
-        for attribute in lists.filter(|attribute| attribute.kind() == Type::Complex) {
-            let has = |name| attribute.sub_attribute(name).is_some();
-            let is_plain = PLAIN.contains(&attribute.name());
-            assert_eq!(is_plain, has("value") && !has("$ref"), "{}", attribute.name());
-        }
-    }
 }

@@ -6,17 +6,14 @@ use std::io::Write;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use scimd::config::StoreUrl;
 
-use super::journal::Journal;
-use super::state::verify;
-use super::traffic::{Ending, Watch, Writer, groups};
-use super::{FAST, TENANT, millis, not_run, on_postgres, seen, sized};
+use super::stage::Stage;
+use super::{FAST, millis, not_run, on_postgres, seen, sized};
 use crate::cluster::Cluster;
-use crate::server::{Directory, Place, Server};
+use crate::server::{Directory, Place};
 
 const ROW: &str = "disk";
 const WRITERS: usize = 4;
@@ -95,29 +92,19 @@ fn a_full_disk_is_survived() {
         Ok(disk) => disk,
         Err(why) => return not_run(ROW, why),
     };
-    let place = disk.place(cluster.as_ref());
-    let token = place.tenant(TENANT, "generic");
-    let journal = Journal::create(place.directory.path());
-    let watch = Watch::default();
-    let server = Server { process: place.serve(), place };
-    let mut client = server.client(TENANT, &token);
-    let groups = groups(&mut client, 2);
-    let ended = AtomicBool::new(false);
+    let stage = Stage::new(disk.place(cluster.as_ref()), 2);
+    let mut client = stage.client();
     let mut slowest = Duration::ZERO;
-    std::thread::scope(|scope| {
-        let (groups, journal, watch) = (&groups, &journal, &watch);
-        let writer = Writer { client: client.clone(), groups, journal, watch, reconnects: false };
-        writer.multiply(WRITERS, scope, &ended);
-        let _ending = Ending(&ended);
+    stage.act(WRITERS, |journal| {
         for _ in 0..cycles {
             let before = journal.count();
             journal.wait("for writes", |count| count.done > before.done + 20);
             disk.fill();
-            let full = |status| watch.seen().statuses.get(&status).copied().unwrap_or_default();
+            let full = |status| stage.watch.seen().statuses.get(&status).copied().unwrap_or_default();
             let refused = full(507) + full(503);
             journal.wait("for refusals", |_| full(507) + full(503) > refused + 20);
             client.get("/Users?count=0").expect(200);
-            client.get(&format!("/Groups/{}", groups[0])).expect(200);
+            client.get(&format!("/Groups/{}", stage.groups[0])).expect(200);
             let before = journal.count();
             let begun = std::time::Instant::now();
             disk.free();
@@ -125,14 +112,12 @@ fn a_full_disk_is_survived() {
             slowest = slowest.max(begun.elapsed());
         }
     });
-    let statuses = watch.only(&[200, 201, 204, 409, 503, 507]).statuses;
-    verify(&server.place.store, &mut client, &groups, &journal);
+    const STATUSES: [u16; 6] = [200, 201, 204, 409, 503, 507];
+    let statuses = stage.verify(&STATUSES).statuses;
     // The same store, opened anew.
-    let Server { process, place } = server;
-    process.kill();
-    let server = Server { process: place.serve(), place };
-    verify(&server.place.store, &mut server.client(TENANT, &token), &groups, &journal);
-    let done = journal.count().done;
+    let stage = stage.restarted();
+    stage.verify(&STATUSES);
+    let done = stage.journal.count().done;
     seen(
         ROW,
         format_args!(

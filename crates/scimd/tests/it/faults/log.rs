@@ -1,16 +1,12 @@
 //! A PostgreSQL whose own log has no room left: it ends all sessions in the middle of commits, cannot recover, and ends. It is
 //! started again when there is room, as whatever manages services would; the server has to find that out by itself.
 
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::disk::Disk;
-use super::journal::Journal;
-use super::state::verify;
-use super::traffic::{Ending, Seen, Watch, Writer, groups};
-use super::{FAST, TENANT, millis, not_run, seen, sized};
+use super::stage::Stage;
+use super::{FAST, millis, not_run, seen, sized};
 use crate::cluster::{self, Cluster};
-use crate::http::Client;
 use crate::server::Place;
 
 #[test]
@@ -27,27 +23,17 @@ fn postgres_has_no_room_for_its_log() {
     cluster::run(&cluster.superuser, "ALTER SYSTEM SET min_wal_size = '2MB'");
     cluster.restart();
     let running = cluster.directory.join("data/postmaster.pid");
-    let place = Place::in_this(cluster.database(), FAST);
-    let token = place.tenant(TENANT, "generic");
-    let journal = Journal::create(place.directory.path());
-    let watch = Watch::default();
-    let server = place.serve();
-    let mut client = Client::new(server.address, &crate::server::base(TENANT), &token);
-    let groups = groups(&mut client, 4);
-    let ended = AtomicBool::new(false);
+    let stage = Stage::new(Place::in_this(cluster.database(), FAST), 4);
+    let mut client = stage.client();
     let mut slowest = Duration::ZERO;
-    std::thread::scope(|scope| {
-        let (groups, journal, watch) = (&groups, &journal, &watch);
-        let writer = Writer { client: client.clone(), groups, journal, watch, reconnects: false };
-        writer.multiply(16, scope, &ended);
-        let _ending = Ending(&ended);
+    stage.act(16, |journal| {
         for _ in 0..cycles {
             let before = journal.count();
             journal.wait("for writes", |count| count.done > before.done + 50);
             disk.fill();
             // It may come back a few times, as long as there are files of its log that it can use again.
             journal.wait("for PostgreSQL to end", |_| !running.exists());
-            for path in ["/Users?count=0", &format!("/Groups/{}", groups[0])] {
+            for path in ["/Users?count=0", &format!("/Groups/{}", stage.groups[0])] {
                 let answer = client.get(path);
                 assert!(answer.status == 503 && answer.header("retry-after").is_some(), "{answer:?}");
             }
@@ -59,10 +45,9 @@ fn postgres_has_no_room_for_its_log() {
             slowest = slowest.max(begun.elapsed());
         }
     });
-    let Seen { statuses, .. } = watch.only(&[200, 201, 204, 409, 503, 507]);
-    verify(&place.store, &mut client, &groups, &journal);
-    assert_eq!(place.faults(), [""; 0]);
-    let count = journal.count();
+    let statuses = stage.verify(&[200, 201, 204, 409, 503, 507]).statuses;
+    assert_eq!(stage.server.place.faults(), [""; 0]);
+    let count = stage.journal.count();
     seen(
         ROW,
         format_args!(

@@ -18,6 +18,7 @@ mod neighbours;
 mod restart;
 mod servers;
 mod slow;
+mod stage;
 mod state;
 mod terminate;
 mod traffic;
