@@ -13,9 +13,7 @@ pub(crate) fn parse(query: Option<&str>) -> Result<SearchRequest> {
     let mut request = SearchRequest::default();
     let mut count = None;
     let mut seen: Vec<String> = Vec::new();
-    for pair in query.unwrap_or_default().split('&') {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase();
+    for (name, value) in parameters(query) {
         let value = || decoded(&name, value);
         match name.as_str() {
             "attributes" => request.attributes = names(&value()?),
@@ -45,8 +43,15 @@ pub(crate) fn parse(query: Option<&str>) -> Result<SearchRequest> {
 
 /// The one parameter that discovery looks at, to refuse it; all others "SHALL be ignored" (RFC 7644 §4).
 pub(crate) fn has_filter(query: Option<&str>) -> bool {
-    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-        .any(|(name, _)| name.eq_ignore_ascii_case("filter"))
+    parameters(query).any(|(name, _)| name == "filter")
+}
+
+/// The parameters: names decoded and in lower case, values as they are.
+fn parameters(query: Option<&str>) -> impl Iterator<Item = (String, &str)> {
+    query.unwrap_or_default().split('&').map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase(), value)
+    })
 }
 
 /// The value of a parameter. What cannot be decoded is refused: a look-up that found nothing because of it would be

@@ -21,7 +21,7 @@ use crate::context::store_error;
 use crate::directory::{IndexBody, TenantEntry};
 use crate::quirk::Quirks;
 use crate::resource::content;
-use crate::rules::{EMAIL, Judged, Rules, USER, take_claim};
+use crate::rules::{Changed, EMAIL, Judged, Rules, USER, take_claim};
 
 /// How many resources are derived in one changeset.
 const PAGE: usize = 500;
@@ -72,9 +72,9 @@ impl Service {
             };
             let tenant = entry.tenant.as_str();
             match derived {
-                Ok(Derived { count, .. }) => tracing::info!(
+                Ok(Changed { users, .. }) => tracing::info!(
                     tenant,
-                    count,
+                    users,
                     "its rules were changed and not everything was derived by them; now it is"
                 ),
                 Err(error) => {
@@ -106,21 +106,21 @@ impl Service {
     }
 
     /// Derives what is kept beside all resources of a tenant by the rules that it was just given.
-    pub(crate) async fn derive_all(&self, tenant: &TenantEntry, rules: &Rules) -> Result<Derived> {
+    pub(crate) async fn derive_all(&self, tenant: &TenantEntry, rules: &Rules) -> Result<Changed> {
         // Nothing is planned by older rules any more once the store knows of these: whoever comes between the pages that
         // are read below comes under them.
         if !self.directory().announce(&tenant.tenant, rules.epoch).await? {
             return Err(replaced(tenant));
         }
-        let mut all = Derived::default();
+        let mut changed = Changed { users: 0, persons: 0, against: Vec::new() };
         for resource_type in rules.registry.resource_types() {
             let Derived { count, persons, against } = self.derive(resource_type, tenant, rules).await?;
-            all.count += if resource_type.name() == USER { count } else { 0 };
-            all.persons += persons;
-            all.against.extend(against);
+            changed.users += if resource_type.name() == USER { count } else { 0 };
+            changed.persons += persons;
+            changed.against.extend(against);
         }
         self.directory().finish(tenant).await?;
-        Ok(all)
+        Ok(changed)
     }
 
     /// Derives what is kept beside one tenant's resources of a type.
@@ -217,13 +217,13 @@ fn wanted(resource_type: &ResourceType) -> IndexBody {
 
 /// What came of deriving.
 #[derive(Debug, Default)]
-pub(crate) struct Derived {
-    /// How many resources were derived; of a tenant, how many Users.
-    pub(crate) count: usize,
+struct Derived {
+    /// How many resources were derived.
+    count: usize,
     /// How many persons became others.
-    pub(crate) persons: usize,
+    persons: usize,
     /// What the rules say of Users that they would refuse. These stay, and so do the persons that they are.
-    pub(crate) against: Vec<(String, Vec<Finding>)>,
+    against: Vec<(String, Vec<Finding>)>,
 }
 
 fn replaced(tenant: &TenantEntry) -> Error {

@@ -22,6 +22,12 @@ use super::token::{Drawn, is_id};
 use super::{Connection, Directory, NewToken, TenantEntry, TenantSettings, TokenEntry};
 use crate::context::store_error;
 
+/// The records that tell what comes over a tenant's connection.
+struct Held {
+    connection: Record,
+    policy: Option<Record>,
+}
+
 /// How many records are read at once.
 const PAGE: usize = 500;
 /// How often an identifier that turns out to be taken is drawn again. One in 2⁴⁰ is.
@@ -124,44 +130,71 @@ impl Directory {
     }
 
     /// Refuses the requests of a tenant's connection from now on, or lets them in again. Other servers on the store follow
-    /// within [`super::TRUST_SECONDS`]; what they let in until then changes nothing any more once this has returned.
+    /// within [`super::TRUST_SECONDS`]; what they let in before a pause changes nothing any more once this has returned.
     ///
     /// # Errors
     /// `NotFound` when there is no such tenant, or it has no connection; `Conflict` when somebody else changed the
     /// connection or the rules meanwhile.
     pub async fn pause_connection(&self, tenant: &Tenant, paused: bool, actor: &str) -> Result<()> {
-        let name = tenant.as_str();
-        let ids = [Kind::Tenant, Kind::Connection, Kind::Policy].map(|kind| kind.id(name));
-        let [known, old, policy] = self.records(ids.each_ref().map(String::as_str)).await?;
-        if known.is_none() {
-            return Err(self.no_tenant(name).await);
-        }
-        let Some(old) = old else { return Err(no_connection(tenant)) };
-        let connection = Connection { paused, ..Connection::read(&old)? };
-        let content_now = content(connection.idp.name(), &connection.into_body(tenant))?;
-        let mut operations = vec![
-            exists(tenant),
-            guarded(Kind::Connection, name, Guard::Version(old.version), Some(content_now)),
-        ];
-        let rules = policy.as_ref().map(read::<PolicyBody>).transpose()?;
-        let PolicyBody { text, epoch } = rules.unwrap_or(PolicyBody { text: None, epoch: 0 });
-        // The same rules under another number: what was planned before is refused by the store itself.
-        let epoch = epoch + 1;
-        if paused {
-            let body = content(name, &PolicyBody { text, epoch })?;
-            operations.push(put(Kind::Policy, name, policy.as_ref(), body));
-        }
-        let verb = if paused { "pause" } else { "resume" };
-        match self.change(operations, actor, format!("{verb} connection of {tenant}"), 200).await? {
-            Ok(_) if paused => self.announce(tenant, epoch).await.map(drop),
-            Ok(_) => Ok(()),
-            Err(Conflict::Missing { operation: 0 }) => Err(self.no_tenant(name).await),
-            Err(_) => {
-                let words = format!(
-                    "somebody else changed the connection or the rules of tenant `{tenant}` just now"
-                );
-                Err(Error::new(ErrorKind::Conflict, words).remedy("look at them, then try again"))
+        let held = self.held(tenant).await?;
+        let connection = Connection { paused, ..Connection::read(&held.connection)? };
+        let content = content(connection.idp.name(), &connection.into_body(tenant))?;
+        let guard = Guard::Version(held.connection.version);
+        let replace = guarded(Kind::Connection, tenant.as_str(), guard, Some(content));
+        match paused {
+            true => {
+                self.shut(tenant, held, replace, actor, format!("pause connection of {tenant}"), 200).await
             }
+            false => {
+                let action = format!("resume connection of {tenant}");
+                let outcome = self.change(vec![exists(tenant), replace], actor, action, 200).await?;
+                outcome.map(drop).map_err(|_| changed_meanwhile(tenant))
+            }
+        }
+    }
+
+    /// Removes a tenant's connection. Its users, groups and tokens stay; its requests are refused until it has another, and
+    /// what servers let in before changes nothing any more once this has returned.
+    ///
+    /// # Errors
+    /// As [`Directory::pause_connection`].
+    pub async fn remove_connection(&self, tenant: &Tenant, actor: &str) -> Result<()> {
+        let held = self.held(tenant).await?;
+        let guard = Guard::Version(held.connection.version);
+        let delete = delete(Kind::Connection, tenant.as_str(), guard);
+        self.shut(tenant, held, delete, actor, format!("remove connection of {tenant}"), 204).await
+    }
+
+    /// What a tenant's connection is held by.
+    async fn held(&self, tenant: &Tenant) -> Result<Held> {
+        let ids = [Kind::Tenant, Kind::Connection, Kind::Policy].map(|kind| kind.id(tenant.as_str()));
+        match self.records(ids.each_ref().map(String::as_str)).await? {
+            [None, ..] => Err(self.no_tenant(tenant.as_str()).await),
+            [Some(_), None, _] => Err(no_connection(tenant)),
+            [Some(_), Some(connection), policy] => Ok(Held { connection, policy }),
+        }
+    }
+
+    /// Changes a connection so that nothing comes over it any more. The rules stay and get another number, so that the store
+    /// itself refuses what was planned before.
+    async fn shut(
+        &self,
+        tenant: &Tenant,
+        held: Held,
+        change: Operation,
+        actor: &str,
+        action: String,
+        status: u16,
+    ) -> Result<()> {
+        let name = tenant.as_str();
+        let rules = held.policy.as_ref().map(read::<PolicyBody>).transpose()?;
+        let PolicyBody { text, epoch } = rules.unwrap_or(PolicyBody { text: None, epoch: 0 });
+        let epoch = epoch + 1;
+        let rules = content(name, &PolicyBody { text, epoch })?;
+        let operations = vec![exists(tenant), change, put(Kind::Policy, name, held.policy.as_ref(), rules)];
+        match self.change(operations, actor, action, status).await? {
+            Ok(_) => self.announce(tenant, epoch).await.map(drop),
+            Err(_) => Err(changed_meanwhile(tenant)),
         }
     }
 
@@ -173,19 +206,6 @@ impl Directory {
             Ok(_) => Ok(true),
             Err(CommitError::Conflict(_)) => Ok(false),
             Err(CommitError::Store(error)) => Err(store_error(error)),
-        }
-    }
-
-    /// Removes a tenant's connection. Its users, groups and tokens stay; its requests are refused until it has another.
-    ///
-    /// # Errors
-    /// `NotFound` when there is no such tenant, or it has no connection.
-    pub async fn remove_connection(&self, tenant: &Tenant, actor: &str) -> Result<()> {
-        let operations = vec![exists(tenant), delete(Kind::Connection, tenant.as_str())];
-        match self.change(operations, actor, format!("remove connection of {tenant}"), 204).await? {
-            Ok(_) => Ok(()),
-            Err(Conflict::Missing { operation: 1 }) => Err(no_connection(tenant)),
-            Err(_) => Err(self.no_tenant(tenant.as_str()).await),
         }
     }
 
@@ -241,8 +261,7 @@ impl Directory {
         let [record] = self.records([&Kind::Unfinished.id(name)]).await?;
         let Some(record) = record else { return Ok(()) };
         if read::<UnfinishedBody>(&record)?.epoch <= entry.epoch {
-            let guard = Guard::Version(record.version);
-            let delete = Operation::Delete { id: record.id, resource_type: record.resource_type, guard };
+            let delete = delete(Kind::Unfinished, name, Guard::Version(record.version));
             // A conflict says that others finished it, or that there is something else to finish.
             let _ = self.change(vec![delete], "scimd", format!("derive all of {name}"), 204).await?;
         }
@@ -313,7 +332,8 @@ impl Directory {
                 error.remedy("it is the 8 characters between the underscores, as in `scim_abcd2345_…`")
             );
         }
-        match self.change(vec![delete(Kind::Token, id)], actor, format!("revoke token {id}"), 204).await? {
+        let delete = delete(Kind::Token, id, Guard::Exists);
+        match self.change(vec![delete], actor, format!("revoke token {id}"), 204).await? {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::new(ErrorKind::NotFound, format!("there is no token `{id}`"))
                 .remedy("it may be revoked already; see `scimd token list`")),
@@ -388,6 +408,11 @@ pub(crate) fn faster(tenant: &str) -> Error {
     Error::new(ErrorKind::Conflict, words).remedy("look at them, then try again")
 }
 
+fn changed_meanwhile(tenant: &Tenant) -> Error {
+    let words = format!("somebody else changed the connection or the rules of tenant `{tenant}` just now");
+    Error::new(ErrorKind::Conflict, words).remedy("look at them, then try again")
+}
+
 fn no_connection(tenant: &Tenant) -> Error {
     Error::new(ErrorKind::NotFound, format!("tenant `{tenant}` has no connection"))
         .remedy(format!("create one with `scimd connection create {tenant}`"))
@@ -402,8 +427,8 @@ pub(super) fn create(kind: Kind, name: &str, content: Content) -> Operation {
     }
 }
 
-fn delete(kind: Kind, name: &str) -> Operation {
-    Operation::Delete { id: kind.id(name), resource_type: kind.name().into(), guard: Guard::Exists }
+fn delete(kind: Kind, name: &str, guard: Guard) -> Operation {
+    Operation::Delete { id: kind.id(name), resource_type: kind.name().into(), guard }
 }
 
 /// Fails when there is no such record.

@@ -128,15 +128,14 @@ impl Service {
         next.epoch = self.directory().put_rules(&entry, policy, schemas, actor).await?;
         next.rules = super::Memo::default();
         let rules = self.rules_of(&next)?;
-        let derived = self.derive_all(&next, &rules).await.map_err(|error| {
+        self.derive_all(&next, &rules).await.map_err(|error| {
             let words = format!(
                 "the rules of tenant `{tenant}` are in force, and not everything that is stored is derived by them yet: {}",
                 error.detail()
             );
             let error = Error::new(error.kind(), words).caused_by(error);
             error.remedy("mend that and put them in force again; a server that starts tries again too")
-        })?;
-        Ok(Changed { users: derived.count, persons: derived.persons, against: derived.against })
+        })
     }
 
     /// What the tenant's rules make of a User as its identity provider would send it. Nothing changes.

@@ -1,6 +1,6 @@
 //! Bulk requests: what refers to what, and what fails alone.
 
-use scim_core::schema::{ENTERPRISE_USER, GROUP, USER};
+use scim_core::schema::{ENTERPRISE_USER, GROUP, Registry, USER};
 use scim_service::directory::Idp;
 use serde_json::{Value, json};
 
@@ -213,9 +213,50 @@ fn a_write_that_was_made_is_answered_so_whatever_its_tag() {
     }
     let data = json!({"schemas": [USER], "userName": "ada", "title": "Countess"});
     let put = json!({"method": "PUT", "path": format!("/Users/{id}"), "data": data});
-    let body = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": [put]});
+    let change = json!([{"op": "add", "path": "nickName", "value": "Ada"}]);
+    let patch = json!({"method": "PATCH", "path": format!("/Users/{id}"),
+                       "data": {"schemas": [scim_core::patch::MESSAGE], "Operations": change}});
+    let body = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": [put, patch]});
     let answer = world.request("POST", "/Bulk", &body).body;
-    let done = &answer["Operations"][0];
-    assert_eq!((&done["status"], &done["version"]), (&json!("200"), &Value::Null), "{answer}");
-    assert_eq!(world.stored(&id)["title"], "Countess");
+    for done in answer["Operations"].as_array().expect("a list") {
+        assert_eq!((&done["status"], &done["version"]), (&json!("200"), &Value::Null), "{answer}");
+    }
+    let stored = world.stored(&id);
+    assert_eq!((&stored["title"], &stored["nickName"]), (&json!("Countess"), &json!("Ada")));
+}
+
+/// A type of one's own says by its schema what refers to resources.
+#[test]
+fn a_bulk_id_counts_where_a_schema_of_the_operators_says_so() {
+    const DEVICE: &str = "urn:example:Device";
+    let value = |more: Value| {
+        let mut subs = vec![json!({"name": "value"})];
+        subs.extend(more.as_array().cloned().unwrap_or_default());
+        subs
+    };
+    let uri = json!([{"name": "$ref", "type": "reference", "referenceTypes": ["User"]}]);
+    let schema = json!({"id": DEVICE, "name": "Device", "attributes": [
+        {"name": "owner", "type": "complex", "subAttributes": value(uri)},
+        {"name": "code", "type": "complex", "subAttributes": value(json!([]))},
+        {"name": "home", "type": "reference", "referenceTypes": ["User"]},
+        {"name": "site", "type": "reference", "referenceTypes": ["external"]},
+    ]});
+    let device = json!({"name": "Device", "endpoint": "/Devices", "schema": DEVICE});
+    let builder = Registry::builder().expect("built in").schema(&schema).expect("a schema");
+    let registry = builder.resource_type(&device).expect("a type").build().expect("a registry");
+    let (world, prepared) = World::new(Idp::Generic).restarted(registry);
+    prepared.expect("nothing is stored");
+    let data = json!({"schemas": [DEVICE], "owner": {"value": "bulkId:ada"}, "code": {"value": "bulkId:ada"},
+                      "home": "../Users/bulkId:ada", "site": "https://example.com/bulkId:ada"});
+    let body = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": [
+        {"method": "POST", "path": "/Devices", "bulkId": "device", "data": data},
+        {"method": "POST", "path": "/Users", "bulkId": "ada", "data": {"schemas": [USER], "userName": "ada"}},
+    ]});
+    let answer = world.request("POST", "/Bulk", &body).body;
+    assert_eq!(answer["Operations"][0]["status"], "201", "{answer}");
+    let ada = world.get("/Users").body["Resources"][0]["id"].as_str().expect("an identifier").to_owned();
+    let device = world.get("/Devices").body["Resources"][0].clone();
+    assert_eq!((&device["owner"]["value"], &device["code"]["value"]), (&json!(ada), &json!("bulkId:ada")));
+    assert_eq!(device["home"], format!("../Users/{ada}"));
+    assert_eq!(device["site"], "https://example.com/bulkId:ada");
 }

@@ -1,8 +1,10 @@
 //! A tenant's rules: the same verdict by every door, what is recorded of it, and what becomes of people.
 
+use scim_core::ErrorKind;
 use scim_core::patch::MESSAGE;
 use scim_core::schema::{GROUP, USER};
 use scim_service::Headers;
+use scim_service::NewRules;
 use scim_service::directory::Idp;
 use serde_json::{Value, json};
 
@@ -271,21 +273,45 @@ fn nobody_stays_under_rules_that_were_replaced_while_they_came() {
     assert!(between > 2, "{between}");
 }
 
-/// An operator pauses a connection before a copy is made, and other servers do not know of it yet.
+/// An operator pauses or ends a connection before a copy is made, and other servers do not know of it yet.
 #[test]
 fn nothing_is_written_any_more_once_a_pause_was_acknowledged() {
-    for policy in [None, Some(POLICY)] {
+    let ways: [fn(&World); 2] = [World::pause_connection, World::remove_connection];
+    for (policy, end) in [None, Some(POLICY)].into_iter().flat_map(|policy| ways.map(|way| (policy, way))) {
         let world = World::new(Idp::Generic);
         policy.map(|policy| world.govern(policy));
         let other = world.beside(scim_core::schema::Registry::builtin().expect("built in"));
         other.follow();
         assert_eq!(other.request("POST", "/Users", &user("ada@example.com")).status.as_u16(), 201);
-        world.pause_connection();
+        end(&world);
         assert_eq!(other.get("/Users").status.as_u16(), 200, "it has not heard of it");
         assert_eq!(other.request("POST", "/Users", &user("bob@example.com")).status.as_u16(), 403);
         let stored = world.trace().0;
         assert_eq!(stored, 1, "{policy:?}");
     }
+}
+
+#[test]
+fn two_operators_do_not_overwrite_what_the_other_did() {
+    let mut refused = 0;
+    for looks in 0..10 {
+        let world = World::new(Idp::Generic);
+        world.interrupt_by_reconnecting(looks, Idp::Okta);
+        let paused = world.try_pause();
+        if !world.is_interrupted() {
+            break;
+        }
+        assert_eq!(world.idp(), Some(Idp::Okta), "{looks}");
+        refused += usize::from(paused.is_err_and(|error| error.kind() == ErrorKind::Conflict));
+    }
+    assert!(refused > 0, "the pause of what was replaced is refused");
+
+    let world = World::new(Idp::Generic);
+    world.govern(POLICY);
+    let stale = NewRules { policy: Some(None), instead_of: Some(0), ..NewRules::default() };
+    assert_eq!(world.try_change(&stale).expect_err("others are in force").kind(), ErrorKind::Conflict);
+    let current = NewRules { instead_of: Some(1), ..stale };
+    world.try_change(&current).expect("these are in force");
 }
 
 #[test]

@@ -143,8 +143,7 @@ impl World {
 
     /// The same tenant without a connection.
     pub(crate) fn disconnected(self) -> Self {
-        let tenant = Tenant::new("acme").expect("a name");
-        now(self.service.directory().remove_connection(&tenant, "test")).expect("it had one");
+        self.remove_connection();
         self
     }
 
@@ -405,10 +404,38 @@ impl World {
         now(self.store.audit(&Tenant::system(), 0, 10_000)).expect("in memory").len()
     }
 
+    /// Ends the tenant's connection.
+    pub(crate) fn remove_connection(&self) {
+        let tenant = Tenant::new("acme").expect("a name");
+        now(self.service.directory().remove_connection(&tenant, "test")).expect("it has one");
+    }
+
+    /// Replaces the connection once the service looks at the clock again, after so many looks.
+    pub(crate) fn interrupt_by_reconnecting(&self, looks: usize, idp: Idp) {
+        let (service, tenant) = (Arc::clone(&self.service), Tenant::new("acme").expect("a name"));
+        let interruption = move || {
+            let directory = service.directory();
+            now(directory.remove_connection(&tenant, "test")).expect("it has one");
+            now(directory.create_connection(&tenant, Connection::new(idp), "test")).expect("it has none");
+        };
+        *self.environment.interruption.lock().expect("no panic") = Some((looks, Box::new(interruption)));
+    }
+
+    /// Has the requests of the tenant refused, or says why not.
+    pub(crate) fn try_pause(&self) -> scim_core::Result<()> {
+        let tenant = Tenant::new("acme").expect("a name");
+        now(self.service.directory().pause_connection(&tenant, true, "test"))
+    }
+
+    /// The kind of the tenant's connection.
+    pub(crate) fn idp(&self) -> Option<Idp> {
+        let entry = now(self.service.directory().tenant("acme")).expect("in memory").expect("a tenant");
+        entry.connection.as_ref().map(|connection| connection.idp)
+    }
+
     /// Has the requests of the tenant refused.
     pub(crate) fn pause_connection(&self) {
-        let tenant = Tenant::new("acme").expect("a name");
-        now(self.service.directory().pause_connection(&tenant, true, "test")).expect("a connection");
+        self.try_pause().expect("a connection");
     }
 
     /// Has the requests of the tenant refused from now on.
