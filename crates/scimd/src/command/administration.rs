@@ -84,12 +84,16 @@ pub(super) fn connection(command: ConnectionCommand) -> Result<(), Failure> {
 fn pause(tenant: &str, paused: bool, common: &Common) -> Result<(), Failure> {
     let directory = directory(&common.flags())?;
     let name = named(tenant)?;
-    let (actor, done) = match paused {
-        true => ("cli:connection pause", "paused"),
-        false => ("cli:connection resume", "resumed"),
+    let (actor, done, what) = match paused {
+        true => (
+            "cli:connection pause",
+            "paused",
+            "nothing is written over it any more; running servers refuse reads too",
+        ),
+        false => ("cli:connection resume", "resumed", "running servers follow"),
     };
     small_runtime()?.block_on(directory.pause_connection(&name, paused, actor))?;
-    eprintln!("{done} the connection of tenant {tenant}; running servers follow within five seconds");
+    eprintln!("{done} the connection of tenant {tenant}; {what} within five seconds");
     Ok(())
 }
 

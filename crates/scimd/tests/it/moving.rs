@@ -1,5 +1,6 @@
 //! `scimd store copy`: a tenant moves as it is, whatever ends the command, and nobody notices but by the address.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -294,5 +295,42 @@ fn files_and_databases_are_copied_into_one_another() {
                 false => case.run(database, file),
             }
         }
+    }
+}
+
+/// The server has not heard of the pause yet when the copy is made. What it acknowledges until then has to be in it.
+#[test]
+fn a_copy_after_a_pause_has_all_that_was_acknowledged() {
+    for verb in ["pause", "remove"] {
+        let place = Place::in_file(CONFIG);
+        let server = Server { process: place.serve(), place };
+        let mut client = server.tenant("acme", "generic");
+        let (tell, told) = std::sync::mpsc::channel();
+        let writer = std::thread::spawn(move || {
+            for number in 0.. {
+                let name = format!("u{number}");
+                match client.post("/Users", &user(&name)).status {
+                    201 => drop(tell.send(name)),
+                    status => return status,
+                }
+            }
+            0
+        });
+        let mut acknowledged: BTreeSet<String> = told.iter().take(20).collect();
+        server.place.command(&["connection", verb, "acme"]);
+        let to = Place::in_file("");
+        let ran = copy(&server.place.store.to_string(), &to.store.to_string(), &[]);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(writer.join().expect("a writer"), 403, "{verb}");
+        acknowledged.extend(told.iter());
+        let acme = Tenant::new("acme").expect("a name");
+        let target = portable(&to.store, Duration::from_secs(20)).expect("opens");
+        let copied = wait(target.wholes(&acme, "", 100_000)).expect("resources");
+        let name = |body: &[u8]| serde_json::from_slice::<Value>(body).expect("JSON")["userName"].clone();
+        let copied: BTreeSet<String> = copied
+            .iter()
+            .filter_map(|whole| name(&whole.stored.record.body).as_str().map(str::to_owned))
+            .collect();
+        assert_eq!(copied, acknowledged, "{verb}");
     }
 }

@@ -23,7 +23,7 @@ pub(super) enum End {
     Told,
     /// No connection could be opened.
     Refused,
-    /// A request was sent and not answered, over a connection that had answered others or whose opening the server knew of.
+    /// A request was sent and not answered, other than by the reset of a connection without an answer before.
     Cut(std::io::Error),
     /// A connection was opened and reset, as the system does with one that the server has not taken yet when its socket ends.
     Untaken,
