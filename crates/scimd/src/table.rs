@@ -1,4 +1,5 @@
-//! Lists on the standard output: columns for people, JSON or CSV for programs.
+//! Lists on the standard output: columns for people, JSON or CSV for programs. A cell is a JSON value, so that JSON has
+//! numbers and lists as what they are; the others have them in words.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -7,8 +8,11 @@ use serde_json::{Map, Value};
 
 use crate::cli::Format;
 
-/// Renders rows of cells, where `None` is nothing.
-pub(crate) fn render(format: Format, names: &[&str], rows: &[Vec<Option<String>>]) -> String {
+/// The cells of one line, one for each name.
+pub(crate) type Cells = Vec<Value>;
+
+/// Renders rows of cells, where `null` is nothing.
+pub(crate) fn render(format: Format, names: &[&str], rows: &[Cells]) -> String {
     match format {
         Format::Table => columns(names, rows),
         Format::Json => json(names, rows),
@@ -16,12 +20,11 @@ pub(crate) fn render(format: Format, names: &[&str], rows: &[Vec<Option<String>>
     }
 }
 
-fn columns(names: &[&str], rows: &[Vec<Option<String>>]) -> String {
-    let head = names.iter().map(|name| Some(name.to_uppercase().replace('_', " "))).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(&head)
-        .chain(rows)
-        .map(|row| row.iter().map(|cell| shown(cell.as_deref().unwrap_or("-"))).collect())
-        .collect();
+fn columns(names: &[&str], rows: &[Cells]) -> String {
+    let head = names.iter().map(|name| name.to_uppercase().replace('_', " ")).collect();
+    let line =
+        |cells: &Cells| cells.iter().map(|cell| shown(&in_words(cell).unwrap_or("-".into()))).collect();
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(line)).collect();
     let mut widths = vec![0; names.len()];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
@@ -37,10 +40,9 @@ fn columns(names: &[&str], rows: &[Vec<Option<String>>]) -> String {
     text
 }
 
-fn json(names: &[&str], rows: &[Vec<Option<String>>]) -> String {
-    let object = |row: &Vec<Option<String>>| {
-        let members =
-            names.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), Value::from(cell.clone())));
+fn json(names: &[&str], rows: &[Cells]) -> String {
+    let object = |row: &Cells| {
+        let members = names.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), cell.clone()));
         Value::Object(members.collect::<Map<_, _>>())
     };
     let list = Value::Array(rows.iter().map(object).collect());
@@ -48,17 +50,34 @@ fn json(names: &[&str], rows: &[Vec<Option<String>>]) -> String {
 }
 
 /// RFC 4180. Spreadsheets open it, so a cell that they would take for a formula is marked as text ([`marked`]).
-fn csv(names: &[&str], rows: &[Vec<Option<String>>]) -> String {
+fn csv(names: &[&str], rows: &[Cells]) -> String {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     // Memory takes every write, and every row has the same number of cells.
     let _ = writer.write_record(names);
     for row in rows {
         for cell in row {
-            let _ = writer.write_field(marked(cell.as_deref().unwrap_or_default()).as_bytes());
+            let _ = writer.write_field(marked(&in_words(cell).unwrap_or_default()).as_bytes());
         }
         let _ = writer.write_record(None::<&[u8]>);
     }
     writer.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
+/// What a cell says, if it says anything: of a list its elements, of an object `name=value` of each member.
+pub(crate) fn in_words(cell: &Value) -> Option<Cow<'_, str>> {
+    let words = match cell {
+        Value::Null => Cow::Borrowed(""),
+        Value::String(text) => Cow::Borrowed(text.as_str()),
+        Value::Bool(_) | Value::Number(_) => Cow::Owned(cell.to_string()),
+        Value::Array(elements) => {
+            Cow::Owned(elements.iter().filter_map(in_words).collect::<Vec<_>>().join("; "))
+        }
+        Value::Object(members) => {
+            let member = |(name, value)| format!("{name}={}", in_words(value).unwrap_or_default());
+            Cow::Owned(members.iter().map(member).collect::<Vec<_>>().join("; "))
+        }
+    };
+    Some(words).filter(|words| !words.is_empty())
 }
 
 /// What makes spreadsheets compute a cell instead of showing it.
@@ -101,13 +120,12 @@ fn shown(cell: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn check(format: Format, expected: &str) {
-        let rows = [
-            vec![Some("acme".to_owned()), None],
-            vec![Some("a".to_owned()), Some("x, \"y\"\u{1b}".to_owned())],
-        ];
+        let rows = [vec!["acme".into(), Value::Null], vec!["a".into(), "x, \"y\"\u{1b}".into()]];
         assert_eq!(render(format, &["tenant", "idp_tenant"], &rows), expected);
     }
 
@@ -120,6 +138,20 @@ mod tests {
             "[\n  {\n    \"tenant\": \"acme\",\n    \"idp_tenant\": null\n  },\n  {\n    \"tenant\": \"a\",\n    \
              \"idp_tenant\": \"x, \\\"y\\\"\\u001b\"\n  }\n]\n",
         );
+    }
+
+    #[test]
+    fn cells_keep_their_types_in_json_and_are_words_elsewhere() {
+        let row: Cells =
+            [json!(12), json!(false), json!(["a", 1]), json!({"b": "x", "c": 2}), json!([]), json!({})]
+                .into();
+        let names = ["n", "is", "list", "object", "none", "empty"];
+        let object = json!([{"n": 12, "is": false, "list": ["a", 1], "object": {"b": "x", "c": 2}, "none": [], "empty": {}}]);
+        let rows = [row];
+        assert_eq!(render(Format::Json, &names, &rows).parse::<Value>().unwrap(), object);
+        assert_eq!(render(Format::Csv, &names, &rows).lines().nth(1), Some("12,false,a; 1,b=x; c=2,,"));
+        let table = "N   IS     LIST  OBJECT    NONE  EMPTY\n12  false  a; 1  b=x; c=2  -     -\n";
+        assert_eq!(render(Format::Table, &names, &rows), table);
     }
 
     #[test]

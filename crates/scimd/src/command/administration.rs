@@ -10,7 +10,7 @@ use super::{directory, new_directory, print, small_runtime};
 use crate::Failure;
 use crate::cli::{Common, ConnectionCommand, Output, TenantCommand, TokenCommand};
 use crate::environment::System;
-use crate::table::render;
+use crate::table::{Cells, render};
 
 pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
     match command {
@@ -135,38 +135,33 @@ const TENANT: [&str; 9] =
     ["tenant", "idp", "idp_tenant", "quirks", "groups", "state", "policy", "unknown_members", "created"];
 const TOKEN: [&str; 5] = ["id", "tenant", "created", "expires", "state"];
 
-fn tenant_row(entry: &TenantEntry) -> Vec<Option<String>> {
+fn tenant_row(entry: &TenantEntry) -> Cells {
     let connection = entry.connection.as_ref();
-    let quirks = connection.map(|connection| connection.quirks.join(" ")).filter(|quirks| !quirks.is_empty());
     vec![
-        Some(entry.tenant.to_string()),
-        connection.map(|connection| connection.idp.to_string()),
-        connection.and_then(|connection| connection.idp_tenant.clone()),
-        quirks,
-        connection.map(|connection| if connection.groups { "on" } else { "off" }.to_owned()),
-        connection.map(|connection| if connection.paused { "paused" } else { "active" }.to_owned()),
-        entry.policy.as_ref().map(|_| "yes".to_owned()),
-        entry.settings.unknown_members.map(|policy| policy.name().to_owned()),
-        Some(entry.created.to_string()),
+        entry.tenant.as_str().into(),
+        connection.map(|connection| connection.idp.to_string()).into(),
+        connection.and_then(|connection| connection.idp_tenant.as_deref()).into(),
+        connection.map(|connection| connection.quirks.clone()).into(),
+        connection.map(|connection| if connection.groups { "on" } else { "off" }).into(),
+        connection.map(|connection| if connection.paused { "paused" } else { "active" }).into(),
+        entry.policy.is_some().into(),
+        entry.settings.unknown_members.map(|policy| policy.name()).into(),
+        entry.created.to_string().into(),
     ]
 }
 
-fn token_row(entry: &TokenEntry, now: Timestamp) -> Vec<Option<String>> {
+fn token_row(entry: &TokenEntry, now: Timestamp) -> Cells {
     let state = if entry.is_expired(now) { "expired" } else { "valid" };
     vec![
-        Some(entry.id.clone()),
-        Some(entry.tenant.to_string()),
-        Some(entry.created.to_string()),
-        entry.expires.map(|end| end.to_string()),
-        Some(state.to_owned()),
+        entry.id.as_str().into(),
+        entry.tenant.as_str().into(),
+        entry.created.to_string().into(),
+        entry.expires.map(|end| end.to_string()).into(),
+        state.into(),
     ]
 }
 
-fn list(
-    output: &Output,
-    names: &[&str],
-    rows: impl Iterator<Item = Vec<Option<String>>>,
-) -> Result<(), Failure> {
+fn list(output: &Output, names: &[&str], rows: impl Iterator<Item = Cells>) -> Result<(), Failure> {
     print(&render(output.format, names, &rows.collect::<Vec<_>>()))
 }
 

@@ -13,7 +13,7 @@ use super::{Office, print};
 use crate::Failure;
 use crate::cli::{Format, Import as Arguments};
 use crate::sheet::{Row, Sheet};
-use crate::table::render;
+use crate::table::{Cells, render};
 
 const ACTOR: &str = "cli:person import";
 /// Most findings that are listed.
@@ -127,7 +127,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// What was said of rows.
 #[derive(Default)]
 struct List {
-    rows: Vec<Vec<Option<String>>>,
+    rows: Vec<Cells>,
     more: usize,
 }
 
@@ -166,8 +166,8 @@ impl List {
             return;
         }
         let texts = [severity, code, who, path, value, explanation, remedy];
-        let texts = texts.map(|text| Some(text.to_owned()).filter(|text| !text.is_empty()));
-        self.rows.push(std::iter::once(Some(line.to_string())).chain(texts).collect());
+        let texts = texts.map(|text| Some(text).filter(|text| !text.is_empty()).into());
+        self.rows.push(std::iter::once(line.into()).chain(texts).collect());
     }
 
     fn print(&self, format: Format) -> Result<(), Failure> {

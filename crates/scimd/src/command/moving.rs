@@ -13,7 +13,7 @@ use crate::Failure;
 use crate::cli::{Common, StoreCopy};
 use crate::config::{Config, StoreUrl, check_no_password};
 use crate::environment::System;
-use crate::table::render;
+use crate::table::{Cells, render};
 
 const ACTOR: &str = "cli:store copy";
 
@@ -163,11 +163,11 @@ const SUMMARY: [&str; 9] = [
     "seconds",
 ];
 
-fn row(tenant: &Tenant, word: &str, rows: &Rows, seconds: f64) -> Vec<Option<String>> {
+fn row(tenant: &Tenant, word: &str, rows: &Rows, seconds: f64) -> Cells {
     let Rows { resources, persons, links, changes, audit, reports, .. } = rows;
-    let numbers = [resources, links, persons, changes, audit, reports].map(u64::to_string);
-    let cells = [tenant.to_string(), word.to_owned()].into_iter().chain(numbers);
-    cells.chain([format!("{seconds:.1}")]).map(Some).collect()
+    let numbers = [resources, links, persons, changes, audit, reports].map(|number| (*number).into());
+    let cells = [tenant.as_str().into(), word.into()].into_iter().chain(numbers);
+    cells.chain([((seconds * 10.0).round() / 10.0).into()]).collect()
 }
 
 /// Shows on the standard error how far it is: a bar on a terminal, and otherwise a line for each tenth.

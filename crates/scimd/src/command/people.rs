@@ -5,14 +5,11 @@ use scim_core::text::fold;
 use scim_policy::Finding;
 use scim_service::{GenderWord, GenderWords};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, ReportQuery, Reported, Side, Tenant};
-use serde_json::{Map, Value};
 
 use super::{Office, print};
 use crate::Failure;
-use crate::cli::{
-    FindingsCommand, Format, GenderCommand, GroupCommand, Listing, OfTenant, Output, PersonCommand,
-};
-use crate::table::render;
+use crate::cli::{FindingsCommand, GenderCommand, GroupCommand, Listing, OfTenant, Output, PersonCommand};
+use crate::table::{Cells, render};
 
 /// How many are read at once.
 const PAGE: usize = 1000;
@@ -32,19 +29,18 @@ pub(super) const FIELDS: [&str; 10] = [
 ];
 
 /// The fields of one person.
-pub(super) fn cells(person: &Person) -> Vec<Option<String>> {
-    let extra: Vec<String> = person.extra.iter().map(|(name, value)| format!("{name}={value}")).collect();
+pub(super) fn cells(person: &Person) -> Cells {
     vec![
-        person.first_name.clone(),
-        person.last_name.clone(),
-        person.email.clone(),
-        person.gender.map(|gender: Gender| gender.name().to_owned()),
-        person.academic_degree.clone(),
-        person.language.clone(),
-        person.locale.clone(),
-        person.user_group.clone(),
-        Some(person.active.to_string()),
-        Some(extra.join("; ")).filter(|extra| !extra.is_empty()),
+        person.first_name.clone().into(),
+        person.last_name.clone().into(),
+        person.email.clone().into(),
+        person.gender.map(Gender::name).into(),
+        person.academic_degree.clone().into(),
+        person.language.clone().into(),
+        person.locale.clone().into(),
+        person.user_group.clone().into(),
+        person.active.into(),
+        person.extra.iter().map(|(name, value)| (name.clone(), value.as_str())).collect(),
     ]
 }
 
@@ -66,27 +62,11 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
             page.persons
         }
     };
-    if output.format == Format::Json {
-        let list = Value::Array(persons.iter().map(object).collect());
-        return print(&format!("{list:#}\n"));
-    }
     let names: Vec<&str> = std::iter::once("id").chain(FIELDS).collect();
     let row = |record: &PersonRecord| {
-        std::iter::once(Some(record.id.clone())).chain(cells(&record.person)).collect::<Vec<_>>()
+        std::iter::once(record.id.as_str().into()).chain(cells(&record.person)).collect::<Cells>()
     };
     list(&output, &names, &persons.iter().map(row).collect::<Vec<_>>())
-}
-
-/// A person for programs: as the cells of its row, but for what is not a text.
-fn object(record: &PersonRecord) -> Value {
-    let PersonRecord { id, person, .. } = record;
-    let texts = FIELDS.iter().zip(cells(person)).map(|(name, cell)| ((*name).to_owned(), Value::from(cell)));
-    let mut object: Map<String, Value> =
-        std::iter::once(("id".to_owned(), Value::from(id.as_str()))).chain(texts).collect();
-    object.insert("active".to_owned(), person.active.into());
-    let extra = person.extra.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
-    object.insert("extra".to_owned(), Value::Object(extra.collect()));
-    Value::Object(object)
 }
 
 fn all(office: &Office, tenant: &Tenant) -> Result<Vec<PersonRecord>, Failure> {
@@ -127,7 +107,7 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
                 let is_of_rule = rule.as_ref().is_none_or(|rule| finding.code == *rule);
                 let is_about = person.as_ref().is_none_or(|person| is_about(person, reported, &finding));
                 if is_late && is_of_rule && is_about {
-                    rows.push(finding_row(reported, &finding));
+                    rows.push(finding_row(reported, finding));
                 }
             }
         }
@@ -153,20 +133,20 @@ const FINDING: [&str; 11] = [
     "settled",
 ];
 
-fn finding_row(reported: &Reported, finding: &Finding) -> Vec<Option<String>> {
+fn finding_row(reported: &Reported, finding: Finding) -> Cells {
     let report = &reported.report;
     vec![
-        Some(reported.at.to_string()),
-        Some(reported.count.to_string()),
-        Some(finding.severity.name().to_owned()),
-        Some(finding.code.clone()),
-        Some(report.subject.clone()),
-        Some(finding.path.clone()),
-        Some(finding.value.clone()),
-        Some(finding.explanation.clone()),
-        Some(finding.remedy.clone()),
-        Some(format!("{} {}", report.method, report.path)),
-        Some(if reported.settled { "yes" } else { "no" }.to_owned()),
+        reported.at.to_string().into(),
+        reported.count.into(),
+        finding.severity.name().into(),
+        finding.code.into(),
+        report.subject.as_str().into(),
+        finding.path.into(),
+        finding.value.into(),
+        finding.explanation.into(),
+        finding.remedy.into(),
+        format!("{} {}", report.method, report.path).into(),
+        reported.settled.into(),
     ]
 }
 
@@ -189,12 +169,12 @@ pub(super) fn group(command: GroupCommand) -> Result<(), Failure> {
         let edges = office.read(office.store.edges(&name, &query))?.edges;
         for id in &page {
             let person = persons.iter().find(|record| record.id == *id);
-            let groups = edges.iter().filter(|edge| edge.of == *id).map(|edge| edge.label.clone());
+            let groups = edges.iter().filter(|edge| edge.of == *id).map(|edge| edge.label.as_str());
             rows.push(vec![
-                Some(id.clone()),
-                person.and_then(|record| record.person.email.clone()),
-                Some(groups.collect::<Vec<_>>().join(", ")),
-                person.and_then(|record| record.person.user_group.clone()),
+                id.as_str().into(),
+                person.and_then(|record| record.person.email.as_deref()).into(),
+                groups.collect(),
+                person.and_then(|record| record.person.user_group.as_deref()).into(),
             ]);
         }
         match page.last() {
@@ -210,11 +190,7 @@ pub(super) fn gender(command: GenderCommand) -> Result<(), Failure> {
     let office = Office::open(&common)?;
     let GenderWords { paths, words } = office.run(office.service.gender_words(&tenant))?;
     let row = |word: &GenderWord| {
-        vec![
-            Some(word.word.clone()),
-            Some(word.persons.to_string()),
-            word.gender.map(|gender| gender.name().to_owned()),
-        ]
+        vec![word.word.as_str().into(), word.persons.into(), word.gender.map(Gender::name).into()]
     };
     list(&output, &["word", "persons", "gender"], &words.iter().map(row).collect::<Vec<_>>())?;
     let unmapped: Vec<&GenderWord> = words.iter().filter(|word| word.gender.is_none()).collect();
@@ -237,6 +213,6 @@ pub(super) fn gender(command: GenderCommand) -> Result<(), Failure> {
     Ok(())
 }
 
-fn list(output: &Output, names: &[&str], rows: &[Vec<Option<String>>]) -> Result<(), Failure> {
+fn list(output: &Output, names: &[&str], rows: &[Cells]) -> Result<(), Failure> {
     print(&render(output.format, names, rows))
 }

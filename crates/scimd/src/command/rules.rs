@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Office, print};
 use crate::Failure;
 use crate::cli::{Listing, OfTenant, PolicyCommand, SchemaCommand};
-use crate::table::render;
+use crate::table::{Cells, in_words, render};
 
 pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
     match command {
@@ -65,9 +65,9 @@ fn diff(listing: &Listing, file: &Path) -> Result<(), Failure> {
     let rules = new_policy(file)?;
     let compared = office.runtime.block_on(office.service.compare_rules(tenant, &rules));
     let comparison = compared.map_err(|error| in_file(file, error))?;
-    let mut rows: Vec<Vec<Option<String>>> = Vec::new();
+    let mut rows: Vec<Cells> = Vec::new();
     let mut add = |outcome: &str, who: &str, what: String| {
-        rows.push([outcome, who, &what].map(|cell| Some(cell.to_owned())).into());
+        rows.push([outcome, who, &what].map(Value::from).into());
     };
     for concerned in &comparison.refused {
         add("refused", &concerned.user_name, said(&concerned.findings));
@@ -138,10 +138,9 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
         SchemaCommand::List(Listing { of: OfTenant { tenant, common }, output }) => {
             let office = Office::open(&common)?;
             let schemas = office.run(office.tenant(&tenant))?.schemas;
-            let text =
-                |schema: &Value, name: &str| schema.get(name).and_then(Value::as_str).map(str::to_owned);
-            let rows: Vec<Vec<Option<String>>> =
-                schemas.iter().map(|schema| vec![text(schema, "id"), text(schema, "name")]).collect();
+            let member = |schema: &Value, name: &str| schema.get(name).cloned().unwrap_or_default();
+            let rows: Vec<Cells> =
+                schemas.iter().map(|schema| vec![member(schema, "id"), member(schema, "name")]).collect();
             print(&render(output.format, &["id", "name"], &rows))
         }
     }
@@ -154,16 +153,15 @@ pub(super) fn explain(listing: &Listing, file: &Path) -> Result<(), Failure> {
     let row = |explained: &scim_policy::Explained| {
         let steps: Vec<String> =
             explained.steps.iter().map(|step| format!("{}: {}", step.what, step.value)).collect();
-        let steps = Some(steps.join("; ")).filter(|steps| !steps.is_empty());
         vec![
-            Some(explained.field.clone()),
-            explained.value.clone(),
-            explained.path.clone(),
-            explained.raw.clone(),
-            steps,
+            explained.field.as_str().into(),
+            explained.value.as_deref().into(),
+            explained.path.as_deref().into(),
+            explained.raw.as_deref().into(),
+            steps.into(),
         ]
     };
-    let rows: Vec<Vec<Option<String>>> = explanation.fields.iter().map(row).collect();
+    let rows: Vec<Cells> = explanation.fields.iter().map(row).collect();
     print(&render(output.format, &["field", "value", "from", "sent", "steps"], &rows))?;
     for finding in &explanation.verdict.findings {
         eprintln!("{}: {finding}", finding.severity.name());
@@ -175,16 +173,16 @@ pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {
     let Listing { of: OfTenant { tenant, common }, output } = listing;
     let office = Office::open(common)?;
     let replayed = office.run(office.service.replay(tenant, "cli:replay"))?;
-    let rows: Vec<Vec<Option<String>>> = replayed
+    let rows: Vec<Cells> = replayed
         .iter()
         .map(|replayed| {
             let report = &replayed.reported.report;
             let refusal = replayed.refusal.as_ref();
             vec![
-                Some(report.subject.clone()),
-                Some(format!("{} {}", report.method, report.path)),
-                Some(if refusal.is_none() { "accepted" } else { "refused" }.to_owned()),
-                refusal.map(scim_core::Error::detail),
+                report.subject.as_str().into(),
+                format!("{} {}", report.method, report.path).into(),
+                if refusal.is_none() { "accepted" } else { "refused" }.into(),
+                refusal.map(scim_core::Error::detail).into(),
             ]
         })
         .collect();
@@ -238,10 +236,10 @@ pub(super) fn said(findings: &[Finding]) -> String {
 fn differences(concerned: &Concerned) -> String {
     let fields = |derived: &Option<Derived>| {
         let person = derived.as_ref().map(|derived| super::people::cells(&derived.person));
-        person.unwrap_or_else(|| vec![None; super::people::FIELDS.len()])
+        person.unwrap_or_else(|| vec![Value::Null; super::people::FIELDS.len()])
     };
     let (before, after) = (fields(&concerned.before), fields(&concerned.after));
-    let text = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "-".to_owned());
+    let text = |cell| in_words(cell).unwrap_or("-".into());
     let pairs = super::people::FIELDS.iter().zip(before.iter().zip(&after));
     let changed: Vec<String> = pairs
         .filter(|(_, (before, after))| before != after)

@@ -3,6 +3,7 @@
 use scim_service::directory::Directory;
 use scim_store::{Query, Store, StoreError, Tenant};
 use scim_store_postgres::{Address, Options, Standing};
+use serde_json::Value;
 
 use super::{existing, moving, print, small_runtime};
 use crate::Failure;
@@ -10,7 +11,7 @@ use crate::cli::{Common, Output, StoreCommand};
 use crate::config::{Config, StoreUrl};
 use crate::environment::System;
 use crate::store::{registry, with_password};
-use crate::table::render;
+use crate::table::{Cells, render};
 
 pub(super) fn run(command: StoreCommand) -> Result<(), Failure> {
     match command {
@@ -49,12 +50,9 @@ fn migrate(role: Option<&str>, common: &Common) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is listed: a thing about the store or a count.
-type Row = Vec<Option<String>>;
-
 fn status(common: &Common, output: &Output) -> Result<(), Failure> {
     let config = Config::load(&common.flags())?;
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<Cells> = Vec::new();
     let mut is_open = true;
     match &config.store {
         StoreUrl::Postgres(address) => is_open = database(address, &config.store, &mut rows)?,
@@ -93,38 +91,34 @@ async fn total(store: &dyn Store, tenant: &Tenant, query: &Query) -> Result<u64,
 }
 
 /// What a database says of itself, and whether it can be served from as this role.
-fn database(address: &Address, url: &StoreUrl, rows: &mut Vec<Row>) -> Result<bool, Failure> {
+fn database(address: &Address, url: &StoreUrl, rows: &mut Vec<Cells>) -> Result<bool, Failure> {
     let standing = scim_store_postgres::standing(&with_password(address), Options::default())
         .map_err(|error| cannot("ask", url, &error))?;
     let Standing { server, schema, known, role, is_bound, is_owner, unprotected, is_durable, tables } =
         &standing;
-    rows.push(row("server", "version", server));
-    rows.push(row("server", "syncs commits", words(*is_durable)));
-    rows.push(row("schema", "version", schema));
-    rows.push(row("schema", "needed", known));
-    rows.push(row("role", "name", role));
-    rows.push(row("role", "held to one tenant", words(*is_bound)));
-    rows.push(row("role", "owns the tables", words(*is_owner)));
+    rows.push(row("server", "version", server.as_str()));
+    rows.push(row("server", "syncs commits", *is_durable));
+    rows.push(row("schema", "version", *schema));
+    rows.push(row("schema", "needed", *known));
+    rows.push(row("role", "name", role.as_str()));
+    rows.push(row("role", "held to one tenant", *is_bound));
+    rows.push(row("role", "owns the tables", *is_owner));
     let protected = match (tables.is_empty(), unprotected.is_empty()) {
         (true, _) => "there are no tables".to_owned(),
         (false, true) => "forced on every table".to_owned(),
         (false, false) => format!("not forced on {}", unprotected.join(", ")),
     };
     rows.push(row("row-level security", "state", protected));
-    rows.extend(tables.iter().map(|(name, bytes)| row("size", name, bytes)));
+    rows.extend(tables.iter().map(|(name, bytes)| row("size", name, *bytes)));
     if let Err(error) = standing.admit() {
-        rows.push(row("serving", "refused", error));
+        rows.push(row("serving", "refused", error.to_string()));
         return Ok(false);
     }
     Ok(true)
 }
 
-fn row(what: &str, name: &str, value: impl ToString) -> Row {
-    vec![Some(what.to_owned()), Some(name.to_owned()), Some(value.to_string())]
-}
-
-fn words(is: bool) -> &'static str {
-    if is { "yes" } else { "no" }
+fn row(what: &str, name: &str, value: impl Into<Value>) -> Cells {
+    vec![what.into(), name.into(), value.into()]
 }
 
 fn cannot(what: &str, url: &StoreUrl, error: &dyn std::fmt::Display) -> Failure {

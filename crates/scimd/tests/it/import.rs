@@ -52,8 +52,8 @@ fn a_file_is_imported_whole_or_not_at_all() {
     assert_eq!(
         said.as_array().expect("a list").iter().map(row).collect::<Vec<_>>(),
         [
-            json!(["4", "error", "domain-not-listed", "bob@example.org"]),
-            json!(["6", "error", "uniqueness", "ZOE@example.com"]),
+            json!([4, "error", "domain-not-listed", "bob@example.org"]),
+            json!([6, "error", "uniqueness", "ZOE@example.com"]),
         ]
     );
     assert!(
