@@ -155,7 +155,8 @@ pub(crate) enum Kind {
     Lost,
     /// There is no connection to be had.
     Away,
-    /// The server gave up on the transaction because of others; the same again may succeed.
+    /// The server gave up on the transaction because of what others did; the same again, over another connection, may
+    /// succeed.
     Again,
     /// The server refused for now.
     Busy,
@@ -201,6 +202,9 @@ impl Failed {
             // Whyever the server has ended the session.
             _ if is_ended => Kind::Lost,
             "40001" | "40P01" => Kind::Again,
+            // What a statement gives has changed since it was prepared: tables were migrated. The words are in the
+            // language of the server, the function that they come from is not.
+            "0A000" if database.routine() == Some("RevalidateCachedQuery") => Kind::Again,
             "53100" => Kind::Full,
             // A standby, a lock that was waited for long enough, a statement that took too long, too few resources.
             "25006" | "55P03" | "57014" | "53000" | "53200" | "53300" | "53400" => Kind::Busy,

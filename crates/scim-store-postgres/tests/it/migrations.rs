@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use scim_store::conformance::wait;
-use scim_store::{Spent, Store, Tenant};
+use scim_store::{CommitError, Conflict, Spent, Store, Tenant};
 use scim_store_postgres::{Migrated, OpenError, Options, PostgresStore, migrate, standing};
 
 use crate::cluster::{Database, ROLE};
+use crate::people::{Town, a_tenant};
 
 #[test]
 fn many_migrate_at_once_and_one_does_it() {
@@ -61,4 +62,27 @@ fn a_table_that_is_added_is_for_whoever_may_use_the_others() {
     let of_another = Tenant::new("acme").expect("a name");
     let none = Spent { by: "acme".to_owned(), amount: Duration::ZERO, within: Duration::ZERO };
     assert_eq!(wait(store.spend(&of_another, &[none])).expect("it may"), [Duration::ZERO]);
+}
+
+/// Servers go on while tables change under what they have prepared, if they understand what it gives by then.
+#[test]
+fn what_was_prepared_before_a_migration_is_prepared_anew() {
+    let town = Town::new(Options { pool: 2, ..Options::default() });
+    let audit = || wait(town.store.audit(a_tenant(), 0, 10)).expect("an answer").len();
+    let create = |id: &str| town.commit(town.user(id)).map(|_| ());
+    create("u1").expect("created");
+    assert_eq!(audit(), 1);
+    let taken = |id: &str| match create(id) {
+        Err(CommitError::Conflict(Conflict::Unique { holder, .. })) => holder,
+        outcome => panic!("{outcome:?}"),
+    };
+    assert_eq!(taken("U1"), "u1");
+    for kind in ["varchar", "text"] {
+        town.database.run(&format!(
+            "ALTER TABLE scim.audit ALTER COLUMN actor TYPE {kind}; ALTER TABLE scim.claim ALTER COLUMN id TYPE {kind}"
+        ));
+        assert_eq!(audit(), 1, "{kind}");
+        assert_eq!(taken("U1"), "u1", "{kind}");
+    }
+    create("u2").expect("created");
 }
