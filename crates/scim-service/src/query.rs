@@ -58,21 +58,28 @@ fn parameters(query: Option<&str>) -> impl Iterator<Item = (String, &str)> {
 /// followed by a creation.
 fn decoded(name: &str, value: &str) -> Result<String> {
     let wrong = |what: &str| Error::new(ErrorKind::InvalidValue, format!("`{name}` {what}"));
-    let is_broken = |rest: &str| {
-        let digits = rest.as_bytes().get(..2);
-        !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    };
-    if value.split('%').skip(1).any(is_broken) {
-        return Err(wrong("has a `%` without two hexadecimal digits after it")
-            .remedy("write a percent sign as `%25`"));
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                let code = digit().zip(digit()).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+                code.ok_or_else(|| {
+                    wrong("has a `%` without two hexadecimal digits after it")
+                        .remedy("write a percent sign as `%25`")
+                })?
+            }
+            byte => byte,
+        });
     }
-    let spaced = value.replace('+', " ");
-    let text = percent_decode_str(&spaced).decode_utf8().map_err(|_| {
+    let text = String::from_utf8(bytes).map_err(|_| {
         wrong("is not UTF-8").remedy("encode the bytes of its UTF-8, as in `M%C3%BCller` for `Müller`")
     })?;
     match text.contains('\0') {
         true => Err(wrong("holds a NUL character")),
-        false => Ok(text.into_owned()),
+        false => Ok(text),
     }
 }
 
