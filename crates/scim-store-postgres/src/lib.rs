@@ -9,6 +9,21 @@
 //! * **What is acknowledged** is synced. A commit whose connection is lost is looked for, and otherwise reported as
 //!   unknown.
 //!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use scim_store::Store;
+//! use scim_store_postgres::{Address, Options, PostgresStore, migrate};
+//!
+//! // Once for each version, as the role that owns the tables; servers are another role.
+//! let owner: Address = "postgres://owner@db.example.com/scim".parse()?;
+//! migrate(&owner, Options::default(), Some("server"))?;
+//!
+//! let server: Address = "postgres://server@db.example.com/scim".parse()?;
+//! let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&server, Options::default())?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Nothing here decides what a filter or a changeset means: that is [`scim_store::plan`], the evaluator in `scim-core`,
 //! and [`scim_store::draft`]. SQL text is made of constants; what clients send is only ever bound. Nothing the database
 //! says reaches a client.

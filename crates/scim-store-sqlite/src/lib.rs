@@ -8,6 +8,16 @@
 //!   milliseconds, and only until the next commit.
 //! * **Another process** may write to the same file. Waiting for it is bounded.
 //!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use scim_store::Store;
+//! use scim_store_sqlite::{Options, SqliteStore};
+//!
+//! let store: Arc<dyn Store> = Arc::new(SqliteStore::open("scim.db", Options::default())?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Nothing here decides what a filter or a changeset means: that is [`scim_store::plan`], the evaluator in `scim-core`,
 //! and [`scim_store::draft`]. SQL text is made of constants; what clients send is only ever bound.
 
