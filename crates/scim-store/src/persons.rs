@@ -2,7 +2,8 @@
 //!
 //! An application keeps a [`Mark`], asks for what came after it, takes over the persons as they are now, and keeps the
 //! mark that it is given. Each page names a person once, however much happened. Taking a page over again does no harm,
-//! and who follows to the end has what [`Store::persons`] has.
+//! and who follows to the end has what [`Store::persons`] has. `examples/follow_persons` in the repository is an application
+//! that does.
 //!
 //! Nothing is stored for it. A person changes with its own resource, with its memberships, and with the label of a group,
 //! if its user group is one of its groups. All of these are in the log; the members of a group that got another label are

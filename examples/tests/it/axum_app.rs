@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use serde_json::{Value, json};
 
 /// The application while it runs.
-struct App {
+pub(crate) struct App {
     process: Child,
     /// What it prints. Kept, so that it can go on printing.
     _output: Lines<BufReader<ChildStdout>>,
@@ -17,7 +17,7 @@ struct App {
 
 impl App {
     /// Starts it, and waits until it says how to reach it.
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_axum_app"));
         let mut process =
             command.arg("127.0.0.1:0").args(arguments).stdout(Stdio::piped()).spawn().expect("starts");
@@ -32,7 +32,7 @@ impl App {
     }
 
     /// Sends a request and gives the status and the body.
-    fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let mut socket = TcpStream::connect(&self.address).expect("connects");
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
@@ -49,7 +49,7 @@ impl App {
         (status, body.to_owned())
     }
 
-    fn create(&self, user: &Value) -> Value {
+    pub(crate) fn create(&self, user: &Value) -> Value {
         let (status, body) = self.send("POST", "/t/demo/scim/v2/Users", &user.to_string());
         assert_eq!(status, 201, "{body}");
         serde_json::from_str(&body).expect("JSON")
@@ -69,7 +69,7 @@ impl Drop for App {
     }
 }
 
-fn user(name: &str, active: bool) -> Value {
+pub(crate) fn user(name: &str, active: bool) -> Value {
     json!({ "schemas": [scim_core::schema::USER], "userName": name, "displayName": name, "active": active,
             "emails": [{ "value": format!("{name}@example.com"), "primary": true }] })
 }

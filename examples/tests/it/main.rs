@@ -4,5 +4,6 @@
 
 mod axum_app;
 mod custom_type;
+mod follow_persons;
 mod own_store;
 mod policy_alone;
