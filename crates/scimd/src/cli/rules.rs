@@ -113,6 +113,16 @@ pub enum PersonCommand {
         /// The identifier
         id: String,
     },
+    /// List the persons that came, changed or went after a change, each once and as it is now
+    #[command(after_help = CHANGES)]
+    Changes {
+        /// Of whom, where, and how the list is printed.
+        #[command(flatten)]
+        listing: Listing,
+        /// The number of the last change that is known already [default: from the beginning]
+        #[arg(long, value_name = "SEQUENCE", default_value_t, hide_default_value = true)]
+        after: u64,
+    },
     /// Create and change the persons of a tenant without a connection from a CSV file, all of them or none
     #[command(after_help = IMPORT)]
     Import(Import),
@@ -122,6 +132,15 @@ pub enum PersonCommand {
     )]
     Export(Listing),
 }
+
+const CHANGES: &str = "\
+Examples:
+  scimd person changes acme --store sqlite:scimd.db
+  scimd person changes acme --after 1729 --format json --store sqlite:scimd.db
+
+Keep the `sequence` of the last line together with what you took over, and give it the next time. Where there is no line, \
+keep the one you have. Nobody is missed, whenever you end; to take a list over again does no harm. Of a person that is \
+`deleted`, only the identifier is left; one that has left the company is there, and not `active`.";
 
 const IMPORT: &str = "\
 Examples:

@@ -1,10 +1,14 @@
 //! `scimd person`, `scimd findings` and `scimd group`.
 
+use std::collections::BTreeMap;
+
 use scim_core::person::{Gender, Person};
 use scim_core::text::fold;
 use scim_policy::Finding;
 use scim_service::{GenderWord, GenderWords};
+use scim_store::persons::{self, Mark, PersonChange};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, ReportQuery, Reported, Side, Tenant};
+use serde_json::Value;
 
 use super::{Office, print};
 use crate::Failure;
@@ -49,6 +53,7 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
         PersonCommand::Import(arguments) => return super::import::run(&arguments),
         PersonCommand::List(listing) | PersonCommand::Export(listing) => (listing, None),
         PersonCommand::Show { listing, id } => (listing, Some(id)),
+        PersonCommand::Changes { listing, after } => return changes(&listing, after),
     };
     let (office, name) = Office::of(&of)?;
     let persons = match id {
@@ -67,6 +72,36 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
         std::iter::once(record.id.as_str().into()).chain(cells(&record.person)).collect::<Cells>()
     };
     list(&output, &names, &persons.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Who came, changed or went after a change.
+fn changes(listing: &Listing, after: u64) -> Result<(), Failure> {
+    let (office, name) = Office::of(&listing.of)?;
+    let mut mark = Mark { sequence: after, within: None };
+    let mut found: BTreeMap<String, PersonChange> = BTreeMap::new();
+    loop {
+        let page = office.read(persons::changes(&*office.store, &name, &mark, PAGE))?;
+        found.extend(page.changes.into_iter().map(|change| (change.id.clone(), change)));
+        mark = page.next;
+        if !page.more {
+            break;
+        }
+    }
+    let mut changes: Vec<PersonChange> = found.into_values().collect();
+    changes.sort_by_key(|change| change.sequence);
+    let names: Vec<&str> = ["sequence", "at", "id", "deleted"].into_iter().chain(FIELDS).collect();
+    let row = |change: &PersonChange| {
+        let person = change.person.as_ref().map(|record| cells(&record.person));
+        let head = [
+            change.sequence.into(),
+            change.at.to_string().into(),
+            change.id.as_str().into(),
+            person.is_none().into(),
+        ];
+        let fields = person.unwrap_or_else(|| vec![Value::Null; FIELDS.len()]);
+        head.into_iter().chain(fields).collect::<Cells>()
+    };
+    list(&listing.output, &names, &changes.iter().map(row).collect::<Vec<_>>())
 }
 
 fn all(office: &Office, tenant: &Tenant) -> Result<Vec<PersonRecord>, Failure> {

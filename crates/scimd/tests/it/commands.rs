@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use scim_core::schema::USER;
+use serde_json::{Value, json};
 
 use crate::http::Client;
 use crate::messages::{group, id, members, user};
@@ -258,4 +259,50 @@ fn a_memory_server_brings_its_own_tenant() {
     let welcome = welcome_of(&process);
     let mut client = Client::new(process.address, &base("demo"), &labelled(&welcome, "Secret Token"));
     client.post("/Users", &user("ada")).expect(201);
+}
+
+#[test]
+fn people_are_followed_by_the_change_after_which_they_are_asked_for() {
+    let (server, mut client) = Server::with("generic");
+    let changes = |after: &str| -> Vec<Value> {
+        let arguments = ["person", "changes", "acme", "--after", after, "--format", "json"];
+        serde_json::from_str(&server.place.command(&arguments)).expect("JSON")
+    };
+    assert_eq!(changes("0"), [Value::Null; 0]);
+    let create = |number: usize| {
+        let data = json!({ "schemas": [USER], "userName": format!("u{number}@example.com"), "active": true });
+        json!({ "method": "POST", "path": "/Users", "bulkId": number.to_string(), "data": data })
+    };
+    // More than are looked at at once.
+    let operations: Vec<Value> = (0..250).map(create).collect();
+    let bulk =
+        json!({ "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": operations });
+    let done = client.post("/Bulk", &bulk).expect(200);
+    let id_of = |index: usize| {
+        let location = done["Operations"][index]["location"].as_str().expect("a location");
+        location.rsplit('/').next().expect("an identifier").to_owned()
+    };
+    let all = changes("0");
+    let email = |change: &Value| change["email"].as_str().map(str::to_owned);
+    assert_eq!(all.iter().filter_map(email).collect::<BTreeSet<_>>().len(), 250);
+    assert!(all.iter().all(|change| change["deleted"] == false && change["active"] == true));
+    let last = all.last().expect("many")["sequence"].to_string();
+    assert_eq!(changes(&last), [Value::Null; 0]);
+
+    let (bob, eve) = (id_of(7), id_of(9));
+    client
+        .patch(&format!("/Users/{bob}"), json!([{ "op": "replace", "path": "active", "value": false }]))
+        .expect(200);
+    client
+        .patch(&format!("/Users/{eve}"), json!([{ "op": "replace", "path": "title", "value": "Dr." }]))
+        .expect(200);
+    client.delete(&format!("/Users/{eve}")).expect(204);
+    let told: Vec<Value> = changes(&last)
+        .iter()
+        .map(|change| json!([change["id"], change["deleted"], change["active"], change["email"]]))
+        .collect();
+    let expected = [json!([bob, false, false, "u7@example.com"]), json!([eve, true, null, null])];
+    assert_eq!(told, expected);
+    let ran = server.place.run(&["person", "changes", "acme", "--after", "-1"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
 }
