@@ -3,7 +3,7 @@
 //! A row that cannot be carried out here is no success: the exit code says so. What the rows do is in
 //! `crates/scimd/tests/it/faults/`.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, read_to_string};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -104,7 +104,7 @@ fn start(root: &Path, options: &Options<'_>) -> Result<u8, String> {
         rows => drop(cargo.args(rows.iter().map(|row| format!("faults::{row}::")))),
     }
     // One row at a time, since each wants the whole machine.
-    cargo.arg("--test-threads=1").stdout(Stdio::null()).stderr(Stdio::piped());
+    cargo.arg("--test-threads=1").stdout(Stdio::piped()).stderr(Stdio::piped());
     cargo.env("FAULTS", if options.long { "long" } else { "short" });
     match options.postgres {
         true => cargo.env("SCIM_TEST_STORE", "postgres"),
@@ -117,6 +117,8 @@ fn start(root: &Path, options: &Options<'_>) -> Result<u8, String> {
 fn follow(mut cargo: Command) -> Result<u8, String> {
     let mut child = cargo.spawn().map_err(|error| format!("cargo does not start: {error}"))?;
     let (mut seen, mut not_run) = (0, 0);
+    // The harness has a pipe of its own for what it says in the end of those that failed.
+    let harness = child.stdout.take().map(|stdout| std::thread::spawn(move || read_to_string(stdout)));
     if let Some(stderr) = child.stderr.take() {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             if let Some(row) = line.strip_prefix("fault: ") {
@@ -128,6 +130,10 @@ fn follow(mut cargo: Command) -> Result<u8, String> {
         }
     }
     let held = child.wait().map_err(|error| format!("cargo: {error}"))?.success();
+    let said = harness.and_then(|harness| harness.join().ok()?.ok()).unwrap_or_default();
+    if let Some((_, failures)) = said.split_once("failures:\n").filter(|_| !held) {
+        eprintln!("{failures}");
+    }
     println!("faults: {seen} rows held, {not_run} not run{}", if held { "" } else { ", some did not hold" });
     Ok(match (held, seen, not_run) {
         (false, ..) => 1,
