@@ -36,14 +36,19 @@ pub(super) struct Exchange {
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Exchange {
-    /// Answers a request. Whatever happens, there is an answer and a line in the log.
+    /// Answers a request. Whatever happens, there is an answer and a line in the log; if nobody waits for the answer any
+    /// more, a line that says so.
     pub(super) async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let began = Instant::now();
         let _counted = self.metrics.begin();
-        let id = self.ids.next();
-        let method = known(request.method());
+        let mut open = Open {
+            id: self.ids.next(),
+            method: known(request.method()),
+            began: Instant::now(),
+            is_answered: false,
+            metrics: &self.metrics,
+        };
         let version = request.version();
-        request.extensions_mut().insert(RequestId(id.clone()));
+        request.extensions_mut().insert(RequestId(open.id.clone()));
         let limit = self.limit;
         let host_is_clear = host_is_clear(&request);
         let request = request.map(|body| Timed { body, limit: limit * 2 / 3, deadline: None });
@@ -59,7 +64,7 @@ impl Exchange {
             Ok(Err(_)) => {
                 self.metrics.panicked();
                 tracing::error!(
-                    request = id,
+                    request = open.id,
                     "the request failed by a bug; the panic before this line says where"
                 );
                 refusal(StatusCode::INTERNAL_SERVER_ERROR, "the server failed; its log knows why")
@@ -73,7 +78,7 @@ impl Exchange {
                 response
             }
         };
-        if let Ok(value) = HeaderValue::from_str(&id) {
+        if let Ok(value) = HeaderValue::from_str(&open.id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
         if self.draining.load(Ordering::Relaxed) && version < Version::HTTP_2 {
@@ -81,20 +86,43 @@ impl Exchange {
         }
         let Served { tenant, route } =
             response.extensions_mut().remove().unwrap_or(Served { tenant: None, route: "-" });
-        let (status, took) = (response.status().as_u16(), began.elapsed());
-        self.metrics.answered(method, route, status, took);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        tracing::info!(
-            request = id,
-            tenant = tenant.unwrap_or_default(),
-            method,
-            route,
-            status,
-            micros,
-            "request"
-        );
+        open.answered(tenant.unwrap_or_default(), route, response.status());
         response
     }
+}
+
+/// A request from its head to its answer.
+struct Open<'a> {
+    id: String,
+    method: &'static str,
+    began: Instant,
+    is_answered: bool,
+    metrics: &'a Metrics,
+}
+
+impl Open<'_> {
+    fn answered(&mut self, tenant: String, route: &'static str, status: StatusCode) {
+        self.is_answered = true;
+        let (status, took) = (status.as_u16(), self.began.elapsed());
+        self.metrics.answered(self.method, route, status, took);
+        let (request, method, micros) = (&self.id, self.method, micros(took));
+        tracing::info!(request, tenant, method, route, status, micros, "request");
+    }
+}
+
+impl Drop for Open<'_> {
+    /// What was begun is carried out or not, as it is when a server fails: a write that the store has is written.
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.metrics.abandoned();
+            let (request, method, micros) = (&self.id, self.method, micros(self.began.elapsed()));
+            tracing::info!(request, method, micros, "the client went away before it was answered");
+        }
+    }
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Identifiers of requests: unique on this server, and not to be guessed from one another by eye.

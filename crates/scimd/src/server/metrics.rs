@@ -24,6 +24,7 @@ pub struct Metrics {
     connections: AtomicI64,
     commits: [AtomicU64; 3],
     panics: AtomicU64,
+    abandoned: AtomicU64,
 }
 
 #[derive(Default)]
@@ -63,6 +64,7 @@ impl Default for Metrics {
             connections: AtomicI64::default(),
             commits: Default::default(),
             panics: AtomicU64::default(),
+            abandoned: AtomicU64::default(),
         }
     }
 }
@@ -114,6 +116,11 @@ impl Metrics {
     /// A request panicked.
     pub(super) fn panicked(&self) {
         self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The client of a request went away before it was answered.
+    pub(super) fn abandoned(&self) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
     }
 
     /// All of it, in the text format of Prometheus.
@@ -168,6 +175,12 @@ impl Metrics {
             ),
             ("scimd_connections", "gauge", "Open connections.", self.connections.load(Ordering::Relaxed)),
             ("scimd_panics_total", "counter", "Requests that failed by a bug.", signed(&self.panics)),
+            (
+                "scimd_requests_abandoned_total",
+                "counter",
+                "Requests whose client went away before it was answered.",
+                signed(&self.abandoned),
+            ),
             ("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes().unwrap_or(0)),
         ] {
             head(out, name, kind, help)?;

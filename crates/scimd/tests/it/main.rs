@@ -21,6 +21,7 @@ mod import;
 mod ledger;
 mod messages;
 mod moving;
+mod observing;
 mod policies;
 mod python;
 mod security;

@@ -21,7 +21,7 @@ const WRITERS: usize = 8;
 
 /// What somebody else can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// The SQLite file, as whoever writes to it does.
     File,
     /// The row that writers of the tenant lock in PostgreSQL.
@@ -33,13 +33,13 @@ pub(super) enum Part {
 }
 
 /// Something that is held by somebody else.
-pub(super) enum Held {
+pub(crate) enum Held {
     File(Connection),
     Database(Session),
 }
 
 impl Held {
-    pub(super) fn by_another(place: &Place, part: Part) -> Self {
+    pub(crate) fn by_another(place: &Place, part: Part) -> Self {
         let sql = match part {
             Part::File => {
                 let StoreUrl::Sqlite(file) = &place.store else {
@@ -59,7 +59,7 @@ impl Held {
         Self::Database(session)
     }
 
-    pub(super) fn release(self) {
+    pub(crate) fn release(self) {
         match self {
             Self::File(connection) => connection.execute_batch("ROLLBACK").expect("it ends"),
             Self::Database(session) => session.run("ROLLBACK"),

@@ -12,7 +12,7 @@ mod failover;
 mod idle;
 mod journal;
 mod kill;
-mod lock;
+pub(crate) mod lock;
 mod log;
 mod neighbours;
 mod restart;
@@ -52,7 +52,7 @@ fn not_run(row: &str, why: impl Display) {
 }
 
 /// Whether PostgreSQL is what is tested.
-fn on_postgres() -> bool {
+pub(crate) fn on_postgres() -> bool {
     std::env::var("SCIM_TEST_STORE").is_ok()
 }
 
