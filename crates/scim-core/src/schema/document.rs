@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::text::nearest;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an object with `id` and `attributes`")]
 struct SchemaDocument {
     id: String,
     #[serde(default)]
@@ -26,7 +26,7 @@ struct SchemaDocument {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(deny_unknown_fields, rename_all = "camelCase", expecting = "an attribute, which is an object")]
 struct AttributeDocument {
     name: String,
     #[serde(default, rename = "type")]

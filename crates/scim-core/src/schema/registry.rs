@@ -76,7 +76,11 @@ pub struct RegistryBuilder {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "camelCase",
+    expecting = "an object with `name`, `endpoint` and `schema`"
+)]
 struct ResourceTypeDocument {
     #[serde(default, rename = "schemas")]
     _schemas: Option<Vec<String>>,
@@ -97,7 +101,7 @@ struct ResourceTypeDocument {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `schema`")]
 struct ExtensionDocument {
     schema: String,
     #[serde(default)]

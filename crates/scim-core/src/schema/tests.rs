@@ -49,6 +49,11 @@ fn a_wrong_document_is_refused_with_its_place() {
     let attribute = |attribute: serde_json::Value| json!({"id": "urn:acme:X", "attributes": [attribute]});
     for (document, expected) in [
         (json!({"id": "acme", "attributes": []}), "the schema id `acme` is not a URI"),
+        (json!([]), "not a schema document: invalid length 0, expected an object with `id` and `attributes`"),
+        (
+            json!({"id": "urn:acme:X", "attributes": ["a"]}),
+            "not a schema document: invalid type: string \"a\", expected an attribute, which is an object",
+        ),
         (
             attribute(json!({"name": "a", "type": "sting"})),
             "`urn:acme:X:a`: unknown type `sting`; did you mean `string`?",
