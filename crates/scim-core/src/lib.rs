@@ -42,6 +42,7 @@
 //! assert!(wrong.to_string().contains("userName"), "{wrong}");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![warn(missing_debug_implementations)]
 
 pub mod decode;
 pub mod document;

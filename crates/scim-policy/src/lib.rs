@@ -20,6 +20,7 @@
 //! assert!(verdict.is_refused());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![warn(missing_debug_implementations)]
 
 mod draft;
 mod explain;

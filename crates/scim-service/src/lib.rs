@@ -59,6 +59,7 @@
 //!
 //! A server calls [`refresh`](directory::Directory::refresh) and [`Service::share_rates`] once a second, so that several of
 //! them on one store act as one. `examples/axum_app` in the repository is a whole one.
+#![warn(missing_debug_implementations)]
 
 mod body;
 mod bulk;

@@ -5,6 +5,7 @@
 //! service opens no socket, starts no thread and reads no clock of its own.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -306,6 +307,12 @@ impl Service {
         let mut random = [0; 8];
         self.environment.fill(&mut random);
         format!("{:016x}", u64::from_be_bytes(random))
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("settings", &self.settings).finish_non_exhaustive()
     }
 }
 

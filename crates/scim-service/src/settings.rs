@@ -1,5 +1,6 @@
 //! What an operator sets once for the whole service.
 
+use std::fmt;
 use std::sync::Arc;
 
 use scim_store::{Pending, StoreError, UnknownMembers};
@@ -53,6 +54,24 @@ impl Settings {
             unknown_members: UnknownMembers::Refuse,
             passwords: None,
         }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("base_url", &self.base_url)
+            .field("requests_per_second", &self.requests_per_second)
+            .field("burst_seconds", &self.burst_seconds)
+            .field("max_body", &self.max_body)
+            .field("max_operations", &self.max_operations)
+            .field("max_results", &self.max_results)
+            .field("default_results", &self.default_results)
+            .field("max_page_bytes", &self.max_page_bytes)
+            .field("max_members", &self.max_members)
+            .field("cursor_seconds", &self.cursor_seconds)
+            .field("unknown_members", &self.unknown_members)
+            .finish_non_exhaustive()
     }
 }
 

@@ -27,6 +27,7 @@
 //! Nothing here decides what a filter or a changeset means: that is [`scim_store::plan`], the evaluator in `scim-core`,
 //! and [`scim_store::draft`]. SQL text is made of constants; what clients send is only ever bound. Nothing the database
 //! says reaches a client.
+#![warn(missing_debug_implementations)]
 
 mod address;
 mod apply;

@@ -74,6 +74,24 @@ impl Default for Options {
     }
 }
 
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("pool", &self.pool)
+            .field("wait", &self.wait)
+            .field("connect", &self.connect)
+            .field("statement", &self.statement)
+            .field("lock", &self.lock)
+            .field("patience", &self.patience)
+            .field("queue", &self.queue)
+            .field("batch", &self.batch)
+            .field("prepared", &self.prepared)
+            .field("threads", &self.threads)
+            .field("runtime", &self.runtime)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A [`Store`] in a PostgreSQL database.
 pub struct PostgresStore {
     pool: Arc<Pool>,

@@ -56,6 +56,19 @@ impl Default for Options {
     }
 }
 
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("wait", &self.wait)
+            .field("queue", &self.queue)
+            .field("batch", &self.batch)
+            .field("readers", &self.readers)
+            .field("walkers", &self.walkers)
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A [`Store`] in one SQLite file.
 pub struct SqliteStore {
     readers: Readers,

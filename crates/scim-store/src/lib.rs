@@ -18,6 +18,7 @@
 //!
 //! The suite in `scim_store::conformance` (feature `conformance`) holds a store to the contract; run it from
 //! a test of the store. `examples/own_store` in the repository is a small store that does all of this.
+#![warn(missing_debug_implementations)]
 
 mod changeset;
 #[cfg(feature = "conformance")]

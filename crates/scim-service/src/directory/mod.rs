@@ -14,6 +14,7 @@ mod record;
 mod tests;
 mod token;
 
+use std::fmt;
 use std::sync::Arc;
 
 use scim_core::Result;
@@ -181,5 +182,11 @@ impl Directory {
 
     fn now(&self) -> Timestamp {
         self.environment.now()
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory").finish_non_exhaustive()
     }
 }

@@ -11,6 +11,7 @@ mod column;
 mod trial;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use scim_core::document::Document;
@@ -248,6 +249,12 @@ impl Import<'_> {
         let schemas: Vec<String> = std::iter::once(core).chain(extensions).collect();
         members.insert("schemas".to_owned(), schemas.into());
         Value::Object(members)
+    }
+}
+
+impl fmt::Debug for Import<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Import").field("tenant", &self.entry.tenant).finish_non_exhaustive()
     }
 }
 

@@ -32,7 +32,7 @@ fn tenant() -> World {
 #[test]
 fn a_tenant_with_a_connection_has_one_source() {
     let world = World::new(Idp::Okta);
-    let error = world.begin_import(&headers(&["userName"])).err().expect("it is connected");
+    let error = world.begin_import(&headers(&["userName"])).expect_err("it is connected");
     let detail = error.detail();
     assert_eq!(error.kind().status(), 403);
     assert!(
@@ -168,7 +168,7 @@ fn columns_are_understood_or_explained() {
     check(&["title"], "there is no column `userName`, and none of addresses that could be taken for it");
     let ignoring =
         Headers { ignored: vec!["nr.".to_owned(), "x".to_owned()], ..headers(&["Nr.", "userName"]) };
-    let told = world.begin_import(&ignoring).err().expect("there is no x").detail();
+    let told = world.begin_import(&ignoring).expect_err("there is no x").detail();
     assert_eq!(told, "there is no column `x`");
 }
 

@@ -42,7 +42,7 @@ pub use self::transfer::{TransferCase, transfer_cases};
 use crate::Store;
 
 /// One thing that a store must do.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Case {
     /// What it is.
     pub name: &'static str,

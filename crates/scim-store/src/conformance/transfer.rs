@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// One thing that two stores must do, of which one is copied into the other.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct TransferCase {
     /// What it is.
     pub name: &'static str,

@@ -8,6 +8,7 @@ use super::{LanguageError, LanguageTag, TEXT_LIMIT};
 const COUNT_LIMIT: usize = 32;
 
 /// The reader of `preferredLanguage`.
+#[derive(Debug, Clone, Copy)]
 pub struct Preferences;
 
 impl Preferences {
