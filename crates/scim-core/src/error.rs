@@ -14,6 +14,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// Which refusal this is. The HTTP status and the `scimType` follow from it and from nothing else
 /// (RFC 7644 §3.12, RFC 9865 §2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// The filter is malformed, or its operator does not fit the attribute.
     InvalidFilter,

@@ -57,6 +57,7 @@ impl Mode {
 
 /// What a finding is about. The names are stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 #[expect(missing_docs, reason = "`rule::documentation` says what they mean")]
 pub enum Code {
     EmailSyntax,

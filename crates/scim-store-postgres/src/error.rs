@@ -10,6 +10,7 @@ use tokio_postgres::error::Severity;
 
 /// Why a database could not be opened as a store.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum OpenError {
     /// There are no tables of ours in it, or older ones than this software knows.
     Older {

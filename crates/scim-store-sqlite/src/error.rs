@@ -8,6 +8,7 @@ use scim_store::StoreError;
 
 /// Why a file could not be opened as a store.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum OpenError {
     /// The path names no file: a database in memory would lose what it acknowledged.
     NotAFile,

@@ -27,6 +27,7 @@ macro_rules! quirks {
         /// A deviation from the RFCs that is understood where it is active.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u32)]
+        #[non_exhaustive]
         pub enum Quirk {
             $($(#[doc = $doc])+ $variant,)+
         }
