@@ -95,7 +95,8 @@ async fn demo(directory: &Directory) -> scim_core::Result<Tenant> {
     Ok(tenant)
 }
 
-/// Tells the directory every second what other processes changed in it, so that it may cache what it knows.
+/// Tells the directory every second what other processes changed in it, so that it may cache what it knows, and shares
+/// with them what tenants have spent of their rates. A store that one process has to itself keeps no books of that.
 async fn follow(scim: Arc<Service>) {
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -103,10 +104,14 @@ async fn follow(scim: Arc<Service>) {
         if let Err(error) = scim.directory().refresh().await {
             eprintln!("the directory cannot be followed: {error:?}");
         }
+        if let Err(error) = scim.share_rates().await {
+            eprintln!("rates cannot be shared: {error:?}");
+        }
     }
 }
 
-/// Everything below `/t/`: the service finds the tenant in the path, checks the token and answers.
+/// Everything below `/t/`: the service finds the tenant in the path, checks the token and answers. Where that is to be below
+/// another path, `Router::nest` takes it off before the service sees it, and the base URL ends in it.
 async fn provision(State(app): State<App>, request: Request) -> impl IntoResponse {
     app.scim.handle(request).await
 }

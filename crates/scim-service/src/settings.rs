@@ -9,8 +9,9 @@ use scim_store::{Pending, StoreError, UnknownMembers};
 #[derive(Clone)]
 pub struct Settings {
     /// Scheme and authority under which clients reach the service, without a trailing slash. Every `location` and
-    /// `$ref` starts with it; the Host header never matters. Where the service is mounted below a path, as with
-    /// axum's `Router::nest`, the path ends the base URL and is not in what [`crate::Service::handle`] is given.
+    /// `$ref` starts with it, and goes on with `/t/{tenant}/scim/v2`; the Host header never matters. Where the service is
+    /// mounted below a path, as with axum's `Router::nest`, the path ends the base URL and is not in what
+    /// [`crate::Service::handle`] is given.
     pub base_url: String,
     /// Requests a second that each tenant may make.
     pub requests_per_second: u32,

@@ -5,6 +5,9 @@
 //! and who follows to the end has what [`Store::persons`] has. `examples/follow_persons` in the repository is an application
 //! that does.
 //!
+//! A mark is of one change log. Where the store was set back to an earlier state, its numbers are given again to other
+//! changes: begin with an empty table and [`Mark::default`].
+//!
 //! Nothing is stored for it. A person changes with its own resource, with its memberships, and with the label of a group,
 //! if its user group is one of its groups. All of these are in the log; the members of a group that got another label are
 //! looked up, and a page may end among them.
