@@ -5,6 +5,44 @@
 //! change log, reports and audit entry. Nothing here decides what may be written: schemas, policies and quirks are applied before a
 //! changeset exists. Nothing here knows HTTP, and a store never interprets client text.
 //!
+//! # Reading
+//!
+//! An application reads the store that the service writes to, whichever it is.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use scim_core::filter::Filter;
+//! use scim_core::schema::Registry;
+//! use scim_core::view::User;
+//! use scim_store::persons::{self, Mark};
+//! use scim_store::{MemoryStore, Query, Store, Tenant};
+//!
+//! # scim_store::conformance::wait(async {
+//! let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+//! let tenant = Tenant::new("acme")?;
+//!
+//! // Users as the identity provider sent them, a page of those that match a filter.
+//! let registry = Registry::builtin()?;
+//! let users = registry.resource_type("User").expect("built in");
+//! let filter = Filter::parse(r#"active eq true and emails.value ew "@example.com""#, users)?;
+//! let query = Query { filter: Some(filter), ..Query::all(Arc::clone(users), 100) };
+//! for record in store.query(&tenant, &query).await?.records {
+//!     let document = record.document()?;
+//!     println!("{} {}", record.id, User::new(&document).user_name().unwrap_or_default());
+//! }
+//!
+//! // People as the customer's rules made them, and from here on those that come, change or go.
+//! let page = persons::changes(&*store, &tenant, &Mark::default(), 100).await?;
+//! for change in page.changes {
+//!     println!("{} {:?}", change.id, change.person.map(|record| record.person));
+//! }
+//! println!("next time after {}", page.next);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Writing a store
 //!
 //! What is the same for every store is here, so that a store is left with keeping things and finding them:
