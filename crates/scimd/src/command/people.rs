@@ -77,6 +77,13 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
 /// Who came, changed or went after a change.
 fn changes(listing: &Listing, after: u64) -> Result<(), Failure> {
     let (office, name) = Office::of(&listing.of)?;
+    if after > 0 && office.read(office.store.changes(&name, after - 1, 1))?.is_empty() {
+        let words = format!(
+            "tenant `{name}` has no change {after} yet: it is one of another tenant, or the store was set back to a backup; \
+             begin with an empty table and without `--after`"
+        );
+        return Err(Failure::Run(words));
+    }
     let mut mark = Mark { sequence: after, within: None };
     let mut found: BTreeMap<String, PersonChange> = BTreeMap::new();
     loop {

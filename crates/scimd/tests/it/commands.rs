@@ -303,6 +303,9 @@ fn people_are_followed_by_the_change_after_which_they_are_asked_for() {
         .collect();
     let expected = [json!([bob, false, false, "u7@example.com"]), json!([eve, true, null, null])];
     assert_eq!(told, expected);
+    let ran = server.place.run(&["person", "changes", "acme", "--after", "9999"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("tenant `acme` has no change 9999 yet"), "{}", ran.stderr);
     let ran = server.place.run(&["person", "changes", "acme", "--after", "-1"]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
 }
