@@ -314,6 +314,7 @@ impl<'t> Parser<'t> {
         self.list("and", NodeKind::And, depth, |parser| parser.factor(depth, in_element))
     }
 
+    /// What it gives is not in a list yet, so that a group becomes one entry of the list around it.
     fn list(
         &mut self,
         separator: &str,
@@ -345,8 +346,7 @@ impl<'t> Parser<'t> {
             Token::Open => {
                 let inner = self.disjunction(depth + 1, in_element)?;
                 self.close(Token::Close, "`)`")?;
-                // A group is a list entry of its own: what follows it must not become what follows its first part.
-                Ok(if self.is_listed(inner) { self.push(NodeKind::And(inner)) } else { inner })
+                Ok(inner)
             }
             Token::Word(word) if word.eq_ignore_ascii_case("not") => {
                 match self.lexer.next()? {
@@ -360,10 +360,6 @@ impl<'t> Parser<'t> {
             Token::Word(word) => self.comparison(word, span, depth, in_element),
             token => Err(self.unexpected(&token, span, "an attribute, `not` or `(`")),
         }
-    }
-
-    fn is_listed(&self, index: usize) -> bool {
-        self.nodes.get(index).is_some_and(|node| node.next.is_some())
     }
 
     fn comparison(
@@ -404,9 +400,6 @@ impl<'t> Parser<'t> {
             let here = self.lexer.position();
             let sub = self.word("a sub-attribute")?;
             let compared = self.comparison(sub, here..self.lexer.position(), depth, true)?;
-            if self.is_listed(inner) {
-                inner = self.push(NodeKind::And(inner));
-            }
             if let Some(node) = self.nodes.get_mut(inner) {
                 node.next = Some(compared);
             }
