@@ -11,4 +11,5 @@ mod protocol;
 mod quirks;
 mod replay;
 mod schemas;
+mod secrets;
 mod world;

@@ -18,8 +18,8 @@ use scim_service::{
     Settings,
 };
 use scim_store::{
-    Changeset, Guard, IndexEntry, MemoryStore, Operation, PersonQuery, PersonRecord, ReportQuery, Store,
-    Tenant, UniqueKey,
+    ChangeKind, Changeset, Content, Guard, Hidden, IndexEntry, MemberDelta, MemoryStore, Operation,
+    PersonQuery, PersonRecord, ReportQuery, Store, Tenant, UniqueKey,
 };
 use serde_json::Value;
 
@@ -109,11 +109,15 @@ impl World {
     }
 
     pub(crate) fn with(idp: Idp, adjust: impl FnOnce(&mut Settings)) -> Self {
+        Self::of(idp, Registry::builtin().expect("built in"), adjust)
+    }
+
+    pub(crate) fn of(idp: Idp, registry: Registry, adjust: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::new("https://scim.example");
         adjust(&mut settings);
         let environment =
             Arc::new(Clockwork { clock: AtomicI64::new(1_700_000_000_000), ..Clockwork::default() });
-        let registry = Arc::new(Registry::builtin().expect("built in"));
+        let registry = Arc::new(registry);
         let store = Arc::new(MemoryStore::new());
         let parts = (Arc::clone(&store), Arc::clone(&environment));
         let service = Arc::new(Service::new(parts.0, registry, parts.1, settings));
@@ -178,6 +182,26 @@ impl World {
         let records = now(self.store.get(&tenant, &[id])).expect("in memory");
         let record = records.into_iter().flatten().next().expect("it is there");
         serde_json::from_slice(&record.body).expect("JSON")
+    }
+
+    /// Whether this, or nothing, is what is kept of a User under a path and never given back: to write it again is no change.
+    pub(crate) fn keeps(&self, id: &str, path: &str, value: Option<&str>) -> bool {
+        let tenant = Tenant::new("acme").expect("a name");
+        let records = now(self.store.get(&tenant, &[id])).expect("in memory");
+        let record = records.into_iter().flatten().next().expect("it is there");
+        let person = self.persons().into_iter().find(|person| person.id == id).map(|person| person.derived);
+        let hidden = vec![Hidden { path: path.into(), value: value.map(str::to_owned) }];
+        let (label, body) = (record.label, record.body);
+        let same = Operation::Replace {
+            id: id.to_owned(),
+            resource_type: record.resource_type,
+            guard: Guard::Exists,
+            content: Some(Content { label, body, unique: Vec::new(), index: Vec::new(), hidden, person }),
+            members: MemberDelta::default(),
+            kind: ChangeKind::Modified,
+        };
+        let changeset = Changeset { operations: vec![same], ..Changeset::new(Timestamp(0)) };
+        !now(self.store.commit(&tenant, changeset)).expect("no conflict").applied[0].changed
     }
 
     /// How many changes there were, and how many audit entries.
