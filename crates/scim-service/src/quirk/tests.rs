@@ -66,6 +66,14 @@ fn operations_become_strict() {
             json!([{"op": "remove", "path": "addresses[(type eq \"work\" and country eq \"NL\")]"}]),
         ),
         (Idp::Entra, "Groups", json!({"op": "Add", "path": "members", "value": ""}), json!([])),
+        (Idp::Entra, "Users", json!({"op": "Add", "path": "name", "value": ""}), json!([])),
+        (
+            Idp::Okta,
+            "Users",
+            json!({"op": "replace", "value": {"title": "T", "name.givenName": "A"}}),
+            json!([{"op": "replace", "path": "title", "value": "T"},
+                   {"op": "replace", "value": {"name.givenName": "A"}}]),
+        ),
         (
             Idp::Entra,
             "Users",
@@ -131,6 +139,12 @@ fn operations_become_strict() {
             "Users",
             json!({"op": "Replace", "path": "phoneNumbers[type eq \"work\"].primary", "value": "1-648"}),
             json!([]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Replace", "path": "phoneNumbers[type eq \"work\"].primary", "value": "True"}),
+            json!([{"op": "replace", "path": "phoneNumbers[type eq \"work\"].primary", "value": true}]),
         ),
         (
             Idp::Entra,
@@ -228,8 +242,9 @@ fn resources_become_strict() {
     let registry = Registry::builtin().expect("built in");
     let user = registry.endpoint("Users").expect("User");
     let sent = json!({
-        "schemas": [USER, "urn:unknown"], "userName": "ada", "active": "True", "manager": null, "division": "V",
-        "roles": [{"primary": "True", "value": 7, "displayName": "R"}], "emails": [{"primary": "1-648", "value": "a"}],
+        "userName": "ada", "schemas": [USER, "urn:unknown"], "active": "True", "manager": null, "division": "V",
+        "roles": [{"primary": "True", "value": 7, "displayName": "R"},
+            {"value": "8", "display": "D", "displayName": "R", "Primary": "true"}], "emails": [{"primary": "1-648", "value": "a"}],
         "urn:ietf:params:scim:schemas:extension:enterprise:2.0User": {"manager": "m1"},
     });
     let mut body = sent.clone();
@@ -238,7 +253,8 @@ fn resources_become_strict() {
         body,
         json!({
             "schemas": [USER, ENTERPRISE_USER], "userName": "ada", "active": true,
-            "roles": [{"primary": true, "value": "7", "display": "R"}], "emails": [{"value": "a"}],
+            "roles": [{"primary": true, "value": "7", "display": "R"},
+                {"value": "8", "display": "D", "displayName": "R", "Primary": false}], "emails": [{"value": "a"}],
             ENTERPRISE_USER: {"manager": {"value": "m1"}, "division": "V"},
         })
     );

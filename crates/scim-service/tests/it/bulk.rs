@@ -24,6 +24,9 @@ fn a_malformed_bulk_operation_fails_alone() {
     let statuses: Vec<&str> = answers.iter().filter_map(|answer| answer["status"].as_str()).collect();
     assert_eq!(statuses, ["400", "400", "400", "201"]);
     let found = world.get("/Users?filter=userName+eq+%22ada%22").body;
+    let meta = &found["Resources"][0]["meta"];
+    let told = json!({"method": "POST", "bulkId": "u", "status": "201", "location": meta["location"], "version": meta["version"]});
+    assert_eq!(answers[3], told);
     assert_eq!(found["Resources"][0]["displayName"], "bulkId:u", "a name is no reference");
 
     let id = found["Resources"][0]["id"].as_str().unwrap_or_default().to_owned();
@@ -109,7 +112,7 @@ fn a_bulk_id_counts_where_a_resource_is_referred_to() {
     let done = bulk(json!([
         post("eva", manager(json!({"value": "bulkId:kim", "$ref": "../Users/bulkId:kim"}))),
         post("lea", manager(json!({"value": "bulkId:kim", "$ref": "bulkId:kim"}))),
-        post("ian", manager(json!({"$ref": "bulkId:kim"}))),
+        post("ian", manager(json!({"$ref": "bulkId:kim", "displayName": "Kim"}))),
         patch(&person, json!([{"op": "add", "path": path, "value": "bulkId:kim"}])),
         patch("/Users/bulkId:eve", json!([{"op": "add", "path": uri, "value": "bulkId:kim"}])),
         patch(
@@ -167,6 +170,20 @@ fn what_refers_to_a_failed_operation_fails_too() {
     let operations = world.request("POST", "/Bulk", &bulk).body["Operations"].clone();
     assert_eq!((&operations[0]["status"], &operations[1]["status"]), (&json!("409"), &json!("400")));
     assert_eq!(world.persons().len(), 1);
+    // In a circle all fail with the first that does.
+    let group = |id: &str, name: &str, member: &str| {
+        json!({"method": "POST", "path": "/Groups", "bulkId": id,
+               "data": {"schemas": [GROUP], "displayName": name, "members": [{"value": format!("bulkId:{member}")}]}})
+    };
+    let body = json!({"schemas": [schema], "Operations": [group("a", "A", "b"), group("b", "", "c"), group("c", "C", "a")]});
+    let operations = world.request("POST", "/Bulk", &body).body["Operations"].clone();
+    let details =
+        operations.as_array().expect("a list").iter().map(|operation| &operation["response"]["detail"]);
+    let failed =
+        "`bulkId:b` stands for a resource that could not be created; mend that operation and send both again";
+    let blank = "the required attribute `displayName` is missing or empty";
+    assert_eq!(details.collect::<Vec<_>>(), [failed, blank, failed], "{operations}");
+    assert_eq!(world.get("/Groups").body["totalResults"], 0);
 }
 
 /// Users of one address who refer to each other in a circle.
@@ -237,6 +254,8 @@ fn a_bulk_id_counts_where_a_schema_of_the_operators_says_so() {
     let uri = json!([{"name": "$ref", "type": "reference", "referenceTypes": ["User"]}]);
     let schema = json!({"id": DEVICE, "name": "Device", "attributes": [
         {"name": "owner", "type": "complex", "subAttributes": value(uri)},
+        {"name": "users", "type": "complex", "multiValued": true, "subAttributes": value(json!([
+            {"name": "type"}, {"name": "$ref", "type": "reference", "referenceTypes": ["User"]}]))},
         {"name": "code", "type": "complex", "subAttributes": value(json!([]))},
         {"name": "home", "type": "reference", "referenceTypes": ["User"]},
         {"name": "site", "type": "reference", "referenceTypes": ["external"]},
@@ -246,17 +265,21 @@ fn a_bulk_id_counts_where_a_schema_of_the_operators_says_so() {
     let registry = builder.resource_type(&device).expect("a type").build().expect("a registry");
     let (world, prepared) = World::new(Idp::Generic).restarted(registry);
     prepared.expect("nothing is stored");
-    let data = json!({"schemas": [DEVICE], "owner": {"value": "bulkId:ada"}, "code": {"value": "bulkId:ada"},
+    let data = json!({"schemas": [DEVICE], "owner": {"value": "bulkId:ada"},
+                      "users": [{"type": "first", "value": "nobody"}], "code": {"value": "bulkId:ada"},
                       "home": "../Users/bulkId:ada", "site": "https://example.com/bulkId:ada"});
     let body = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": [
         {"method": "POST", "path": "/Devices", "bulkId": "device", "data": data},
         {"method": "POST", "path": "/Users", "bulkId": "ada", "data": {"schemas": [USER], "userName": "ada"}},
+        {"method": "PATCH", "path": "/Devices/bulkId:device", "data": {"schemas": [scim_core::patch::MESSAGE],
+            "Operations": [{"op": "replace", "path": "users[type eq \"first\"].value", "value": "bulkId:ada"}]}},
     ]});
     let answer = world.request("POST", "/Bulk", &body).body;
     assert_eq!(answer["Operations"][0]["status"], "201", "{answer}");
     let ada = world.get("/Users").body["Resources"][0]["id"].as_str().expect("an identifier").to_owned();
     let device = world.get("/Devices").body["Resources"][0].clone();
     assert_eq!((&device["owner"]["value"], &device["code"]["value"]), (&json!(ada), &json!("bulkId:ada")));
+    assert_eq!(device["users"], json!([{"type": "first", "value": ada}]));
     assert_eq!(device["home"], format!("../Users/{ada}"));
     assert_eq!(device["site"], "https://example.com/bulkId:ada");
 }

@@ -174,6 +174,49 @@ fn a_person_is_in_one_group() {
 }
 
 #[test]
+fn nobody_comes_into_a_second_group_by_any_door() {
+    for policy in [Some(POLICY), None] {
+        let world = World::new(Idp::Generic);
+        policy.inspect(|policy| drop(world.govern(policy)));
+        let ada = created(&world, "ada@example.com");
+        let (red, blue) = (world.group("Red", &[&ada]), world.group("Blue", &[]));
+        let member = json!([{"value": ada}]);
+        let group = |name: &str| json!({"schemas": [GROUP], "displayName": name, "members": member});
+        let patch = |operation: Value| json!({"schemas": [MESSAGE], "Operations": [operation]});
+        let bulk = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": [
+            {"method": "POST", "path": "/Groups", "bulkId": "b", "data": group("Green")}]});
+        let blue = format!("/Groups/{blue}");
+        for (method, path, body) in [
+            ("POST", "/Groups", group("Green")),
+            ("POST", "/Bulk", bulk),
+            ("PUT", blue.as_str(), group("Blue")),
+            ("PATCH", &blue, patch(json!({"op": "add", "path": "members", "value": member}))),
+            (
+                "PATCH",
+                &blue,
+                patch(json!({"op": "replace", "value": {"displayName": "Navy", "members": member}})),
+            ),
+        ] {
+            let answer = world.request(method, path, &body);
+            let inner = &answer.body["Operations"][0]["status"];
+            let status =
+                inner.as_str().map_or(answer.status.as_u16(), |status| status.parse().expect("a number"));
+            assert_eq!(status >= 400, policy.is_some(), "{method} {path} {body}: {}", answer.body);
+        }
+        if policy.is_none() {
+            assert_eq!(world.said(), [], "no rule says anything");
+            continue;
+        }
+        let groups = world.get(&format!("/Users/{ada}")).body["groups"].clone();
+        assert_eq!((&groups[0]["value"], groups.as_array().map(Vec::len)), (&json!(red), Some(1)));
+        assert_eq!(world.get("/Groups").body["totalResults"], 2);
+        let open = world.said().len();
+        world.request("DELETE", &blue, &Value::Null);
+        assert!(world.said().len() < open, "what was said of members of a group ends with the group");
+    }
+}
+
+#[test]
 fn what_is_newer_is_never_undone() {
     let world = World::new(Idp::Entra);
     world.govern(POLICY);

@@ -219,7 +219,8 @@ fn a_member_must_say_who_it_is() {
         let world = World::new(idp);
         let ada = world.user("ada");
         let path = format!("/Groups/{}", world.group("crew", &[&ada]));
-        for nobody in [json!([{"display": "x"}]), json!([{}]), json!([{"value": null}]), json!([null])] {
+        let null = json!([{"value": null}]);
+        for nobody in [json!([{"display": "x"}]), json!([{}]), null, json!([{"value": ""}]), json!([null])] {
             let body = json!({"schemas": [GROUP], "displayName": "crew", "members": nobody});
             let patch = json!([{"op": "replace", "path": "members", "value": nobody}]);
             let without_path = json!([{"op": "replace", "value": {"members": nobody}}]);
@@ -293,6 +294,10 @@ fn groups_from_before_a_rule_are_seen_by_it() {
     let entra = generic.reconnected(Idp::Entra);
     let refused = entra.request("POST", "/Groups", &body("CREW"));
     assert_eq!((refused.status.as_u16(), refused.body["scimType"].clone()), (409, json!("uniqueness")));
+    let other = format!("/Groups/{}", entra.group("Other", &[]));
+    let renamed = json!([{"op": "Replace", "path": "displayName", "value": "CREW"}]);
+    assert_eq!(entra.patch(&other, &renamed).status.as_u16(), 409);
+    assert_eq!(entra.request("PUT", &other, &body("CREW")).status.as_u16(), 409);
 }
 
 #[test]

@@ -167,6 +167,20 @@ fn an_element_that_is_made_has_each_attribute_once_whatever_its_case() {
 }
 
 #[test]
+fn an_element_goes_with_the_last_that_is_told_of_it() {
+    let world = World::new(Idp::Entra);
+    let path = format!("/Users/{}", world.user("ada"));
+    let addresses = json!([{"type": "work", "locality": "Delft", "country": "NL"}]);
+    after(&world, &path, &json!({"op": "Add", "path": "addresses", "value": addresses})).expect("added");
+    for (gone, left) in
+        [("country", json!([{"type": "work", "locality": "Delft"}])), ("locality", Value::Null)]
+    {
+        let remove = json!({"op": "Remove", "path": format!("addresses[type eq \"work\"].{gone}")});
+        assert_eq!(after(&world, &path, &remove).expect("removed")["addresses"], left, "{gone}");
+    }
+}
+
+#[test]
 fn a_path_that_only_a_quirk_understands_is_not_decoded() {
     let world = World::new(Idp::Entra);
     let path = format!("/Users/{}", world.user("ada"));
