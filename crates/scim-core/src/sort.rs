@@ -130,6 +130,13 @@ mod tests {
                 None,
                 "`name` is complex and has no order; sort by one of its sub-attributes, as in `name.formatted`",
             ),
+            (
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager",
+                None,
+                "`urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager` is complex and has no order; sort by \
+                 one of its sub-attributes, as in \
+                 `urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value`",
+            ),
             ("password", None, "`password` is never returned and cannot be sorted by"),
             (" ", None, "`sortBy` is empty; name an attribute, or leave it out"),
             ("titel", None, "`titel` is not an attribute of User; did you mean `title`?"),

@@ -36,6 +36,27 @@ fn a_registry_grows_into_another() {
     assert_eq!(names(&registry), ["User", "Group"], "the first one stays as it is");
 }
 
+/// The URN of one schema may begin with that of another, and a path leads into the longest.
+#[test]
+fn a_path_leads_into_the_schema_with_the_longest_urn() {
+    const SHORT: &str = "urn:acme:Staff";
+    const LONG: &str = "urn:acme:Staff:Badge";
+    for urns in [[SHORT, LONG], [LONG, SHORT]] {
+        let mut builder = Registry::builtin().expect("built in").to_builder();
+        for urn in urns {
+            let schema = json!({"id": urn, "attributes": [{"name": "colour"}]});
+            builder = builder.schema(&schema).expect("a schema").extend("User", urn, false).expect("a type");
+        }
+        let registry = builder.build().expect("fits");
+        let user = registry.endpoint("Users").expect("User");
+        for urn in urns {
+            let path = format!("{urn}:colour");
+            let found = crate::path::AttributePath::parse(&path, user).expect("an attribute");
+            assert_eq!((found.urn(), found.to_string()), (Some(urn), path));
+        }
+    }
+}
+
 #[test]
 fn documents_survive_being_written_and_read() {
     for schema in Registry::builtin().expect("built in").schemas() {

@@ -121,6 +121,8 @@ fn degrees_are_taken_out_but_names_are_not() {
         ("Dr.med. Ada Lovelace", "Dr. med.", "Ada Lovelace"),
         ("Dipl.-Ing. (FH) Ada Lovelace", "Dipl.-Ing. (FH)", "Ada Lovelace"),
         ("PD Dr. Ada Lovelace", "PD Dr.", "Ada Lovelace"),
+        ("DI Dr. Ada Lovelace", "DI Dr.", "Ada Lovelace"),
+        ("DI Dr Ada Lovelace", "", "DI Dr Ada Lovelace"),
         ("Mag. Ada Lovelace", "Mag.", "Ada Lovelace"),
         ("Ing. Ada Lovelace", "Ing.", "Ada Lovelace"),
         ("mgr inż. Ada Lovelace", "mgr inż.", "Ada Lovelace"),
@@ -144,6 +146,7 @@ fn degrees_are_taken_out_but_names_are_not() {
         ("Ada Lovelace, MA", "MA", "Ada Lovelace"),
         ("Dr. Ada Lovelace, M.A.", "Dr., MA", "Ada Lovelace"),
         ("Ada Lovelace LL.M.", "LLM", "Ada Lovelace"),
+        ("Dr. Ada Lovelace, M A", "Dr.", "Ada Lovelace, M A"),
         // Names.
         ("Ada Lovelace", "", "Ada Lovelace"),
         ("Lovelace, Ada", "", "Lovelace, Ada"),

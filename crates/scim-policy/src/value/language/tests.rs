@@ -89,6 +89,7 @@ fn reads_what_identity_providers_send() {
         ("de.UTF-8", "de"),
         ("de_DE@euro", "de-DE"),
         ("sr_RS.UTF-8@latin", "sr-Latn-RS"),
+        ("sr_Cyrl_RS.UTF-8@latin", "sr-Cyrl-RS"),
         ("ca-ES-valencia", "ca-ES"),
         ("es-ES_tradnl", "es-ES"),
         ("de-1996", "de"),
