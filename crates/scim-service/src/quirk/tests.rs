@@ -149,6 +149,18 @@ fn operations_become_strict() {
         (
             Idp::Entra,
             "Users",
+            json!({"op": "Replace", "path": "emails[type eq \"work\"]", "value": {"value": "a@x", "primary": "True"}}),
+            json!([{"op": "replace", "path": "emails[type eq \"work\"]", "value": {"value": "a@x", "primary": true}}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Replace", "path": manager, "value": {"value": "", "$ref": null}}),
+            json!([{"op": "remove", "path": manager}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
             json!({"op": "Set", "path": "title", "value": "T"}),
             json!([{"op": "Set", "path": "title", "value": "T"}]),
         ),

@@ -69,6 +69,22 @@ fn nothing_is_sorted_by_what_is_put_together() {
             assert_eq!((refused.status.as_u16(), &refused.body["scimType"]), (400, &json!("invalidValue")));
         }
     }
+    for (endpoint, filter, instead) in [
+        ("/Groups", "members.display", "; filter by `members.value`"),
+        ("/Groups", "members.$ref", "; filter by `members.value`"),
+        ("/Users", "groups.display", "; filter by `groups.value`"),
+        ("/Users", "groups.type", "; filter by `groups.value`"),
+        ("/Groups", "meta.location", "; filter by `id`"),
+        ("/Users", "meta.version", ""),
+    ] {
+        let refused = world.get(&format!("{endpoint}?filter={filter}%20pr"));
+        let expected =
+            format!("`{filter}` cannot be filtered by; it is put together when a resource is read{instead}");
+        assert_eq!(
+            (&refused.body["detail"], &refused.body["scimType"]),
+            (&json!(expected), &json!("invalidFilter"))
+        );
+    }
     for (endpoint, filter) in [
         ("/Groups", format!("members eq \"{ada}\"")),
         ("/Groups", format!("members.value eq \"{ada}\"")),
@@ -133,7 +149,11 @@ fn every_way_of_reading_shows_the_same() {
         for count in 1..=8 {
             for sort in ["", "&sortBy=id", "&sortBy=displayName&sortOrder=descending"] {
                 let starts = (1..=to - from).step_by(count);
-                let page = |start| world.get(&format!("{scope}?count={count}&startIndex={start}{sort}")).body;
+                let page = |start| {
+                    let page = world.get(&format!("{scope}?count={count}&startIndex={start}{sort}")).body;
+                    assert_eq!(page["startIndex"], start, "{page}");
+                    page
+                };
                 check(starts.map(page).collect(), &format!("by {count}, from the index{sort}"));
                 if scope == "/" && !sort.is_empty() {
                     continue;
