@@ -242,6 +242,12 @@ fn many_of_subject(f: &Fixture) {
     offer(f, Vec::new(), &["a"], (201..=205).map(|digest| report("a", digest)).collect());
     let of_a = f.all_reports().into_iter().filter(|reported| reported.report.subject == "a");
     assert_eq!(of_a.filter(|reported| reported.settled).count(), Report::MOST_OF_SUBJECT - 5);
+    // Of those that go some are settled and some are not, and what comes then is settled all the same.
+    for digest in 0..2 * most {
+        offer(f, Vec::new(), &["c"], vec![report("c", digest)]);
+    }
+    offer(f, Vec::new(), &["a", "b", "c"], Vec::new());
+    assert_eq!(f.all_reports().iter().find(|reported| !reported.settled), None);
 }
 
 fn many(f: &Fixture) {
