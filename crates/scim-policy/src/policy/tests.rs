@@ -143,6 +143,10 @@ fn findings_of_each_rule() {
         &[&format!("error required-missing {work} ada"), "error required-missing name.familyName "],
     );
     check("", user, &[]);
+    let own =
+        "[mapping.fields]\nroom = \"title\"\ndesk = \"nickName\"\n[required]\nfields = [\"desk\", \"room\"]";
+    check(own, json!({ "userName": "ada", "title": "R" }), &["error required-missing nickName "]);
+    check(own, json!({ "userName": "ada", "title": "R", "nickName": "D" }), &[]);
     let elsewhere = json!({ "userName": "ada@mail.example.com" });
     let domain = "[domain]\nallow = [\"example.com\"]";
     check(domain, elsewhere.clone(), &["error domain-not-listed userName ada@mail.example.com"]);
