@@ -80,8 +80,8 @@ pub(crate) fn in_words(cell: &Value) -> Option<Cow<'_, str>> {
     Some(words).filter(|words| !words.is_empty())
 }
 
-/// What makes spreadsheets compute a cell instead of showing it.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+/// What makes spreadsheets compute a cell instead of showing it, some of them in full width too.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 /// What makes them show it after all.
 const TEXT: char = '\'';
 
@@ -170,6 +170,9 @@ mod tests {
         check("-", "'-");
         check("@x", "'@x");
         check("\tx", "'\tx");
+        check("\n=1+1", "'\n=1+1");
+        check("＝1+1", "'＝1+1");
+        check("＠x", "'＠x");
         check("'=x", "''=x");
         check("'tis", "'tis");
         check("a=b", "a=b");
