@@ -53,8 +53,8 @@ impl Service {
                 self.search(context, &Scope::Type(resource_type), &request).await
             }
             (Endpoint::Bulk, _) => {
-                let request = BulkRequest::decode(&json::parse(sent)?)?;
-                self.rates.charge(context.tenant, request.operations.len().min(self.settings.max_operations));
+                let request = BulkRequest::decode(&json::parse(sent)?, self.settings.max_operations)?;
+                self.rates.charge(context.tenant, request.operations.len());
                 bulk(context, request).await
             }
             (Endpoint::Collection(resource_type), &Method::POST) => {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::members::{Members, invalid};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::text::excerpt;
 
 /// URN of the request.
@@ -50,11 +50,12 @@ pub struct BulkOperation {
 }
 
 impl BulkRequest {
-    /// Reads the message.
+    /// Reads the message, if it has at most so many operations. None of more is looked at: what is said of one can be a
+    /// hundred times as long as the operation.
     ///
     /// # Errors
-    /// `invalidSyntax`, naming the member, or the operation that has the `bulkId` of another.
-    pub fn decode(body: &Value) -> Result<Self> {
+    /// `invalidSyntax`, naming the member, or the operation that has the `bulkId` of another; `TooLarge`.
+    pub fn decode(body: &Value, most_operations: usize) -> Result<Self> {
         let members = Members::of("a bulk request", body, &["schemas", "failOnErrors", "Operations"])?;
         members.expect_schema(BULK_REQUEST)?;
         let fail_on_errors = match members.integer("failOnErrors")? {
@@ -70,6 +71,13 @@ impl BulkRequest {
             members.array("Operations")?.filter(|entries| !entries.is_empty()).ok_or_else(|| {
                 invalid("a bulk request needs `Operations`".to_owned()).remedy("send at least one")
             })?;
+        if entries.len() > most_operations {
+            let explanation = format!(
+                "the request has {} operations and at most {most_operations} are allowed",
+                entries.len()
+            );
+            return Err(Error::new(ErrorKind::TooLarge, explanation).remedy("split it into several requests"));
+        }
         let mut operations = Vec::with_capacity(entries.len());
         let mut bulk_ids = HashSet::new();
         for (index, entry) in entries.iter().enumerate() {

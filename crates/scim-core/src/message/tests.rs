@@ -45,7 +45,7 @@ fn searches() {
 #[test]
 fn bulk_requests() {
     let request = |operations: Value| {
-        BulkRequest::decode(&json!({"schemas": [BULK_REQUEST], "Operations": operations}))
+        BulkRequest::decode(&json!({"schemas": [BULK_REQUEST], "Operations": operations}), 2)
     };
     let user = json!({"method": "POST", "path": "/Users", "bulkId": "a", "data": {}});
     assert_eq!(
@@ -57,6 +57,10 @@ fn bulk_requests() {
         (
             json!([user, user]),
             "operation 2: an earlier operation has the bulkId `a`; give each operation a name of its own",
+        ),
+        (
+            json!([{}, {}, {}]),
+            "the request has 3 operations and at most 2 are allowed; split it into several requests",
         ),
     ] {
         assert_eq!(request(operations).expect_err("refused").to_string(), expected);
@@ -88,7 +92,7 @@ fn bulk_requests() {
         assert_eq!(malformed.map(|error| error.to_string()).as_deref(), Some(expected));
     }
     let zero = json!({"schemas": [BULK_REQUEST], "failOnErrors": 0, "Operations": [user]});
-    assert!(BulkRequest::decode(&zero).is_err());
+    assert!(BulkRequest::decode(&zero, 2).is_err());
 }
 
 #[test]
@@ -133,7 +137,7 @@ fn without(message: &Value, names: &[&str]) -> Value {
 proptest! {
     #[test]
     fn any_json_gets_an_answer(message in any_message()) {
-        if let Ok(request) = BulkRequest::decode(&without(&message, &["attributes", "count", "filter"])) {
+        if let Ok(request) = BulkRequest::decode(&without(&message, &["attributes", "count", "filter"]), 2) {
             for operation in request.operations.iter().flatten() {
                 prop_assert!(operation.path.starts_with('/'));
                 prop_assert!(operation.method == "DELETE" || operation.data.is_some());
@@ -146,9 +150,10 @@ proptest! {
 #[test]
 fn a_long_name_is_not_repeated_whole() {
     let long = "x".repeat(1_000_000);
-    let detail = |body: Value| BulkRequest::decode(&body).expect_err("refused").detail();
+    let detail = |body: Value| BulkRequest::decode(&body, 2).expect_err("refused").detail();
     assert!(detail(json!({&long: 1})).len() < 400);
-    let request = BulkRequest::decode(&json!({"schemas": [BULK_REQUEST], "Operations": [{"method": long}]}));
+    let request =
+        BulkRequest::decode(&json!({"schemas": [BULK_REQUEST], "Operations": [{"method": long}]}), 2);
     let malformed = request.expect("fine").operations.pop().expect("one").expect_err("refused");
     assert!(malformed.error.detail().len() < 400);
 }

@@ -33,17 +33,6 @@ const MOST_IN_CIRCLE: usize = 100;
 
 /// Runs a bulk request.
 pub(crate) async fn bulk(context: &Context<'_>, request: BulkRequest) -> Result<Reply> {
-    let maximum = context.settings.max_operations;
-    if request.operations.len() > maximum {
-        return Err(Error::new(
-            ErrorKind::TooLarge,
-            format!(
-                "the request has {} operations and at most {maximum} are allowed",
-                request.operations.len()
-            ),
-        )
-        .remedy("split it into several requests"));
-    }
     let tasks: Vec<Task> =
         request.operations.into_iter().map(|operation| Task::new(context, operation)).collect();
     let mut run = Run::new(context, tasks);
