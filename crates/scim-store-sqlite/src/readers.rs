@@ -58,6 +58,9 @@ struct Kept {
 
 type Walk = Box<dyn FnOnce(&Database) + Send>;
 
+/// Whether anybody waits for an answer.
+pub(crate) type IsAwaited<'a> = &'a dyn Fn() -> bool;
+
 impl Readers {
     pub(crate) fn start(
         points: Vec<Database>,
@@ -102,18 +105,20 @@ impl Readers {
         }
     }
 
-    /// Reads on a thread of its own, when it is the tenant's turn. For what may walk.
+    /// Reads on a thread of its own, when it is the tenant's turn. For what may walk. What is read with is told whether anybody
+    /// still waits: a walk that goes on for nobody keeps the thread from other tenants.
     pub(crate) async fn walk<T: Send + 'static>(
         &self,
         tenant: &Tenant,
-        read: impl FnOnce(&Database, &Tenant) -> Result<T, StoreError> + Send + 'static,
+        read: impl FnOnce(&Database, &Tenant, IsAwaited<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, outcome) = oneshot::channel();
         let own = tenant.clone();
         let job: Walk = Box::new(move |database| {
             // Nobody waits any more if the request was given up.
             if !answer.is_closed() {
-                let _ = answer.send(read(database, &own));
+                let outcome = read(database, &own, &|| !answer.is_closed());
+                let _ = answer.send(outcome);
             }
         });
         if !self.walks.push(tenant, job) {

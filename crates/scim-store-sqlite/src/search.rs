@@ -15,6 +15,7 @@ use scim_store::{Edge, EdgePage, Page, Position, Query, Record, Side, Start, Sto
 
 use crate::database::{Database, bind};
 use crate::error::{corrupt, store_error};
+use crate::readers::IsAwaited;
 use crate::rows::{self, RECORD_COLUMNS, RawRecord, clamp, json, record_columns, with_edges};
 use crate::store::FEW;
 
@@ -36,6 +37,7 @@ struct Numbered<'a> {
     database: &'a Database,
     tenant: i64,
     kind: i64,
+    is_awaited: IsAwaited<'a>,
 }
 
 /// What one statement walks, in order.
@@ -56,8 +58,13 @@ impl<'a> Search<'a> {
         Self { tenant, query, plan: Plan::new(query), with }
     }
 
-    /// Whether it is worth a look if there is little to look at.
+    /// Whether it is worth a look if there is little to look at. Of what is found, each comparison may look at thousands of
+    /// values.
     pub(crate) fn may_be_short(&self) -> bool {
+        let filter = self.query.filter.as_ref().filter(|_| !self.plan.exact);
+        if filter.is_some_and(|filter| filter.comparisons() > FEW) {
+            return false;
+        }
         match &self.plan.source {
             Source::Nothing | Source::Id(_) | Source::Linked { .. } => true,
             Source::Index(range) => range.point().is_some_and(|key| !key.is_absent()),
@@ -67,7 +74,7 @@ impl<'a> Search<'a> {
 
     /// Answers if there is little to look at.
     pub(crate) fn run_if_short(&self, database: &Database) -> Result<Option<Found>, StoreError> {
-        let Some(numbered) = self.numbered(database)? else { return Ok(Some(self.nothing())) };
+        let Some(numbered) = self.numbered(database, &|| true)? else { return Ok(Some(self.nothing())) };
         if let Some(whole) = numbered.whole()? {
             return Ok(Some(whole));
         }
@@ -79,18 +86,28 @@ impl<'a> Search<'a> {
         Ok(is_enough.then_some((page, edges)))
     }
 
-    /// Answers.
-    pub(crate) fn run(&self, database: &Database) -> Result<Found, StoreError> {
-        match self.numbered(database)? {
+    /// Answers, as long as anybody waits for it.
+    pub(crate) fn run(&self, database: &Database, is_awaited: IsAwaited<'_>) -> Result<Found, StoreError> {
+        match self.numbered(database, is_awaited)? {
             Some(numbered) => database.snapshot(|| numbered.found(usize::MAX)),
             None => Ok(self.nothing()),
         }
     }
 
-    fn numbered<'s>(&'s self, database: &'s Database) -> Result<Option<Numbered<'s>>, StoreError> {
+    fn numbered<'s>(
+        &'s self,
+        database: &'s Database,
+        is_awaited: IsAwaited<'s>,
+    ) -> Result<Option<Numbered<'s>>, StoreError> {
         let tenant = database.tenant(self.tenant)?;
         let kind = database.number(self.query.resource_type.name())?;
-        Ok(tenant.zip(kind).map(|(tenant, kind)| Numbered { search: self, database, tenant, kind }))
+        Ok(tenant.zip(kind).map(|(tenant, kind)| Numbered {
+            search: self,
+            database,
+            tenant,
+            kind,
+            is_awaited,
+        }))
     }
 
     fn nothing(&self) -> Found {
@@ -281,6 +298,9 @@ impl Numbered<'_> {
             while let Some(row) = rows.next().map_err(store_error)? {
                 if window.is_full() && !counts {
                     return Ok(window);
+                }
+                if !(self.is_awaited)() {
+                    return Err(StoreError::Unavailable("nobody waits for the answer any more".into()));
                 }
                 let num: i64 = row.get(0).map_err(store_error)?;
                 if is_distinct || seen.insert(num) {

@@ -12,7 +12,7 @@ use scim_store::{
 use crate::checkpoints::Checkpoints;
 use crate::database::Database;
 use crate::error::OpenError;
-use crate::readers::Readers;
+use crate::readers::{IsAwaited, Readers};
 use crate::schema::{MIGRATIONS, migrate};
 use crate::search::{Found, Search};
 use crate::writer::Writer;
@@ -133,7 +133,9 @@ impl SqliteStore {
             return Ok(found);
         }
         let query = query.clone();
-        let run = move |database: &Database, tenant: &Tenant| Search::new(tenant, &query, with).run(database);
+        let run = move |database: &Database, tenant: &Tenant, is_awaited: IsAwaited<'_>| {
+            Search::new(tenant, &query, with).run(database, is_awaited)
+        };
         self.readers.walk(tenant, run).await
     }
 
@@ -151,7 +153,7 @@ impl Store for SqliteStore {
                 return self.readers.point(|database| rows::records(database, tenant, ids));
             }
             let ids: Vec<String> = ids.iter().map(|&id| id.to_owned()).collect();
-            self.readers.walk(tenant, move |database, tenant| rows::records(database, tenant, &ids)).await
+            self.readers.walk(tenant, move |database, tenant, _| rows::records(database, tenant, &ids)).await
         })
     }
 
@@ -171,7 +173,7 @@ impl Store for SqliteStore {
             }
             let query = query.clone();
             self.readers
-                .walk(tenant, move |database, tenant| rows::edges(database, tenant, &query, query.count))
+                .walk(tenant, move |database, tenant, _| rows::edges(database, tenant, &query, query.count))
                 .await
         })
     }
@@ -184,7 +186,8 @@ impl Store for SqliteStore {
     ) -> Pending<'a, Vec<String>> {
         let after = after.unwrap_or_default().to_owned();
         Box::pin(
-            self.readers.walk(tenant, move |database, tenant| rows::crowded(database, tenant, &after, count)),
+            self.readers
+                .walk(tenant, move |database, tenant, _| rows::crowded(database, tenant, &after, count)),
         )
     }
 
@@ -194,7 +197,7 @@ impl Store for SqliteStore {
                 return self.readers.point(|database| people::page(database, tenant, query));
             }
             let query = query.clone();
-            self.readers.walk(tenant, move |database, tenant| people::page(database, tenant, &query)).await
+            self.readers.walk(tenant, move |database, tenant, _| people::page(database, tenant, &query)).await
         })
     }
 
@@ -235,19 +238,22 @@ impl Store for SqliteStore {
 
     fn changes<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Change>> {
         Box::pin(
-            self.readers.walk(tenant, move |database, tenant| rows::changes(database, tenant, after, count)),
+            self.readers
+                .walk(tenant, move |database, tenant, _| rows::changes(database, tenant, after, count)),
         )
     }
 
     fn audit<'a>(&'a self, tenant: &'a Tenant, after: u64, count: usize) -> Pending<'a, Vec<Audited>> {
         Box::pin(
-            self.readers.walk(tenant, move |database, tenant| rows::audit(database, tenant, after, count)),
+            self.readers.walk(tenant, move |database, tenant, _| rows::audit(database, tenant, after, count)),
         )
     }
 
     fn reports<'a>(&'a self, tenant: &'a Tenant, query: &'a ReportQuery) -> Pending<'a, Vec<Reported>> {
         let query = query.clone();
-        Box::pin(self.readers.walk(tenant, move |database, tenant| reports::page(database, tenant, &query)))
+        Box::pin(
+            self.readers.walk(tenant, move |database, tenant, _| reports::page(database, tenant, &query)),
+        )
     }
 }
 

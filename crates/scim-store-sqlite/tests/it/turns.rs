@@ -1,11 +1,14 @@
 //! Tenants take turns with what takes long.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use scim_store::conformance::wait;
 use scim_store::{Store, Tenant};
-use scim_store_sqlite::Options;
+use scim_store_sqlite::{Options, SqliteStore};
 use serde_json::json;
 
 use crate::people::{Town, acme};
@@ -70,4 +73,34 @@ fn nobody_writes_after_all_of_another() {
     let statements: Vec<String> = town.statements();
     let place = statements.iter().position(|sql| sql.contains("INTO edge")).expect("it was run");
     assert!(place < statements.len() / 5, "statement {place} of {}", statements.len());
+}
+
+/// A walk that nobody waits for any more ends where it is, and the thread is there for others.
+#[test]
+fn a_walk_ends_when_nobody_waits_for_it() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("u1")).expect("created");
+    let ((begin, begun), (go_on, may_go_on)) = (channel(), channel::<()>());
+    let (begin, may_go_on) = (Mutex::new(begin), Mutex::new(may_go_on));
+    let read = Arc::new(AtomicUsize::new(0));
+    let reads = Arc::clone(&read);
+    let trace = Arc::new(move |sql: &str| {
+        if sql.contains("r.id > ") {
+            begin.lock().expect("not poisoned").send(()).expect("awaited");
+            let _ = may_go_on.lock().expect("not poisoned").recv();
+        }
+        // What matches is read at the end.
+        reads.fetch_add(usize::from(sql.contains("j.value")), Ordering::Relaxed);
+    });
+    let options = Options { walkers: 1, trace: Some(trace), ..Options::default() };
+    let store = SqliteStore::open(town.file(), options).expect("opens");
+    let (tenant, query) = (acme(), town.query("User", r#"emails.value co "example""#, ""));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut left = store.query(&tenant, &query);
+    assert!(Pin::new(&mut left).poll(&mut context).is_pending());
+    begun.recv().expect("it walks");
+    drop(left);
+    drop(go_on);
+    let found = wait(store.query(&tenant, &query)).expect("a page");
+    assert_eq!((found.records.len(), read.load(Ordering::Relaxed)), (1, 1));
 }
