@@ -67,13 +67,27 @@ impl Context<'_> {
     /// The record of this type and identifier.
     ///
     /// # Errors
-    /// `NotFound` in the same words for every identifier.
+    /// `NotFound` in the same words for every identifier, and those of [`Self::go_over`].
     pub(crate) async fn record(&self, resource_type: &ResourceType, id: &str) -> Result<Record> {
         let mut records = self.store.get(self.tenant, &[id]).await.map_err(store_error)?;
         match records.pop().flatten() {
-            Some(record) if *record.resource_type == *resource_type.name() => Ok(record),
+            Some(record) if *record.resource_type == *resource_type.name() => {
+                self.go_over(record.body.len()).await?;
+                Ok(record)
+            }
             _ => Err(not_found(resource_type)),
         }
+    }
+
+    /// Goes over so many bytes of resources, and lets others have their turn now and then.
+    ///
+    /// # Errors
+    /// `tooMany` when the request has gone over too many.
+    pub(crate) async fn go_over(&self, bytes: usize) -> Result<()> {
+        if self.course.spent.over(bytes)? {
+            self.environment.pause().await;
+        }
+        Ok(())
     }
 
     /// The record of this type and identifier, and the groups that it is in.

@@ -1,5 +1,6 @@
 //! The real clock and the operating system's randomness: the only place in the workspace that reads either.
 
+use std::pin::Pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use scim_core::time::Timestamp;
@@ -19,5 +20,9 @@ impl Environment for System {
     #[expect(clippy::expect_used, reason = "without randomness no token or identifier may be made")]
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives randomness");
+    }
+
+    fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::task::yield_now())
     }
 }

@@ -156,7 +156,7 @@ impl Context<'_> {
         let mut new = old.clone();
         let mut members = MemberChange::default();
         let mut hidden: Vec<(AttributePath, Option<Value>)> = Vec::new();
-        let mut work = Work::beginning_with(&current, &self.course.spent);
+        let mut work = Work::beginning_with(&current, self);
         for step in &patch.operations {
             if MemberChange::concerns(step, resource_type) {
                 if let Some(filter) = members.apply(step).map_err(in_step(step))? {
@@ -164,7 +164,7 @@ impl Context<'_> {
                     members.remove_all(matching);
                 }
             } else {
-                work.step(step)?;
+                work.step(step).await?;
                 let step = rewrite_step(step.clone(), &new, self.quirks);
                 hidden.extend(step.apply(&mut new, resource_type)?);
             }
@@ -207,7 +207,7 @@ impl Context<'_> {
         let mut matching = Vec::new();
         loop {
             let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
-            work.members(page.edges.len(), filter)?;
+            work.members(page.edges.len(), filter).await?;
             for edge in &page.edges {
                 if !change.drops(&edge.id) && filter.matches(&element(self.registry, self.base, edge)) {
                     matching.push(edge.id.clone());
@@ -219,7 +219,7 @@ impl Context<'_> {
             }
         }
         let added = change.added();
-        work.members(added.len(), filter)?;
+        work.members(added.len(), filter).await?;
         let records = self.store.get(self.tenant, &added).await.map_err(store_error)?;
         for record in records.into_iter().flatten() {
             let edge = scim_store::Edge {

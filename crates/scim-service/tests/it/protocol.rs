@@ -578,6 +578,43 @@ fn the_work_of_a_patch_is_bounded_whatever_makes_it_long() {
     assert_eq!(statuses, ["200", "400", "400"]);
 }
 
+/// The first operation of a PATCH is always allowed, and a Bulk request has one of them for each PATCH in it.
+#[test]
+fn many_changes_of_a_large_resource_let_others_have_their_turn_and_end() {
+    let world = World::new(Idp::Generic);
+    let body = json!({"schemas": [USER], "userName": "ada", "displayName": "x".repeat(4_000_000)});
+    let path = format!("/Users/{}", world.request("POST", "/Users", &body).id());
+    let nothing = json!({"op": "remove", "path": "title"});
+    let patch = json!({"schemas": [scim_core::patch::MESSAGE], "Operations": [nothing]});
+    for operation in [
+        json!({"method": "PATCH", "path": path, "data": patch}),
+        json!({"method": "PUT", "path": path, "data": {"schemas": [USER], "userName": "ada"}, "version": "W/\"0\""}),
+    ] {
+        let bulk = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"], "Operations": vec![&operation; 150]});
+        let before = world.pauses();
+        let answer = world.request("POST", "/Bulk", &bulk).body;
+        let operations = answer["Operations"].as_array().expect("a list");
+        let is_done = |done: &&Value| done["response"]["scimType"].as_str() != Some("tooMany");
+        let done = operations.iter().filter(is_done).count();
+        assert!((50..=140).contains(&done), "{done} of {operation}");
+        assert!(
+            world.pauses() - before >= done,
+            "{} turns in {done} of {operation}",
+            world.pauses() - before
+        );
+    }
+    let small = world.user("bob");
+    let before = world.pauses();
+    assert_eq!(
+        world
+            .patch(&format!("/Users/{small}"), &json!([{"op": "add", "path": "title", "value": "x"}]))
+            .status
+            .as_u16(),
+        200
+    );
+    assert_eq!(world.pauses(), before, "nobody waits for this");
+}
+
 #[test]
 fn a_token_that_is_revoked_while_the_body_arrives_does_not_write() {
     let world = World::new(Idp::Generic);

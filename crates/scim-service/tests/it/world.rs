@@ -1,7 +1,7 @@
 //! A service with one tenant, and requests to it in one line.
 
-use std::pin::pin;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -28,6 +28,7 @@ use serde_json::Value;
 struct Clockwork {
     clock: AtomicI64,
     random: AtomicU64,
+    pauses: AtomicUsize,
     /// What happens at a look at the clock, and how many looks come before it.
     interruption: Mutex<Option<(usize, Interruption)>>,
 }
@@ -55,6 +56,11 @@ impl Environment for Clockwork {
             let mixed = self.random.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             *byte = ((mixed ^ (mixed >> 31)).wrapping_mul(0x94D0_49BB_1331_11EB) >> 56) as u8;
         }
+    }
+
+    fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.pauses.fetch_add(1, Ordering::Relaxed);
+        Box::pin(std::future::ready(()))
     }
 }
 
@@ -361,6 +367,11 @@ impl World {
     }
 
     /// Reads.
+    /// How often others have had their turn.
+    pub(crate) fn pauses(&self) -> usize {
+        self.environment.pauses.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.request("GET", path, &Value::Null)
     }
