@@ -12,18 +12,25 @@ use scim_core::{Error, ErrorKind, Result};
 
 use crate::media;
 
+/// The most bytes that a body can have, which is `limit` where it does not say.
+///
+/// # Errors
+/// `UnsupportedMediaType` when it is of no type that is understood, `TooLarge` when it says that it has more.
+pub(crate) fn most(parts: &Parts, limit: usize) -> Result<usize> {
+    media::check_content_type(&parts.headers)?;
+    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    match announced.unwrap_or(limit) {
+        most if most > limit => Err(too_large(limit)),
+        most => Ok(most),
+    }
+}
+
 /// Reads a body of at most `limit` bytes.
-pub(crate) async fn collect<B>(parts: &Parts, body: B, limit: usize) -> Result<Bytes>
+pub(crate) async fn collect<B>(body: B, limit: usize) -> Result<Bytes>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn StdError + Send + Sync>>,
 {
-    media::check_content_type(&parts.headers)?;
-    let announced =
-        parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(too_large(limit));
-    }
     let collected = Limited::new(body, limit).collect().await;
     match collected {
         Ok(collected) => Ok(collected.to_bytes()),

@@ -74,6 +74,7 @@ mod discovery;
 mod dispatch;
 pub mod environment;
 mod etag;
+mod held;
 mod import;
 mod media;
 mod query;

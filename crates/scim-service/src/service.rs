@@ -23,6 +23,7 @@ use crate::context::{Context, Course, store_error};
 use crate::cursor::Seal;
 use crate::directory::{Connection, Directory, TenantEntry};
 use crate::environment::Environment;
+use crate::held::{Held, Share};
 use crate::quirk::Quirks;
 use crate::rate::Rates;
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
@@ -45,6 +46,9 @@ pub struct Served {
     pub route: &'static str,
 }
 
+/// How many of the largest pages the requests of a tenant may hold in memory together: bodies and answers that were not taken.
+const PAGES_HELD: usize = 16;
+
 /// The SCIM protocol over a store.
 pub struct Service {
     pub(crate) store: Arc<dyn Store>,
@@ -53,6 +57,7 @@ pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) directory: Directory,
     pub(crate) rates: Rates,
+    held: Arc<Held>,
     pub(crate) seal: OnceLock<Seal>,
 }
 
@@ -67,6 +72,7 @@ impl Service {
         Self {
             directory: Directory::new(Arc::clone(&store), Arc::clone(&environment)),
             rates: Rates::new(settings.requests_per_second, settings.burst_seconds),
+            held: Held::new(settings.max_page_bytes.saturating_mul(PAGES_HELD)),
             seal: OnceLock::new(),
             store,
             registry,
@@ -120,7 +126,8 @@ impl Service {
         let (parts, body) = request.into_parts();
         let mut served = Served { tenant: None, route: "-" };
         let media_type = media::negotiate(&parts.headers);
-        let reply = match self.answer(&parts, body, &media_type, &mut served).await {
+        let outcome = self.answer(&parts, body, &media_type, &mut served).await;
+        let reply = match outcome.and_then(|reply| self.held(reply, &served)) {
             Ok(reply) => reply,
             Err(error) => {
                 if matches!(error.kind().status(), 500 | 503 | 507) {
@@ -134,6 +141,14 @@ impl Service {
         let mut response = reply.into_response(media_type.unwrap_or(DEFAULT_MEDIA_TYPE));
         response.extensions_mut().insert(served);
         response
+    }
+
+    /// The answer, if its tenant has room for it among those that were not taken yet.
+    fn held(&self, reply: Reply, served: &Served) -> Result<Reply> {
+        let Some(tenant) = served.tenant.as_deref().and_then(|name| Tenant::new(name).ok()) else {
+            return Ok(reply);
+        };
+        Ok(Reply { body: self.held.keep(&tenant, reply.body)?, ..reply })
     }
 
     async fn answer<B>(
@@ -178,9 +193,12 @@ impl Service {
         if let Err(error) = media_type {
             return Ok(Reply::from(error));
         }
+        let mut share = None;
         let sent = match endpoint.takes_body(&parts.method) {
             true => {
-                let sent = body::collect(parts, body, self.settings.max_body).await?;
+                let most = body::most(parts, self.settings.max_body)?;
+                share = Some(self.held.take(&entry.tenant, most)?);
+                let sent = body::collect(body, self.settings.max_body).await?;
                 // A body can take its time, and the credential may have been revoked meanwhile.
                 (entry, token) = self.authenticate(name, &parts.headers).await?;
                 endpoint = self.endpoint(&entry, path)?;
@@ -188,7 +206,8 @@ impl Service {
             }
             false => Bytes::new(),
         };
-        let request = Incoming { parts, path, sent, token: &token.id, id: self.request_id(parts), now };
+        let request =
+            Incoming { parts, path, sent, token: &token.id, id: self.request_id(parts), now, _share: share };
         let is_bulk = matches!(endpoint, Endpoint::Bulk);
         for _ in 1..REPLANS {
             let (reply, is_stale) = self.carry_out(&entry, endpoint, &request).await;
@@ -230,7 +249,7 @@ impl Service {
         course: &Course,
     ) -> Result<Reply> {
         let rules = self.rules_in_force(entry)?;
-        let Incoming { parts, path, sent, token, id, now } = request;
+        let Incoming { parts, path, sent, token, id, now, .. } = request;
         let base = self.base_of(&entry.tenant);
         let origin = Origin { method: parts.method.as_str(), path, body: Sent::Bytes(sent) };
         let context = Context {
@@ -331,6 +350,8 @@ struct Incoming<'a> {
     /// The identifier of the request.
     id: String,
     now: Timestamp,
+    /// What the body holds.
+    _share: Option<Share>,
 }
 
 /// The complaint about a path that leads nowhere. Most are typing errors in the tenant URL.

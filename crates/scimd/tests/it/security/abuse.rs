@@ -230,6 +230,48 @@ async fn row_28_rapid_resets_are_bounded() {
     still_answers(&server);
 }
 
+/// Answers are in memory until they are taken, and over HTTP/2 a client can leave them there and still be of use.
+#[tokio::test]
+async fn row_28_answers_that_nobody_takes_are_bounded() {
+    const REQUESTS: usize = 40;
+    let server = Server::start("[limits]\nmax_page_bytes = 100000");
+    let (mut client, mut other) = (server.tenant("acme", "generic"), server.tenant("other", "generic"));
+    for client in [&mut client, &mut other] {
+        client.post("/Users", &user_with("u", json!({ "displayName": "x".repeat(90_000) }))).expect(201);
+    }
+    let authorization =
+        client.headers.iter().find(|(name, _)| name == "authorization").expect("a token").1.clone();
+    let socket = tokio::net::TcpStream::connect(server.process.address).await.expect("a connection");
+    let (mut sender, connection) = h2::client::Builder::new()
+        .initial_window_size(0)
+        .handshake::<_, bytes::Bytes>(socket)
+        .await
+        .expect("HTTP/2");
+    let driver = tokio::spawn(connection);
+    let mut answers = Vec::new();
+    for _ in 0..REQUESTS {
+        let request = http::Request::get("http://localhost/t/acme/scim/v2/Users")
+            .header("authorization", &authorization)
+            .body(())
+            .expect("a request");
+        sender = sender.ready().await.expect("ready");
+        let (answer, _) = sender.send_request(request, true).expect("sent");
+        answers.push(answer.await.expect("an answer"));
+    }
+    let taken = answers.iter().filter(|answer| answer.status() == 200).count();
+    assert!((1..=20).contains(&taken), "{taken} of {REQUESTS}");
+    assert!(answers.iter().all(|answer| [200, 503].contains(&answer.status().as_u16())));
+    let refused = client.get("/Users");
+    refused.refused(503, "");
+    other.get("/Users").expect(200);
+    drop((answers, sender));
+    driver.abort();
+    // The server learns of it when it does.
+    while client.get("/Users").status != 200 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[test]
 fn row_28_silent_connections_are_closed() {
     let server = Server::start("[limits]\nrequest_timeout_seconds = 2");
