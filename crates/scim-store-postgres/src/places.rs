@@ -10,16 +10,21 @@ pub(crate) struct Places(Mutex<State>);
 
 struct State {
     free: usize,
+    /// Most that one tenant can have.
+    each: usize,
+    /// The tenants of those that are taken.
+    taken: Vec<Tenant>,
     waiting: Turns<oneshot::Sender<Place>>,
 }
 
 /// A place that is taken, until this is dropped.
-pub(crate) struct Place(Option<Arc<Places>>);
+pub(crate) struct Place(Option<(Arc<Places>, Tenant)>);
 
 impl Places {
-    /// So many, for which so many of each tenant can wait.
-    pub(crate) fn new(count: usize, most: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { free: count, waiting: Turns::new(most) })))
+    /// So many, of which one tenant can have so many, and for which so many of each tenant can wait.
+    pub(crate) fn new(count: usize, each: usize, most: usize) -> Arc<Self> {
+        let state = State { free: count, each, taken: Vec::with_capacity(count), waiting: Turns::new(most) };
+        Arc::new(Self(Mutex::new(state)))
     }
 
     /// A place, once there is one for this tenant. Whoever drops the future does not wait any more. Nothing where too many
@@ -27,9 +32,10 @@ impl Places {
     pub(crate) async fn take(self: &Arc<Self>, tenant: &Tenant) -> Option<Place> {
         let given = {
             let mut state = self.lock();
-            if state.free > 0 {
+            if state.free > 0 && may_have(&state.taken, state.each, tenant) {
                 state.free -= 1;
-                return Some(Place(Some(Arc::clone(self))));
+                state.taken.push(tenant.clone());
+                return Some(Place(Some((Arc::clone(self), tenant.clone()))));
             }
             let (give, given) = oneshot::channel();
             state.waiting.push(tenant, give).ok()?;
@@ -38,27 +44,41 @@ impl Places {
         given.await.ok()
     }
 
+    /// Takes back a place of this tenant, which goes to whoever is next.
+    fn next_after(&self, tenant: &Tenant) -> Option<(Tenant, oneshot::Sender<Place>)> {
+        let State { free, each, taken, waiting } = &mut *self.lock();
+        if let Some(place) = taken.iter().position(|other| other == tenant) {
+            taken.swap_remove(place);
+        }
+        let next = waiting.pop_of(|tenant| may_have(taken, *each, tenant));
+        match &next {
+            Some((tenant, _)) => taken.push(tenant.clone()),
+            None => *free += 1,
+        }
+        next
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Whether a tenant can have one more.
+fn may_have(taken: &[Tenant], each: usize, tenant: &Tenant) -> bool {
+    taken.iter().filter(|other| *other == tenant).count() < each
+}
+
 impl Drop for Place {
     /// It goes to whoever is next and still waits.
     fn drop(&mut self) {
-        let Some(places) = self.0.take() else { return };
-        loop {
-            let next = {
-                let mut state = places.lock();
-                let next = state.waiting.pop();
-                state.free += usize::from(next.is_none());
-                next
-            };
-            match next.map(|next| next.send(Place(Some(Arc::clone(&places))))) {
-                None | Some(Ok(())) => return,
+        let Some((places, mut tenant)) = self.0.take() else { return };
+        while let Some((next, give)) = places.next_after(&tenant) {
+            match give.send(Place(Some((Arc::clone(&places), next.clone())))) {
+                Ok(()) => return,
                 // It is still ours, to be given to another.
-                Some(Err(mut refused)) => drop(refused.0.take()),
+                Err(mut refused) => drop(refused.0.take()),
             }
+            tenant = next;
         }
     }
 }
@@ -77,7 +97,7 @@ mod tests {
     #[test]
     fn a_place_goes_to_whoever_is_next_and_still_waits() {
         let [loud, quiet] = ["loud", "quiet"].map(|name| Tenant::new(name).expect("a name"));
-        let places = Places::new(1, 3);
+        let places = Places::new(1, 1, 3);
         let Poll::Ready(Some(place)) = poll(pin!(places.take(&loud))) else { panic!("it is free") };
         let mut first = pin!(places.take(&loud));
         let mut third = Box::pin(places.take(&loud));
@@ -100,5 +120,22 @@ mod tests {
         drop(place);
         assert!(matches!(poll(pin!(places.take(&quiet))), Poll::Ready(Some(_))), "it is free again");
         assert_eq!(places.lock().free, 1);
+    }
+
+    #[test]
+    fn one_place_is_kept_from_each_tenant() {
+        let [loud, quiet] = ["loud", "quiet"].map(|name| Tenant::new(name).expect("a name"));
+        let places = Places::new(2, 1, 3);
+        let Poll::Ready(Some(of_loud)) = poll(pin!(places.take(&loud))) else { panic!("it is free") };
+        let mut more = pin!(places.take(&loud));
+        assert!(poll(more.as_mut()).is_pending(), "there is one, for others");
+        let Poll::Ready(Some(of_quiet)) = poll(pin!(places.take(&quiet))) else { panic!("it is free") };
+        drop(of_quiet);
+        assert!(poll(more.as_mut()).is_pending());
+        drop(of_loud);
+        let Poll::Ready(Some(of_loud)) = poll(more.as_mut()) else { panic!("it has none") };
+        drop(of_loud);
+        let state = places.lock();
+        assert_eq!((state.free, state.taken.len()), (2, 0));
     }
 }

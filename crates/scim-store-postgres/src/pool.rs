@@ -75,7 +75,7 @@ impl Pool {
             config.tcp_user_timeout(options.statement);
         }
         let tls = Tls::trusting(address.root_certificates.as_deref())?;
-        let places = Places::new(size, options.queue);
+        let places = Places::new(size, size, options.queue);
         Ok(Self { places, size, idle: Mutex::default(), config, tls, options, home })
     }
 

@@ -124,7 +124,7 @@ impl PostgresStore {
         let long = (pool.size() * 3 / 4).max(1);
         let Options { queue, batch, patience, wait, .. } = options;
         let writer = Writer::new(Arc::clone(&pool), runtime.handle()?.clone(), queue, batch, patience);
-        let walks = Places::new(long, queue);
+        let walks = Places::new(long, long.saturating_sub(1).max(1), queue);
         Ok(Self { pool, writer, walks, wait, standing, address: address.clone(), runtime, home })
     }
 

@@ -14,6 +14,8 @@ pub(crate) struct Line<T> {
 
 struct State<T> {
     turns: Turns<T>,
+    /// The tenants of what was taken by [`Line::next_of`] and is not done.
+    busy: Vec<Tenant>,
     /// How many threads wait for something. Waking nobody would be a call into the kernel for everything that comes.
     idle: usize,
     /// Whether nothing will come any more.
@@ -23,7 +25,7 @@ struct State<T> {
 impl<T> Line<T> {
     /// One in which so much of each tenant can wait.
     pub(crate) fn new(most: usize) -> Self {
-        let state = State { turns: Turns::new(most), idle: 0, is_over: false };
+        let state = State { turns: Turns::new(most), busy: Vec::new(), idle: 0, is_over: false };
         Self { state: Mutex::new(state), more: Condvar::new() }
     }
 
@@ -57,6 +59,36 @@ impl<T> Line<T> {
                     state.idle -= 1;
                 }
             }
+        }
+    }
+
+    /// What is next of the tenants of whom less than so much is taken and not [`Line::done`], once there is something.
+    /// Nothing when there will be nothing any more.
+    pub(crate) fn next_of(&self, most: usize) -> Option<(Tenant, T)> {
+        let mut state = self.lock();
+        loop {
+            let State { turns, busy, .. } = &mut *state;
+            let next = turns.pop_of(|tenant| busy.iter().filter(|other| *other == tenant).count() < most);
+            match next {
+                Some((tenant, item)) => {
+                    busy.push(tenant.clone());
+                    return Some((tenant, item));
+                }
+                None if state.is_over => return None,
+                None => {
+                    state.idle += 1;
+                    state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.idle -= 1;
+                }
+            }
+        }
+    }
+
+    /// Something of the tenant is done. Whoever says so takes what is next, so that nobody has to be woken.
+    pub(crate) fn done(&self, tenant: &Tenant) {
+        let busy = &mut self.lock().busy;
+        if let Some(place) = busy.iter().position(|other| other == tenant) {
+            busy.swap_remove(place);
         }
     }
 

@@ -32,7 +32,7 @@ pub struct Options {
     pub batch: usize,
     /// Connections for short reads, which run on the calling thread.
     pub readers: usize,
-    /// Threads for reads that may take longer.
+    /// Threads for reads of one tenant that may take longer. There is one more, for others.
     pub walkers: usize,
     /// Memory for pages of the file, in KiB: five eighths of it for short reads, where it saves most, an eighth for long
     /// ones and a quarter for the writer.
@@ -102,7 +102,7 @@ impl SqliteStore {
             (0..count.max(1)).map(|_| open(u32::try_from(each).unwrap_or(cache))).collect()
         };
         let points = several(options.readers, options.cache / 8 * 5)?;
-        let walkers = several(options.walkers, options.cache / 8)?;
+        let walkers = several(options.walkers.max(1).saturating_add(1), options.cache / 8)?;
         let refused = |error: std::io::Error| OpenError::Refused(error.into());
         let readers = Readers::start(points, walkers, options.queue, options.wait).map_err(refused)?;
         let writer =

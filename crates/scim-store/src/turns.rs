@@ -38,14 +38,20 @@ impl<T> Turns<T> {
 
     /// Who is next, if anybody waits.
     pub fn pop(&mut self) -> Option<T> {
-        let tenant = self.order.pop_front()?;
+        self.pop_of(|_| true).map(|(_, item)| item)
+    }
+
+    /// Who is next of the tenants that `may` have a turn, if anybody of them waits.
+    pub fn pop_of(&mut self, may: impl Fn(&Tenant) -> bool) -> Option<(Tenant, T)> {
+        let place = self.order.iter().position(may)?;
+        let tenant = self.order.remove(place)?;
         let queue = self.waiting.get_mut(&tenant)?;
-        let item = queue.pop_front();
+        let item = queue.pop_front()?;
         match queue.is_empty() {
             true => drop(self.waiting.remove(&tenant)),
-            false => self.order.push_back(tenant),
+            false => self.order.push_back(tenant.clone()),
         }
-        item
+        Some((tenant, item))
     }
 }
 
@@ -70,8 +76,12 @@ mod tests {
             all.push(item);
         }
         assert_eq!(all, ["a2", "b1", "c1", "a3", "b2", "a4"]);
-        assert_eq!(turns.push(&a, "a6"), Ok(()));
-        assert_eq!(turns.pop(), Some("a6"));
+        for (tenant, item) in [(&a, "a6"), (&b, "b3"), (&a, "a7")] {
+            assert_eq!(turns.push(tenant, item), Ok(()));
+        }
+        assert_eq!(turns.pop_of(|tenant| *tenant == b), Some((b.clone(), "b3")));
+        assert_eq!(turns.pop_of(|tenant| *tenant == b), None);
+        assert_eq!((turns.pop(), turns.pop()), (Some("a6"), Some("a7")));
         assert_eq!(turns.pop(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Tenants take turns with what takes long.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
@@ -103,4 +103,39 @@ fn a_walk_ends_when_nobody_waits_for_it() {
     drop(go_on);
     let found = wait(store.query(&tenant, &query)).expect("a page");
     assert_eq!((found.records.len(), read.load(Ordering::Relaxed)), (1, 1));
+}
+
+/// However long one tenant's walks take, another's do not wait for their end.
+#[test]
+fn no_tenant_has_all_threads() {
+    let town = Town::new(Options::default());
+    let quiet = Tenant::new("quiet").expect("a name");
+    for tenant in [&acme(), &quiet] {
+        wait(town.store.commit(tenant, town.user("u1"))).expect("created");
+    }
+    let ((begin, begun), (go_on, may_go_on)) = (channel(), channel::<()>());
+    let (begin, may_go_on) = (Mutex::new(begin), Mutex::new(may_go_on));
+    let are_quiet = Arc::new(AtomicBool::new(false));
+    let is_quiet = Arc::clone(&are_quiet);
+    let trace = Arc::new(move |sql: &str| {
+        if sql.contains("r.id > ") && !is_quiet.load(Ordering::Relaxed) {
+            begin.lock().expect("not poisoned").send(()).expect("awaited");
+            let _ = may_go_on.lock().expect("not poisoned").recv();
+        }
+    });
+    let options = Options { walkers: 1, trace: Some(trace), ..Options::default() };
+    let store = SqliteStore::open(town.file(), options).expect("opens");
+    let (loud, query) = (acme(), town.query("User", r#"emails.value co "example""#, ""));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut lists: Vec<_> = (0..3).map(|_| store.query(&loud, &query)).collect();
+    for list in &mut lists {
+        assert!(Pin::new(list).poll(&mut context).is_pending());
+    }
+    begun.recv().expect("the first walks");
+    are_quiet.store(true, Ordering::Relaxed);
+    assert_eq!(wait(store.query(&quiet, &query)).expect("a page").records.len(), 1);
+    drop(go_on);
+    for list in lists {
+        assert_eq!(wait(list).expect("a page").records.len(), 1);
+    }
 }
