@@ -6,6 +6,8 @@ use std::fmt::{self, Write};
 use scim_core::{Error, ErrorKind};
 use scim_policy::PolicyErrors;
 
+use crate::table::shown;
+
 /// A command that did not succeed.
 #[derive(Debug)]
 pub enum Failure {
@@ -30,11 +32,12 @@ impl Failure {
     }
 }
 
+/// As a terminal may show it: what it quotes may come from an identity provider or a file.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Usage(message) | Self::Run(message) => f.write_str(message),
-        }
+        let (Self::Usage(message) | Self::Run(message)) = self;
+        let lines: Vec<String> = message.split('\n').map(shown).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn unmarked(cell: &str) -> &str {
 }
 
 /// The cell as a terminal may show it: what would move the cursor or turn the text around is escaped.
-fn shown(cell: &str) -> String {
+pub(crate) fn shown(cell: &str) -> String {
     let is_odd = |character: char| {
         character.is_control()
             || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -309,3 +309,14 @@ fn people_are_followed_by_the_change_after_which_they_are_asked_for() {
     let ran = server.place.run(&["person", "changes", "acme", "--after", "-1"]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
 }
+
+/// What a file holds comes from elsewhere, and a terminal obeys what it is shown.
+#[test]
+fn failures_quote_nothing_that_a_terminal_obeys() {
+    let place = Place::in_file("");
+    place.command(&["tenant", "create", "acme"]);
+    let odd = r#"{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "\u001b[31m\u202ekey": 1}"#;
+    let file = place.directory.write("user.json", odd);
+    let ran = place.run(&["explain", "acme", &file.display().to_string()]);
+    assert!(ran.stderr.contains(r"`\u{1b}[31m\u{202e}key` is not an attribute"), "{}", ran.stderr);
+}
