@@ -7,6 +7,7 @@
 //! shown, because it is axum's business: TLS, and a limit on how long a request may take.
 
 use std::error::Error;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -190,5 +191,10 @@ impl Environment for System {
     #[expect(clippy::expect_used, reason = "without randomness no token or identifier may be made")]
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives randomness");
+    }
+
+    /// Long work lets other requests have their turn here.
+    fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::task::yield_now())
     }
 }

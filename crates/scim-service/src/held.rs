@@ -9,8 +9,8 @@ use bytes::Bytes;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::Tenant;
 
-/// What is not worth counting: servers bound the number of connections and streams.
-const SMALL: usize = 1024;
+/// What is not worth counting, as the answer that shows one user: servers bound the number of connections and streams.
+pub(crate) const SMALL: usize = 4 * 1024;
 
 /// What the requests of all tenants hold.
 #[derive(Debug)]
@@ -105,15 +105,15 @@ mod tests {
         let answer = |size: usize| Bytes::from(vec![b'x'; size]);
         let whole = held.keep(&a, answer(20_000)).expect("a single one of any size");
         assert_eq!(whole, answer(20_000));
-        assert_eq!(held.keep(&a, answer(2000)).expect_err("no room").kind(), ErrorKind::Unavailable);
+        assert_eq!(held.keep(&a, answer(5000)).expect_err("no room").kind(), ErrorKind::Unavailable);
         assert!(held.keep(&a, answer(SMALL)).is_ok(), "that is not counted");
         let other = held.keep(&b, answer(5000)).expect("another tenant has room of its own");
         let part = whole.slice(..1);
         drop(whole);
-        assert!(held.take(&a, 2000).is_err(), "a part of it is still there");
+        assert!(held.take(&a, 5000).is_err(), "a part of it is still there");
         drop(part);
         let (one, two) = (held.keep(&a, answer(5000)), held.take(&a, 5000));
-        assert!(one.is_ok() && two.is_ok() && held.keep(&a, answer(2000)).is_err());
+        assert!(one.is_ok() && two.is_ok() && held.keep(&a, answer(5000)).is_err());
         drop((one, two, other));
         assert!(held.lock().is_empty());
     }

@@ -23,7 +23,7 @@ use crate::context::{Context, Course, store_error};
 use crate::cursor::Seal;
 use crate::directory::{Connection, Directory, TenantEntry};
 use crate::environment::Environment;
-use crate::held::{Held, Share};
+use crate::held::{Held, SMALL, Share};
 use crate::quirk::Quirks;
 use crate::rate::Rates;
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
@@ -145,10 +145,11 @@ impl Service {
 
     /// The answer, if its tenant has room for it among those that were not taken yet.
     fn held(&self, reply: Reply, served: &Served) -> Result<Reply> {
-        let Some(tenant) = served.tenant.as_deref().and_then(|name| Tenant::new(name).ok()) else {
-            return Ok(reply);
-        };
-        Ok(Reply { body: self.held.keep(&tenant, reply.body)?, ..reply })
+        let of = served.tenant.as_deref().filter(|_| reply.body.len() > SMALL);
+        match of.and_then(|name| Tenant::new(name).ok()) {
+            Some(tenant) => Ok(Reply { body: self.held.keep(&tenant, reply.body)?, ..reply }),
+            None => Ok(reply),
+        }
     }
 
     async fn answer<B>(
