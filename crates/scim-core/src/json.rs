@@ -2,9 +2,10 @@
 //!
 //! It refuses what two readers could understand differently or what a database cannot hold: duplicate members, text
 //! that is not UTF-8, the character NUL, anything after the value. It refuses to nest deeper than [`MAX_DEPTH`], and
-//! does so before it goes deeper, so that neither reading nor dropping a value can exhaust a stack.
+//! does so before it goes deeper, so that neither reading nor dropping a value can exhaust a stack. And it refuses very many
+//! values that are very short, since each takes some hundred bytes of memory.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -16,10 +17,16 @@ use crate::text::excerpt;
 /// Deepest nesting of objects and arrays. SCIM itself needs fewer than ten.
 pub const MAX_DEPTH: usize = 64;
 
+/// How many values a text may have, whatever its length.
+const VALUES: usize = 100_000;
+/// How many bytes each of them has on average where there are more. A member of a group has some fifty for two.
+const BYTES_OF_A_VALUE: usize = 16;
+
 /// Reads a JSON value. A byte order mark in front is ignored (RFC 8259 §8.1).
 ///
 /// # Errors
-/// `invalidSyntax` with the line and column when the bytes are not strict JSON, `invalidValue` when a text holds NUL.
+/// `invalidSyntax` with the line and column when the bytes are not strict JSON, `invalidValue` when a text holds NUL,
+/// `TooLarge` when there are too many values.
 pub fn parse(bytes: &[u8]) -> Result<Value> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| syntax(format!("the body is not UTF-8 from byte {} on", error.valid_up_to())))?;
@@ -28,13 +35,18 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
         return Err(syntax("the body is empty").remedy("send a JSON object"));
     }
     let refusal = RefCell::new(None);
+    let left = Cell::new(VALUES.max(text.len() / BYTES_OF_A_VALUE));
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = Reader { depth: 0, refusal: &refusal }
+    let value = Reader { depth: 0, left: &left, refusal: &refusal }
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| match refusal.take() {
         Some(Refusal { kind, explanation }) => {
-            Error::new(kind, format!("{explanation} at line {} column {}", error.line(), error.column()))
+            let at = format!("at line {} column {}", error.line(), error.column());
+            match kind {
+                ErrorKind::TooLarge => Error::new(kind, explanation).remedy("send it in several requests"),
+                _ => Error::new(kind, format!("{explanation} {at}")),
+            }
         }
         None if error.is_eof() => {
             let at = format!("at line {} column {}", error.line(), error.column());
@@ -53,6 +65,8 @@ struct Refusal {
 #[derive(Clone, Copy)]
 struct Reader<'r> {
     depth: usize,
+    /// How many values there may still be.
+    left: &'r Cell<usize>,
     refusal: &'r RefCell<Option<Refusal>>,
 }
 
@@ -83,6 +97,11 @@ impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let Some(left) = self.left.get().checked_sub(1) else {
+            let explanation = "the body has too many values that are too short".to_owned();
+            return Err(self.refuse(ErrorKind::TooLarge, explanation));
+        };
+        self.left.set(left);
         deserializer.deserialize_any(self)
     }
 }
@@ -158,6 +177,21 @@ mod tests {
         assert_eq!(error.detail(), expected);
         let kind = if expected.contains("NUL") { ErrorKind::InvalidValue } else { ErrorKind::InvalidSyntax };
         assert_eq!(error.kind(), kind);
+    }
+
+    /// What a text takes in memory has a bound that goes by its length.
+    #[test]
+    fn many_short_values_are_too_many() {
+        let list = |value: &str, count: usize| format!("[{}]", vec![value; count].join(","));
+        assert!(parse(list("1", VALUES - 1).as_bytes()).is_ok());
+        for (value, count) in [("1", VALUES), ("{\"\":0}", VALUES / 2), ("[0]", 1_000_000)] {
+            let error = parse(list(value, count).as_bytes()).expect_err(value);
+            assert_eq!(error.kind(), ErrorKind::TooLarge);
+            let said = "the body has too many values that are too short; send it in several requests";
+            assert_eq!(error.to_string(), said);
+        }
+        let member = r#"{"value":"01a21508-319e-78af-adff-cd823c945d29"}"#;
+        assert!(parse(list(member, 200_000).as_bytes()).is_ok(), "a large group");
     }
 
     #[test]
