@@ -19,11 +19,14 @@ pub(crate) struct Held {
     by_tenant: Mutex<HashMap<Tenant, usize>>,
 }
 
-/// Bytes of a tenant that are held until this is dropped.
+/// What one body or answer of a tenant holds, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Share {
     bytes: usize,
-    of: Option<(Arc<Held>, Tenant)>,
+    /// How many of them are counted: none as long as there are few.
+    counted: usize,
+    held: Arc<Held>,
+    tenant: Tenant,
 }
 
 impl Held {
@@ -32,35 +35,21 @@ impl Held {
         Arc::new(Self { most, by_tenant: Mutex::default() })
     }
 
-    /// Room for so many bytes more.
-    ///
-    /// # Errors
-    /// `Unavailable` when the tenant has no room for them.
-    pub(crate) fn take(self: &Arc<Self>, tenant: &Tenant, bytes: usize) -> Result<Share> {
-        if bytes <= SMALL {
-            return Ok(Share { bytes, of: None });
-        }
-        let mut by_tenant = self.lock();
-        let held = by_tenant.get(tenant).copied().unwrap_or_default();
-        let with_it = held.saturating_add(bytes);
-        if held > 0 && with_it > self.most {
-            let words = "the clients of this tenant send or leave unread too much at once";
-            return Err(Error::new(ErrorKind::Unavailable, words)
-                .remedy("read what was answered, and try again; the outcome of a write is not known"));
-        }
-        by_tenant.insert(tenant.clone(), with_it);
-        Ok(Share { bytes, of: Some((Arc::clone(self), tenant.clone())) })
+    /// For something that holds nothing yet.
+    pub(crate) fn share(self: &Arc<Self>, tenant: &Tenant) -> Share {
+        Share { bytes: 0, counted: 0, held: Arc::clone(self), tenant: tenant.clone() }
     }
 
     /// The answer, which is held until nothing has a part of it any more.
     ///
     /// # Errors
-    /// As [`Self::take`].
+    /// As [`Share::grow`].
     pub(crate) fn keep(self: &Arc<Self>, tenant: &Tenant, answer: Bytes) -> Result<Bytes> {
-        let share = self.take(tenant, answer.len())?;
-        Ok(match share.of {
-            Some(_) => Bytes::from_owner(Kept { answer, _share: share }),
-            None => answer,
+        let mut share = self.share(tenant);
+        share.grow(answer.len())?;
+        Ok(match share.counted {
+            0 => answer,
+            _ => Bytes::from_owner(Kept { answer, _share: share }),
         })
     }
 
@@ -69,14 +58,41 @@ impl Held {
     }
 }
 
+impl Share {
+    /// Room for so many bytes more.
+    ///
+    /// # Errors
+    /// `Unavailable` when the tenant has no room for them.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<()> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes <= SMALL {
+            return Ok(());
+        }
+        let more = self.bytes - self.counted;
+        let mut by_tenant = self.held.lock();
+        let all = by_tenant.get(&self.tenant).copied().unwrap_or_default();
+        let with_it = all.saturating_add(more);
+        if all > self.counted && with_it > self.held.most {
+            let words = "the clients of this tenant send or leave unread too much at once";
+            return Err(Error::new(ErrorKind::Unavailable, words)
+                .remedy("read what was answered, and try again; the outcome of a write is not known"));
+        }
+        by_tenant.insert(self.tenant.clone(), with_it);
+        self.counted = self.bytes;
+        Ok(())
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
-        let Some((held, tenant)) = self.of.take() else { return };
-        let mut by_tenant = held.lock();
-        if let Some(held) = by_tenant.get_mut(&tenant) {
-            *held = held.saturating_sub(self.bytes);
+        if self.counted == 0 {
+            return;
+        }
+        let mut by_tenant = self.held.lock();
+        if let Some(held) = by_tenant.get_mut(&self.tenant) {
+            *held = held.saturating_sub(self.counted);
             if *held == 0 {
-                by_tenant.remove(&tenant);
+                by_tenant.remove(&self.tenant);
             }
         }
     }
@@ -110,11 +126,17 @@ mod tests {
         let other = held.keep(&b, answer(5000)).expect("another tenant has room of its own");
         let part = whole.slice(..1);
         drop(whole);
-        assert!(held.take(&a, 5000).is_err(), "a part of it is still there");
+        assert!(held.keep(&a, answer(5000)).is_err(), "a part of it is still there");
         drop(part);
-        let (one, two) = (held.keep(&a, answer(5000)), held.take(&a, 5000));
-        assert!(one.is_ok() && two.is_ok() && held.keep(&a, answer(5000)).is_err());
-        drop((one, two, other));
+        let one = held.keep(&a, answer(5000)).expect("there is room");
+        let mut body = held.share(&a);
+        for _ in 0..5 {
+            body.grow(1000).expect("there is room");
+        }
+        assert!(body.grow(1000).is_err() && held.keep(&a, answer(5000)).is_err());
+        drop(one);
+        body.grow(20_000).expect("a single one of any size");
+        drop((body, other));
         assert!(held.lock().is_empty());
     }
 }

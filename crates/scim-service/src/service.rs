@@ -194,12 +194,10 @@ impl Service {
         if let Err(error) = media_type {
             return Ok(Reply::from(error));
         }
-        let mut share = None;
+        let mut share = self.held.share(&entry.tenant);
         let sent = match endpoint.takes_body(&parts.method) {
             true => {
-                let most = body::most(parts, self.settings.max_body)?;
-                share = Some(self.held.take(&entry.tenant, most)?);
-                let sent = body::collect(body, self.settings.max_body).await?;
+                let sent = body::collect(parts, body, self.settings.max_body, &mut share).await?;
                 // A body can take its time, and the credential may have been revoked meanwhile.
                 (entry, token) = self.authenticate(name, &parts.headers).await?;
                 endpoint = self.endpoint(&entry, path)?;
@@ -352,7 +350,7 @@ struct Incoming<'a> {
     id: String,
     now: Timestamp,
     /// What the body holds.
-    _share: Option<Share>,
+    _share: Share,
 }
 
 /// The complaint about a path that leads nowhere. Most are typing errors in the tenant URL.
