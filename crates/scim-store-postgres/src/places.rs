@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use scim_store::{Tenant, Turns};
+use scim_store::{Taken, Tenant, Turns};
 use tokio::sync::oneshot;
 
 /// All places.
@@ -10,10 +10,7 @@ pub(crate) struct Places(Mutex<State>);
 
 struct State {
     free: usize,
-    /// Most that one tenant can have.
-    each: usize,
-    /// The tenants of those that are taken.
-    taken: Vec<Tenant>,
+    taken: Taken,
     waiting: Turns<oneshot::Sender<Place>>,
 }
 
@@ -23,7 +20,7 @@ pub(crate) struct Place(Option<(Arc<Places>, Tenant)>);
 impl Places {
     /// So many, of which one tenant can have so many, and for which so many of each tenant can wait.
     pub(crate) fn new(count: usize, each: usize, most: usize) -> Arc<Self> {
-        let state = State { free: count, each, taken: Vec::with_capacity(count), waiting: Turns::new(most) };
+        let state = State { free: count, taken: Taken::new(each), waiting: Turns::new(most) };
         Arc::new(Self(Mutex::new(state)))
     }
 
@@ -32,9 +29,9 @@ impl Places {
     pub(crate) async fn take(self: &Arc<Self>, tenant: &Tenant) -> Option<Place> {
         let given = {
             let mut state = self.lock();
-            if state.free > 0 && may_have(&state.taken, state.each, tenant) {
+            if state.free > 0 && state.taken.may(tenant) {
                 state.free -= 1;
-                state.taken.push(tenant.clone());
+                state.taken.take(tenant);
                 return Some(Place(Some((Arc::clone(self), tenant.clone()))));
             }
             let (give, given) = oneshot::channel();
@@ -46,13 +43,11 @@ impl Places {
 
     /// Takes back a place of this tenant, which goes to whoever is next.
     fn next_after(&self, tenant: &Tenant) -> Option<(Tenant, oneshot::Sender<Place>)> {
-        let State { free, each, taken, waiting } = &mut *self.lock();
-        if let Some(place) = taken.iter().position(|other| other == tenant) {
-            taken.swap_remove(place);
-        }
-        let next = waiting.pop_of(|tenant| may_have(taken, *each, tenant));
+        let State { free, taken, waiting } = &mut *self.lock();
+        taken.give_back(tenant);
+        let next = waiting.pop_of(|tenant| taken.may(tenant));
         match &next {
-            Some((tenant, _)) => taken.push(tenant.clone()),
+            Some((tenant, _)) => taken.take(tenant),
             None => *free += 1,
         }
         next
@@ -61,11 +56,6 @@ impl Places {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether a tenant can have one more.
-fn may_have(taken: &[Tenant], each: usize, tenant: &Tenant) -> bool {
-    taken.iter().filter(|other| *other == tenant).count() < each
 }
 
 impl Drop for Place {
@@ -136,6 +126,6 @@ mod tests {
         let Poll::Ready(Some(of_loud)) = poll(more.as_mut()) else { panic!("it has none") };
         drop(of_loud);
         let state = places.lock();
-        assert_eq!((state.free, state.taken.len()), (2, 0));
+        assert!(state.free == 2 && state.taken.may(&loud));
     }
 }

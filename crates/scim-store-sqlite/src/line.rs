@@ -4,7 +4,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use scim_store::{Tenant, Turns};
+use scim_store::{Taken, Tenant, Turns};
 
 /// What waits.
 pub(crate) struct Line<T> {
@@ -14,8 +14,8 @@ pub(crate) struct Line<T> {
 
 struct State<T> {
     turns: Turns<T>,
-    /// The tenants of what was taken by [`Line::next_of`] and is not done.
-    busy: Vec<Tenant>,
+    /// What was taken by [`Line::begin_next`] and is not done.
+    begun: Taken,
     /// How many threads wait for something. Waking nobody would be a call into the kernel for everything that comes.
     idle: usize,
     /// Whether nothing will come any more.
@@ -23,9 +23,9 @@ struct State<T> {
 }
 
 impl<T> Line<T> {
-    /// One in which so much of each tenant can wait.
-    pub(crate) fn new(most: usize) -> Self {
-        let state = State { turns: Turns::new(most), busy: Vec::new(), idle: 0, is_over: false };
+    /// One in which so much of each tenant can wait, and so much be begun and not done.
+    pub(crate) fn new(most: usize, begun: usize) -> Self {
+        let state = State { turns: Turns::new(most), begun: Taken::new(begun), idle: 0, is_over: false };
         Self { state: Mutex::new(state), more: Condvar::new() }
     }
 
@@ -48,47 +48,35 @@ impl<T> Line<T> {
 
     /// What is next, once there is something. Nothing when there will be nothing any more.
     pub(crate) fn next(&self) -> Option<T> {
-        let mut state = self.lock();
-        loop {
-            match state.turns.pop() {
-                Some(item) => return Some(item),
-                None if state.is_over => return None,
-                None => {
-                    state.idle += 1;
-                    state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
-                    state.idle -= 1;
-                }
-            }
-        }
+        self.once(|state| state.turns.pop())
     }
 
-    /// What is next of the tenants of whom less than so much is taken and not [`Line::done`], once there is something.
-    /// Nothing when there will be nothing any more.
-    pub(crate) fn next_of(&self, most: usize) -> Option<(Tenant, T)> {
-        let mut state = self.lock();
-        loop {
-            let State { turns, busy, .. } = &mut *state;
-            let next = turns.pop_of(|tenant| busy.iter().filter(|other| *other == tenant).count() < most);
-            match next {
-                Some((tenant, item)) => {
-                    busy.push(tenant.clone());
-                    return Some((tenant, item));
-                }
-                None if state.is_over => return None,
-                None => {
-                    state.idle += 1;
-                    state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
-                    state.idle -= 1;
-                }
-            }
-        }
+    /// As [`Line::next`], of a tenant of whom more may be begun, until it is [`Line::done`].
+    pub(crate) fn begin_next(&self) -> Option<(Tenant, T)> {
+        self.once(|State { turns, begun, .. }| {
+            let (tenant, item) = turns.pop_of(|tenant| begun.may(tenant))?;
+            begun.take(&tenant);
+            Some((tenant, item))
+        })
     }
 
     /// Something of the tenant is done. Whoever says so takes what is next, so that nobody has to be woken.
     pub(crate) fn done(&self, tenant: &Tenant) {
-        let busy = &mut self.lock().busy;
-        if let Some(place) = busy.iter().position(|other| other == tenant) {
-            busy.swap_remove(place);
+        self.lock().begun.give_back(tenant);
+    }
+
+    fn once<R>(&self, take: impl Fn(&mut State<T>) -> Option<R>) -> Option<R> {
+        let mut state = self.lock();
+        loop {
+            match take(&mut state) {
+                Some(taken) => return Some(taken),
+                None if state.is_over => return None,
+                None => {
+                    state.idle += 1;
+                    state = self.more.wait(state).unwrap_or_else(PoisonError::into_inner);
+                    state.idle -= 1;
+                }
+            }
         }
     }
 

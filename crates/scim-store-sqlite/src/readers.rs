@@ -75,15 +75,15 @@ impl Readers {
             wait,
             commits: AtomicU64::default(),
         });
-        let walks = Arc::new(Line::new(queue));
+        // One is kept from each tenant, whatever the tenant asks, and there for others.
+        let each = walkers.len().saturating_sub(1).max(1);
+        let walks = Arc::new(Line::new(queue, each));
         // The threads that there are end with it, should one not start.
         let readers = Self { points, walks };
-        // One is kept from each tenant, whatever the tenant asks, and there for others.
-        let most = walkers.len().saturating_sub(1).max(1);
         for database in walkers {
             let (walks, points) = (Arc::clone(&readers.walks), Arc::clone(&readers.points));
             let builder = thread::Builder::new().name("scim-sqlite-reader".to_owned());
-            builder.spawn(move || walk(&database, &walks, &points, most))?;
+            builder.spawn(move || walk(&database, &walks, &points))?;
         }
         Ok(readers)
     }
@@ -226,9 +226,8 @@ impl Drop for Lent<'_> {
     }
 }
 
-/// Takes walks, as long as no tenant would have more than so many threads.
-fn walk(database: &Database, walks: &Line<Walk>, points: &Points, most: usize) {
-    while let Some((tenant, job)) = walks.next_of(most) {
+fn walk(database: &Database, walks: &Line<Walk>, points: &Points) {
+    while let Some((tenant, job)) = walks.begin_next() {
         // A panic is told to whoever asked by the answer that does not come; the connection keeps no state of it.
         let _ = catch_unwind(AssertUnwindSafe(|| job(database)));
         if !database.connection.is_autocommit() {

@@ -47,7 +47,7 @@ impl Writer {
         queue: usize,
         batch: usize,
     ) -> std::io::Result<Self> {
-        let jobs = Arc::new(Line::new(queue));
+        let jobs = Arc::new(Line::new(queue, usize::MAX));
         let waiting = Arc::clone(&jobs);
         let mut queue = Queue { waiting, limit: batch, waited: None, answered: 0, took: Duration::ZERO };
         let line = Arc::clone(&jobs);

@@ -90,5 +90,5 @@ pub use report::{Report, Reported};
 pub use spent::Spent;
 pub use store::{CommitError, Pending, Store, StoreError};
 pub use tenant::{InvalidTenant, Tenant};
-pub use turns::Turns;
+pub use turns::{Taken, Turns};
 pub use walk::Walk;

@@ -55,9 +55,54 @@ impl<T> Turns<T> {
     }
 }
 
+/// What tenants have of something that none may have all of.
+#[derive(Debug)]
+pub struct Taken {
+    each: usize,
+    by: Vec<Tenant>,
+}
+
+impl Taken {
+    /// Nobody has anything. One tenant can have at most so much.
+    pub fn new(each: usize) -> Self {
+        Self { each, by: Vec::new() }
+    }
+
+    /// Whether a tenant can have one more.
+    pub fn may(&self, tenant: &Tenant) -> bool {
+        self.by.iter().filter(|other| *other == tenant).count() < self.each
+    }
+
+    /// The tenant has one more.
+    pub fn take(&mut self, tenant: &Tenant) {
+        self.by.push(tenant.clone());
+    }
+
+    /// The tenant has one less.
+    pub fn give_back(&mut self, tenant: &Tenant) {
+        if let Some(place) = self.by.iter().position(|other| other == tenant) {
+            self.by.swap_remove(place);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_has_more_than_may_be() {
+        let [a, b] = ["a", "b"].map(|name| Tenant::new(name).expect("a name"));
+        let mut taken = Taken::new(2);
+        taken.take(&a);
+        assert!(taken.may(&a));
+        taken.take(&a);
+        assert!(!taken.may(&a) && taken.may(&b));
+        taken.give_back(&b);
+        assert!(!taken.may(&a));
+        taken.give_back(&a);
+        assert!(taken.may(&a));
+    }
 
     #[test]
     fn tenants_take_turns_and_each_keeps_its_order() {

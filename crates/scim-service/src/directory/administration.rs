@@ -23,7 +23,7 @@ use super::{Connection, Directory, NewToken, TenantEntry, TenantSettings, TokenE
 use crate::context::store_error;
 
 /// The records that tell what comes over a tenant's connection.
-struct Held {
+struct Connected {
     connection: Record,
     policy: Option<Record>,
 }
@@ -136,14 +136,14 @@ impl Directory {
     /// `NotFound` when there is no such tenant, or it has no connection; `Conflict` when somebody else changed the
     /// connection or the rules meanwhile.
     pub async fn pause_connection(&self, tenant: &Tenant, paused: bool, actor: &str) -> Result<()> {
-        let held = self.held(tenant).await?;
-        let connection = Connection { paused, ..Connection::read(&held.connection)? };
+        let known = self.connected(tenant).await?;
+        let connection = Connection { paused, ..Connection::read(&known.connection)? };
         let content = content(connection.idp.name(), &connection.into_body(tenant))?;
-        let guard = Guard::Version(held.connection.version);
+        let guard = Guard::Version(known.connection.version);
         let replace = guarded(Kind::Connection, tenant.as_str(), guard, Some(content));
         match paused {
             true => {
-                self.shut(tenant, held, replace, actor, format!("pause connection of {tenant}"), 200).await
+                self.shut(tenant, known, replace, actor, format!("pause connection of {tenant}"), 200).await
             }
             false => {
                 let action = format!("resume connection of {tenant}");
@@ -159,19 +159,19 @@ impl Directory {
     /// # Errors
     /// As [`Directory::pause_connection`].
     pub async fn remove_connection(&self, tenant: &Tenant, actor: &str) -> Result<()> {
-        let held = self.held(tenant).await?;
-        let guard = Guard::Version(held.connection.version);
+        let known = self.connected(tenant).await?;
+        let guard = Guard::Version(known.connection.version);
         let delete = delete(Kind::Connection, tenant.as_str(), guard);
-        self.shut(tenant, held, delete, actor, format!("remove connection of {tenant}"), 204).await
+        self.shut(tenant, known, delete, actor, format!("remove connection of {tenant}"), 204).await
     }
 
-    /// What a tenant's connection is held by.
-    async fn held(&self, tenant: &Tenant) -> Result<Held> {
+    /// The records of a tenant that has a connection.
+    async fn connected(&self, tenant: &Tenant) -> Result<Connected> {
         let ids = [Kind::Tenant, Kind::Connection, Kind::Policy].map(|kind| kind.id(tenant.as_str()));
         match self.records(ids.each_ref().map(String::as_str)).await? {
             [None, ..] => Err(self.no_tenant(tenant.as_str()).await),
             [Some(_), None, _] => Err(no_connection(tenant)),
-            [Some(_), Some(connection), policy] => Ok(Held { connection, policy }),
+            [Some(_), Some(connection), policy] => Ok(Connected { connection, policy }),
         }
     }
 
@@ -180,18 +180,18 @@ impl Directory {
     async fn shut(
         &self,
         tenant: &Tenant,
-        held: Held,
+        known: Connected,
         change: Operation,
         actor: &str,
         action: String,
         status: u16,
     ) -> Result<()> {
         let name = tenant.as_str();
-        let rules = held.policy.as_ref().map(read::<PolicyBody>).transpose()?;
+        let rules = known.policy.as_ref().map(read::<PolicyBody>).transpose()?;
         let PolicyBody { text, epoch } = rules.unwrap_or(PolicyBody { text: None, epoch: 0 });
         let epoch = epoch + 1;
         let rules = content(name, &PolicyBody { text, epoch })?;
-        let operations = vec![exists(tenant), change, put(Kind::Policy, name, held.policy.as_ref(), rules)];
+        let operations = vec![exists(tenant), change, put(Kind::Policy, name, known.policy.as_ref(), rules)];
         match self.change(operations, actor, action, status).await? {
             Ok(_) => self.announce(tenant, epoch).await.map(drop),
             Err(_) => Err(changed_meanwhile(tenant)),
