@@ -35,18 +35,19 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
         return Err(syntax("the body is empty").remedy("send a JSON object"));
     }
     let refusal = RefCell::new(None);
-    let left = Cell::new(VALUES.max(text.len() / BYTES_OF_A_VALUE));
+    let most = VALUES.max(text.len() / BYTES_OF_A_VALUE);
+    let left = Cell::new(most);
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Reader { depth: 0, left: &left, refusal: &refusal }
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| match refusal.take() {
+        Some(Refusal { kind: ErrorKind::TooLarge, explanation }) => {
+            Error::new(ErrorKind::TooLarge, format!("{explanation}: more than {most}"))
+                .remedy("send it in several requests")
+        }
         Some(Refusal { kind, explanation }) => {
-            let at = format!("at line {} column {}", error.line(), error.column());
-            match kind {
-                ErrorKind::TooLarge => Error::new(kind, explanation).remedy("send it in several requests"),
-                _ => Error::new(kind, format!("{explanation} {at}")),
-            }
+            Error::new(kind, format!("{explanation} at line {} column {}", error.line(), error.column()))
         }
         None if error.is_eof() => {
             let at = format!("at line {} column {}", error.line(), error.column());
@@ -98,7 +99,7 @@ impl<'de> DeserializeSeed<'de> for Reader<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         let Some(left) = self.left.get().checked_sub(1) else {
-            let explanation = "the body has too many values that are too short".to_owned();
+            let explanation = "the body has too many values for its length".to_owned();
             return Err(self.refuse(ErrorKind::TooLarge, explanation));
         };
         self.left.set(left);
@@ -184,11 +185,15 @@ mod tests {
     fn many_short_values_are_too_many() {
         let list = |value: &str, count: usize| format!("[{}]", vec![value; count].join(","));
         assert!(parse(list("1", VALUES - 1).as_bytes()).is_ok());
-        for (value, count) in [("1", VALUES), ("{\"\":0}", VALUES / 2), ("[0]", 1_000_000)] {
+        for (value, count, most) in
+            [("1", VALUES, VALUES), ("{\"\":0}", VALUES / 2, VALUES), ("[0]", 1_000_000, 250_000)]
+        {
             let error = parse(list(value, count).as_bytes()).expect_err(value);
             assert_eq!(error.kind(), ErrorKind::TooLarge);
-            let said = "the body has too many values that are too short; send it in several requests";
-            assert_eq!(error.to_string(), said);
+            let words = format!(
+                "the body has too many values for its length: more than {most}; send it in several requests"
+            );
+            assert_eq!(error.to_string(), words);
         }
         let member = r#"{"value":"01a21508-319e-78af-adff-cd823c945d29"}"#;
         assert!(parse(list(member, 200_000).as_bytes()).is_ok(), "a large group");
