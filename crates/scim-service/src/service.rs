@@ -92,9 +92,10 @@ impl Service {
     /// and one for the key of cursors, so that no read has to write it later, when the store may be full.
     ///
     /// # Errors
-    /// `Conflict` when two resources have the same value of an attribute that has become unique; otherwise when the
-    /// store cannot be read or written.
+    /// `InvalidValue` when no location can begin with the base URL; `Conflict` when two resources have the same value of an
+    /// attribute that has become unique; otherwise when the store cannot be read or written.
     pub async fn prepare(&self) -> Result<()> {
+        Settings::parse_base_url(&self.settings.base_url)?;
         self.follow_schemas().await?;
         self.follow_rules().await?;
         self.seal().await.map(|_| ())

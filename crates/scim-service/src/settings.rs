@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::Uri;
+use scim_core::{Error, ErrorKind, Result};
 use scim_store::{Pending, StoreError, UnknownMembers};
 
 /// Settings of a [`crate::Service`]. Start from [`Settings::new`] and change what differs.
@@ -55,6 +57,33 @@ impl Settings {
             unknown_members: UnknownMembers::Refuse,
             passwords: None,
         }
+    }
+
+    /// Reads a base URL: scheme, host and port, and the path below which the service is mounted, if any.
+    ///
+    /// # Errors
+    /// `InvalidValue` for what no location could begin with: another scheme, no host, a user, a query, a fragment, or a slash at
+    /// the end.
+    pub fn parse_base_url(text: &str) -> Result<Uri> {
+        let refused = |words: &str| {
+            let shown = text.escape_debug();
+            Error::new(ErrorKind::InvalidValue, format!("the base URL `{shown}` {words}"))
+                .remedy("set it to what clients use, such as `https://scim.example.com`")
+        };
+        let uri: Uri = text.parse().map_err(|_| refused("is not a URL"))?;
+        let Some(scheme @ ("http" | "https")) = uri.scheme_str() else {
+            return Err(refused("does not begin with https:// or http://"));
+        };
+        let authority = uri.authority().map_or("", http::uri::Authority::as_str);
+        if authority.is_empty() || authority.contains('@') {
+            return Err(refused("names no host, or more than a host and a port"));
+        }
+        // What the parser leaves out, as it does fragments, is missing here; the path of nothing is a slash.
+        let whole = format!("{scheme}://{authority}{}", uri.path());
+        if whole.strip_suffix('/').unwrap_or(&whole) != text {
+            return Err(refused("has a query, a fragment or a slash at its end"));
+        }
+        Ok(uri)
     }
 }
 

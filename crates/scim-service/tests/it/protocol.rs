@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
+use scim_core::ErrorKind;
 use scim_core::schema::{GROUP, USER};
 use scim_service::Settings;
 use scim_service::directory::Idp;
@@ -44,6 +45,38 @@ fn a_service_below_a_path_says_so_in_every_location() {
     assert_eq!(world.get(&path).body["meta"]["location"], expected);
     let group = world.group("g", &[&id]);
     assert_eq!(world.get(&format!("/Groups/{group}")).body["members"][0]["$ref"], expected);
+}
+
+#[test]
+fn what_no_location_can_begin_with_is_no_base_url() {
+    let world = World::new(Idp::Generic);
+    let refused = |url: &str| {
+        let prepared = world.below(url).err().unwrap_or_else(|| panic!("{url} is taken"));
+        assert_eq!(prepared.kind(), ErrorKind::InvalidValue);
+        prepared.to_string()
+    };
+    let remedy = "; set it to what clients use, such as `https://scim.example.com`";
+    for (url, words) in [
+        ("scim.example.com", "does not begin with https:// or http://"),
+        ("ftp://scim.example", "does not begin with https:// or http://"),
+        ("", "is not a URL"),
+        ("https:", "does not begin with https:// or http://"),
+        ("https://scim example", "is not a URL"),
+        ("https://me@scim.example", "names no host, or more than a host and a port"),
+        ("https://scim.example?a", "has a query, a fragment or a slash at its end"),
+        ("https://scim.example/a#b", "has a query, a fragment or a slash at its end"),
+    ] {
+        assert_eq!(refused(url), format!("the base URL `{url}` {words}{remedy}"));
+    }
+    for url in
+        ["http://localhost:8080", "https://scim.example/", "https://scim.example/in/here/", "https://[::1]:1"]
+    {
+        assert!(world.below(url).is_ok(), "{url}");
+    }
+    assert!(
+        Settings::parse_base_url("https://scim.example/in/").is_err(),
+        "what `new` takes off is a slash too many"
+    );
 }
 
 #[test]

@@ -224,6 +224,13 @@ impl World {
         (world, prepared)
     }
 
+    /// Prepares another service on the same store, which clients reach under this URL.
+    pub(crate) fn below(&self, base_url: &str) -> scim_core::Result<()> {
+        let parts = (Arc::clone(&self.store), Arc::clone(&self.environment));
+        let registry = Arc::new(Registry::builtin().expect("built in"));
+        now(Service::new(parts.0, registry, parts.1, Settings::new(base_url)).prepare())
+    }
+
     /// Another service on the same store, which was not prepared.
     pub(crate) fn beside(&self, registry: Registry) -> Self {
         let parts = (Arc::clone(&self.store), Arc::clone(&self.environment));

@@ -7,6 +7,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use scim_core::text::nearest;
+use scim_service::Settings;
 use scim_store::UnknownMembers as StorePolicy;
 use serde::{Deserialize, Deserializer};
 
@@ -177,18 +178,12 @@ pub(super) struct BaseUrl(pub(super) String);
 impl BaseUrl {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let bare = text.strip_suffix('/').unwrap_or(text);
-        let complaint = |words: &str| format!("`{}` {words}", text.escape_debug());
-        let uri: http::Uri = bare.parse().map_err(|_| complaint("is not a URL"))?;
-        match uri.scheme_str() {
-            Some("http" | "https") => {}
-            _ => return Err(complaint("is not a base URL; begin it with https://")),
-        }
-        let authority = uri.authority().map_or("", http::uri::Authority::as_str);
-        if authority.is_empty() || authority.contains('@') {
-            return Err(complaint("names no host, or more than a host and a port"));
-        }
-        if uri.query().is_some() || uri.path() != "/" || !bare.ends_with(authority) {
-            return Err(complaint("holds more than scheme, host and port; paths begin with /t/ below it"));
+        let uri = Settings::parse_base_url(bare).map_err(|error| error.to_string())?;
+        if uri.path() != "/" {
+            let shown = text.escape_debug();
+            return Err(format!(
+                "`{shown}` holds more than scheme, host and port; paths begin with /t/ below it"
+            ));
         }
         Ok(Self(bare.to_owned()))
     }

@@ -55,7 +55,8 @@ fn mistakes_are_named_with_their_line() {
     check("store = \"sqllite:x\"", "a.toml:1: `sqllite:x` is not a store; did you mean `sqlite:PATH`?");
     check(
         "base_url = \"scim.example.com\"",
-        "a.toml:1: `scim.example.com` is not a base URL; begin it with https://",
+        "a.toml:1: the base URL `scim.example.com` does not begin with https:// or http://; set it to what clients use, such \
+         as `https://scim.example.com`",
     );
     check(
         "base_url = \"https://scim.example.com/scim\"",
@@ -95,7 +96,16 @@ fn base_urls_have_no_slash_at_their_end() {
     let config = Config::parse("base_url = \"https://scim.example.com:8443/\"", "a.toml").expect("fine");
     assert_eq!(config.base_url(DEFAULT_LISTEN), "https://scim.example.com:8443");
     assert_eq!(Config::default().base_url(DEFAULT_LISTEN), "http://127.0.0.1:8080");
-    for text in ["https://", "https://a b", "https://u@h", "https://h?x", "ftp://h", "/", "https://h//"] {
+    for text in [
+        "https://",
+        "https://a b",
+        "https://u@h",
+        "https://h?x",
+        "https://h#x",
+        "ftp://h",
+        "/",
+        "https://h//",
+    ] {
         assert!(file::BaseUrl::parse(text).is_err(), "{text}");
     }
 }
