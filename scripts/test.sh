@@ -70,11 +70,7 @@ run "format" cargo fmt --all --check
 run "format of the fuzz targets" cargo fmt --manifest-path fuzz/Cargo.toml --check
 run "rules of the tree" cargo xtask tidy
 run "python environment" scripts/python-env.sh
-if cargo deny --version >/dev/null 2>&1; then
-    run "licences and sources" cargo deny --all-features check --hide-inclusion-graph licenses bans sources
-else
-    skip "licences and sources" "cargo-deny is not installed (cargo install cargo-deny --locked)"
-fi
+run "licences and sources" scripts/cargo-deny.sh
 run "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
 # They are not run here (docs/fuzzing.md), but they must not fall behind.
 if command -v c++ >/dev/null; then

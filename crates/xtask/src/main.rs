@@ -2,10 +2,11 @@
 //!
 //! `cargo xtask tidy` holds the tree to its own rules. `load`, `peers` and `plot` build the server and the load generator
 //! and start the latter. No chore changes what git tracks, except `load --curves` and `plot`, which draw pictures for the
-//! documentation. `faults` does to a running server what may happen to one.
+//! documentation. `faults` does to a running server what may happen to one. `sbom` prints what the server consists of.
 
 mod faults;
 mod load;
+mod sbom;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +16,8 @@ const USAGE: &str = "usage: cargo xtask tidy
        cargo xtask load [--help] [OPTION]...
        cargo xtask peers [--help] [OPTION]...
        cargo xtask plot [--help] [FOLDER]
-       cargo xtask faults [--help] [OPTION]... [ROW]...";
+       cargo xtask faults [--help] [OPTION]... [ROW]...
+       cargo xtask sbom [--help] [OPTION]...";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         ["load", options @ ..] => load::run(&root(), options),
         ["peers" | "plot", ..] => load::run(&root(), &arguments),
         ["faults", options @ ..] => faults::run(&root(), options),
+        ["sbom", options @ ..] => sbom::run(&root(), options),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS

@@ -85,7 +85,11 @@ pub(crate) fn metadata(root: &Path) -> Result<serde_json::Value, String> {
     serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))
 }
 
-fn run(root: &Path, mut program: Command, arguments: &[&str]) -> Result<String, String> {
+/// What a program prints in the root of the repository.
+///
+/// # Errors
+/// When it does not start, or fails.
+pub(crate) fn run(root: &Path, mut program: Command, arguments: &[&str]) -> Result<String, String> {
     let name = program.get_program().to_string_lossy().into_owned();
     let what = || format!("`{name} {}`", arguments.join(" "));
     let output = program
