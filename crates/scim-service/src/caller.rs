@@ -33,10 +33,10 @@ impl Service {
         Ok((entry, token))
     }
 
-    /// The answer to a tenant that may come again in so many seconds.
-    pub(crate) fn too_many(&self, seconds: u64) -> Reply {
+    /// The answer to whoever may come again in so many seconds, with what there was too much of.
+    pub(crate) fn too_many(&self, what: &str, seconds: u64) -> Reply {
         let most = self.settings.requests_per_second;
-        let error = Error::new(ErrorKind::TooManyRequests, "too many requests")
+        let error = Error::new(ErrorKind::TooManyRequests, what)
             .remedy(format!("wait {seconds} s, then send at most {most} a second"));
         Reply::from(&error).retry_after(seconds)
     }

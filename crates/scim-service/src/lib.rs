@@ -87,6 +87,7 @@ mod route;
 mod rules;
 mod service;
 mod settings;
+mod strangers;
 
 pub use import::{Headers, Import, ImportedRow, Outcome};
 pub use rules::{Changed, Comparison, Concerned, GenderWord, GenderWords, NewRules, Replayed};

@@ -11,10 +11,16 @@ use std::time::Duration;
 use scim_core::time::Timestamp;
 use scim_store::{Spent, Tenant};
 
-/// The buckets of all tenants.
-pub(crate) struct Rates {
+/// How fast a bucket fills, and how much it holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Rate {
     per_second: f64,
     capacity: f64,
+}
+
+/// The buckets of all tenants.
+pub(crate) struct Rates {
+    rate: Rate,
     state: Mutex<State>,
 }
 
@@ -25,7 +31,8 @@ struct State {
     asked: Option<Timestamp>,
 }
 
-struct Bucket {
+/// What somebody may still send.
+pub(crate) struct Bucket {
     tokens: f64,
     at: Timestamp,
     /// What others do not know to be spent, and when the first of it was.
@@ -42,28 +49,51 @@ const MEMORY: Duration = Duration::from_secs(5);
 /// How much older than the last request one is that tells that the clock was set.
 const SET_BACK: Duration = Duration::from_secs(60);
 
-impl Rates {
+impl Rate {
     /// Buckets that fill with `per_second` and hold `burst_seconds` worth of it.
     pub(crate) fn new(per_second: u32, burst_seconds: u32) -> Self {
         let per_second = f64::from(per_second.max(1));
-        let capacity = per_second * f64::from(burst_seconds.max(1));
-        Self { per_second, capacity, state: Mutex::default() }
+        Self { per_second, capacity: per_second * f64::from(burst_seconds.max(1)) }
     }
 
-    /// Takes one request out of a tenant's bucket, or says after how many seconds there will be one.
-    pub(crate) fn take(&self, tenant: &Tenant, now: Timestamp) -> Result<(), u64> {
-        let mut state = self.state();
-        if !state.buckets.contains_key(tenant) {
-            let full = Bucket { tokens: self.capacity, at: now, untold: 0.0, since: now };
-            state.buckets.insert(tenant.clone(), full);
-        }
-        let Some(bucket) = state.buckets.get_mut(tenant) else { return Ok(()) };
+    /// A full bucket.
+    pub(crate) fn bucket(self, now: Timestamp) -> Bucket {
+        Bucket { tokens: self.capacity, at: now, untold: 0.0, since: now }
+    }
+
+    /// Takes one request out of a bucket, or says after how many seconds there will be one.
+    pub(crate) fn take(self, bucket: &mut Bucket, now: Timestamp) -> Result<(), u64> {
         self.fill(bucket, now);
         if bucket.tokens >= 1.0 {
             bucket.spend(1.0);
             return Ok(());
         }
         Err((((1.0 - bucket.tokens) / self.per_second).ceil() as u64).max(1))
+    }
+
+    fn fill(self, bucket: &mut Bucket, now: Timestamp) {
+        let elapsed = since(bucket.at, now).as_secs_f64();
+        bucket.tokens = (bucket.tokens + elapsed * self.per_second).min(self.capacity);
+        // A request may be a little older than the one before. Further back the clock was set, and the bucket goes on filling
+        // from there, instead of waiting until that time has come again.
+        let is_set_back = since(now, bucket.at) > SET_BACK;
+        bucket.at = if is_set_back { now } else { bucket.at.max(now) };
+    }
+}
+
+impl Rates {
+    /// No bucket yet, for this rate.
+    pub(crate) fn new(rate: Rate) -> Self {
+        Self { rate, state: Mutex::default() }
+    }
+
+    /// Takes one request out of a tenant's bucket, or says after how many seconds there will be one.
+    pub(crate) fn take(&self, tenant: &Tenant, now: Timestamp) -> Result<(), u64> {
+        let mut state = self.state();
+        if !state.buckets.contains_key(tenant) {
+            state.buckets.insert(tenant.clone(), self.rate.bucket(now));
+        }
+        state.buckets.get_mut(tenant).map_or(Ok(()), |bucket| self.rate.take(bucket, now))
     }
 
     /// Takes out more for a request that was let in and turns out to hold `count` operations. The bucket may run into
@@ -79,12 +109,12 @@ impl Rates {
         let mut state = self.state();
         let State { buckets, asked } = &mut *state;
         let is_late = asked.replace(now).is_some_and(|asked| since(asked, now) > MEMORY);
-        let worth = self.per_second * WORTH;
+        let worth = self.rate.per_second * WORTH;
         let untold = |(tenant, bucket): (&Tenant, &mut Bucket)| {
             if bucket.untold < worth && !is_late {
                 return None;
             }
-            let amount = std::mem::take(&mut bucket.untold) / self.per_second;
+            let amount = std::mem::take(&mut bucket.untold) / self.rate.per_second;
             let amount = Duration::try_from_secs_f64(amount).unwrap_or_default();
             let within = since(bucket.since, now).min(MEMORY);
             (!is_late).then(|| Spent { by: tenant.as_str().to_owned(), amount, within })
@@ -99,20 +129,11 @@ impl Rates {
             let Some(bucket) = Tenant::new(by).ok().and_then(|tenant| state.buckets.get_mut(&tenant)) else {
                 continue;
             };
-            self.fill(bucket, now);
+            self.rate.fill(bucket, now);
             // What was spent since is not known to others yet.
-            let left = self.capacity - owed.as_secs_f64() * self.per_second - bucket.untold;
+            let left = self.rate.capacity - owed.as_secs_f64() * self.rate.per_second - bucket.untold;
             bucket.tokens = bucket.tokens.min(left);
         }
-    }
-
-    fn fill(&self, bucket: &mut Bucket, now: Timestamp) {
-        let elapsed = since(bucket.at, now).as_secs_f64();
-        bucket.tokens = (bucket.tokens + elapsed * self.per_second).min(self.capacity);
-        // A request may be a little older than the one before. Further back the clock was set, and the bucket goes on filling
-        // from there, instead of waiting until that time has come again.
-        let is_set_back = since(now, bucket.at) > SET_BACK;
-        bucket.at = if is_set_back { now } else { bucket.at.max(now) };
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -142,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_tenant_gets_its_burst_and_then_its_rate() {
-        let rates = Rates::new(2, 3);
+        let rates = Rates::new(Rate::new(2, 3));
         let (a, b) = (Tenant::new("a").expect("name"), Tenant::new("b").expect("name"));
         for _ in 0..6 {
             assert_eq!(rates.take(&a, Timestamp(0)), Ok(()));
@@ -156,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_stops_no_tenant() {
-        let rates = Rates::new(2, 3);
+        let rates = Rates::new(Rate::new(2, 3));
         let (tenant, hour) = (Tenant::new("a").expect("name"), 3_600_000);
         for _ in 0..6 {
             assert_eq!(rates.take(&tenant, Timestamp(hour)), Ok(()));
@@ -168,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_bulk_request_counts_as_its_operations() {
-        let rates = Rates::new(2, 3);
+        let rates = Rates::new(Rate::new(2, 3));
         let tenant = Tenant::new("a").expect("name");
         assert_eq!(rates.take(&tenant, Timestamp(0)), Ok(()));
         rates.charge(&tenant, 10);
@@ -204,8 +225,10 @@ mod tests {
         const RATE: u32 = 50;
         let tenant = Tenant::new("a").expect("name");
         for burst in [1, 10] {
-            let mut servers =
-                Servers { all: (0..3).map(|_| Rates::new(RATE, burst)).collect(), until: f64::MIN };
+            let mut servers = Servers {
+                all: (0..3).map(|_| Rates::new(Rate::new(RATE, burst))).collect(),
+                until: f64::MIN,
+            };
             let mut admitted = Vec::new();
             // All three are asked every ten milliseconds, twice as often as one may be, and each tells once a second.
             for at in (0..120_000).step_by(10) {
@@ -232,7 +255,8 @@ mod tests {
     fn who_may_be_served_is_served_by_any() {
         const RATE: u32 = 50;
         let tenant = Tenant::new("a").expect("name");
-        let mut servers = Servers { all: (0..3).map(|_| Rates::new(RATE, 2)).collect(), until: f64::MIN };
+        let mut servers =
+            Servers { all: (0..3).map(|_| Rates::new(Rate::new(RATE, 2))).collect(), until: f64::MIN };
         // Nine tenths of the rate, by a balancer that takes turns.
         for (number, at) in (0..60_000).step_by(22).enumerate() {
             let (server, now) = (number % 3, Timestamp(at));
@@ -245,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_server_that_is_told_nothing_goes_on_alone() {
-        let rates = Rates::new(10, 2);
+        let rates = Rates::new(Rate::new(10, 2));
         let tenant = Tenant::new("a").expect("name");
         for _ in 0..20 {
             assert_eq!(rates.take(&tenant, Timestamp(0)), Ok(()));
@@ -274,7 +298,7 @@ mod tests {
 
     #[test]
     fn what_is_next_to_nothing_waits_until_it_is_more() {
-        let rates = Rates::new(100, 10);
+        let rates = Rates::new(Rate::new(100, 10));
         let tenant = Tenant::new("a").expect("name");
         assert_eq!(rates.take(&tenant, Timestamp(0)), Ok(()));
         for second in 0..60 {

@@ -25,11 +25,12 @@ use crate::directory::{Connection, Directory, TenantEntry};
 use crate::environment::Environment;
 use crate::held::{Held, SMALL, Share};
 use crate::quirk::Quirks;
-use crate::rate::Rates;
+use crate::rate::{Rate, Rates};
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
 use crate::route::{Endpoint, split_tenant};
 use crate::rules::{Origin, Rules, Sent, unfit};
 use crate::settings::Settings;
+use crate::strangers::Strangers;
 use crate::{body, media};
 
 /// The identifier of a request, for the log and the audit. A server puts it into the request's extensions; without
@@ -44,6 +45,8 @@ pub struct Served {
     pub tenant: Option<String>,
     /// The endpoint without identifiers.
     pub route: &'static str,
+    /// Whether the credential was accepted. Anybody can send requests of which it is not, and there may be many.
+    pub is_admitted: bool,
 }
 
 /// How many of the largest pages the requests of a tenant may hold in memory together: bodies and answers that were not taken.
@@ -57,6 +60,7 @@ pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) directory: Directory,
     pub(crate) rates: Rates,
+    strangers: Strangers,
     held: Arc<Held>,
     pub(crate) seal: OnceLock<Seal>,
 }
@@ -69,9 +73,11 @@ impl Service {
         environment: Arc<dyn Environment>,
         settings: Settings,
     ) -> Self {
+        let rate = Rate::new(settings.requests_per_second, settings.burst_seconds);
         Self {
             directory: Directory::new(Arc::clone(&store), Arc::clone(&environment)),
-            rates: Rates::new(settings.requests_per_second, settings.burst_seconds),
+            rates: Rates::new(rate),
+            strangers: Strangers::new(rate),
             held: Held::new(settings.max_page_bytes.saturating_mul(PAGES_HELD)),
             seal: OnceLock::new(),
             store,
@@ -125,7 +131,7 @@ impl Service {
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let (parts, body) = request.into_parts();
-        let mut served = Served { tenant: None, route: "-" };
+        let mut served = Served { route: "-", ..Served::default() };
         let media_type = media::negotiate(&parts.headers);
         let outcome = self.answer(&parts, body, &media_type, &mut served).await;
         let reply = match outcome.and_then(|reply| self.held(reply, &served)) {
@@ -169,11 +175,15 @@ impl Service {
             Error::new(ErrorKind::NotFound, "there is nothing here")
                 .remedy("a tenant's base URL ends in `/t/{tenant}/scim/v2`")
         })?;
-        let (mut entry, mut token) = self.authenticate(name, &parts.headers).await?;
+        let (mut entry, mut token) = match self.authenticate(name, &parts.headers).await {
+            Ok(admitted) => admitted,
+            Err(error) => return self.stranger(name, error, now),
+        };
         served.tenant = Some(name.to_owned());
+        served.is_admitted = true;
         in_use(&entry)?;
         if let Err(seconds) = self.rates.take(&entry.tenant, now) {
-            return Ok(self.too_many(seconds));
+            return Ok(self.too_many("too many requests", seconds));
         }
         let mut endpoint = self.endpoint(&entry, path)?;
         served.route = endpoint.name();
@@ -220,6 +230,19 @@ impl Service {
             endpoint = self.endpoint(&entry, path)?;
         }
         self.carry_out(&entry, endpoint, &request).await.0
+    }
+
+    /// What to say to a request that is not let in.
+    fn stranger(&self, name: &str, error: Error, now: Timestamp) -> Result<Reply> {
+        if error.kind() != ErrorKind::Unauthenticated {
+            return Err(error);
+        }
+        match self.strangers.take(name, now) {
+            Ok(()) => Err(error),
+            Err(seconds) => {
+                Ok(self.too_many("too many requests without a token that is valid for this tenant", seconds))
+            }
+        }
     }
 
     /// What a request is for, as the tenant's connection and rules are now.

@@ -22,6 +22,7 @@ use serde_json::json;
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::metrics::Metrics;
+use super::strangers::Strangers;
 
 /// What all requests share.
 pub(super) struct Exchange {
@@ -29,6 +30,7 @@ pub(super) struct Exchange {
     pub(super) metrics: std::sync::Arc<Metrics>,
     pub(super) limit: Duration,
     pub(super) ids: RequestIds,
+    pub(super) strangers: Strangers,
     /// Whether the server is about to end, so that clients should not send another request on the same connection.
     pub(super) draining: AtomicBool,
 }
@@ -46,6 +48,7 @@ impl Exchange {
             began: Instant::now(),
             is_answered: false,
             metrics: &self.metrics,
+            strangers: &self.strangers,
         };
         let version = request.version();
         request.extensions_mut().insert(RequestId(open.id.clone()));
@@ -84,9 +87,9 @@ impl Exchange {
         if self.draining.load(Ordering::Relaxed) && version < Version::HTTP_2 {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let Served { tenant, route } =
-            response.extensions_mut().remove().unwrap_or(Served { tenant: None, route: "-" });
-        open.answered(tenant.unwrap_or_default(), route, response.status());
+        let served = response.extensions_mut().remove();
+        let served = served.unwrap_or(Served { route: "-", ..Served::default() });
+        open.answered(served, response.status());
         response
     }
 }
@@ -98,13 +101,19 @@ struct Open<'a> {
     began: Instant,
     is_answered: bool,
     metrics: &'a Metrics,
+    strangers: &'a Strangers,
 }
 
 impl Open<'_> {
-    fn answered(&mut self, tenant: String, route: &'static str, status: StatusCode) {
+    fn answered(&mut self, served: Served, status: StatusCode) {
         self.is_answered = true;
         let (status, took) = (status.as_u16(), self.began.elapsed());
+        let Served { tenant, route, is_admitted } = served;
         self.metrics.answered(self.method, route, status, took);
+        if !is_admitted && !self.strangers.may_have_a_line() {
+            return;
+        }
+        let tenant = tenant.unwrap_or_default();
         let (request, method, micros) = (&self.id, self.method, micros(took));
         tracing::info!(request, tenant, method, route, status, micros, "request");
     }
@@ -115,6 +124,10 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         if !self.is_answered {
             self.metrics.abandoned();
+            // Nobody knows whether it would have been let in.
+            if !self.strangers.may_have_a_line() {
+                return;
+            }
             let (request, method, micros) = (&self.id, self.method, micros(self.began.elapsed()));
             tracing::info!(request, method, micros, "the client went away before it was answered");
         }

@@ -6,6 +6,7 @@ mod framing;
 mod metrics;
 mod observed;
 mod observer;
+mod strangers;
 mod stream;
 pub(crate) mod tls;
 
@@ -29,6 +30,7 @@ pub use self::metrics::{Commit, Metrics};
 
 use self::exchange::{Exchange, RequestIds};
 use self::observed::Observed;
+use self::strangers::Strangers;
 use self::tls::Identity;
 use crate::Failure;
 use crate::config::{Config, DEFAULT_METRICS, Passwords};
@@ -93,6 +95,7 @@ impl Server {
             metrics,
             limit: config.limits.request_timeout,
             ids: RequestIds::starting_at(u64::from_be_bytes(origin)),
+            strangers: Strangers::new(),
             draining: AtomicBool::new(false),
         };
         exchange.service.prepare().await?;
@@ -127,6 +130,7 @@ impl Server {
         let mut tasks = Tasks::default();
         tasks.spawn(follow(Arc::clone(&exchange)));
         tasks.spawn(share(Arc::clone(&exchange)));
+        tasks.spawn(tell(Arc::clone(&exchange)));
         if let Some(observer) = observer {
             tasks.spawn(observer::serve(observer, Arc::clone(&exchange), store));
         }
@@ -168,7 +172,9 @@ impl Server {
         let _ = stopping.send(true);
         drop(stopped);
         tracing::info!("ending: no new connections; finishing what was begun");
-        match timeout(connection::FAREWELL, stopping.closed()).await {
+        let farewell = timeout(connection::FAREWELL, stopping.closed()).await;
+        exchange.strangers.tell();
+        match farewell {
             Ok(()) => tracing::info!("ended"),
             Err(_) => tracing::warn!("ended with requests unfinished"),
         }
@@ -234,6 +240,14 @@ async fn follow(exchange: Arc<Exchange>) {
 /// Shares rates with other processes on the same store.
 async fn share(exchange: Arc<Exchange>) {
     every_second("share rates with other servers", || exchange.service.share_rates()).await;
+}
+
+/// Tells of those who get no line in the log.
+async fn tell(exchange: Arc<Exchange>) {
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        exchange.strangers.tell();
+    }
 }
 
 /// Does something once a second, and says when it begins to fail and when it does not any more.

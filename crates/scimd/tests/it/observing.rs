@@ -2,11 +2,40 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::faults::lock::{Held, Part};
 use crate::faults::on_postgres;
 use crate::http::{Client, Connection};
 use crate::messages::user;
-use crate::server::Server;
+use crate::server::{Server, base};
+
+/// Anybody who can reach a server can send it requests, and each line of its log is a piece of its disk.
+#[test]
+fn who_has_no_token_does_not_fill_the_log() {
+    let server = Server::start("[metrics]\nlisten = \"127.0.0.1:0\"");
+    let mut client = server.tenant("acme", "generic");
+    let mut strangers = Client::new(server.process.address, &base("acme"), "scim_abcd2345_x");
+    for path in ["/Users", "/nowhere"].iter().cycle().take(1000) {
+        strangers.get(path).expect(401);
+    }
+    let mut outside = Client::bare(server.process.address, "/favicon.ico");
+    for _ in 0..1000 {
+        outside.get("").expect(404);
+    }
+    client.get("/Users").expect(200);
+    let lines = server.process.wait_for("all of them", |_, err| {
+        let lines = |of: &str| err.lines().filter(|line| line.contains(of)).count() as u64;
+        let told = err.lines().filter(|line| line.contains("so many more have no line"));
+        let untold: u64 =
+            told.filter_map(|line| serde_json::from_str::<Value>(line).ok()?["requests"].as_u64()).sum();
+        let lines = lines("\"status\":401") + lines("\"status\":404");
+        (lines + untold == 2000 && err.contains("\"status\":200")).then_some(lines)
+    });
+    assert!((100..1000).contains(&lines), "{lines}");
+    let text = Client::bare(server.process.metrics(), "").get("/metrics").text();
+    assert!(text.contains("status=\"401\"} 1000\n") && text.contains("status=\"404\"} 1000\n"), "{text}");
+}
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
