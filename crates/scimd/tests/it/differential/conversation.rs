@@ -1,5 +1,7 @@
 //! One client that talks to all worlds at once, and compares what they say.
 
+use std::collections::HashMap;
+
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use scim_store::conformance::words::Random;
 use serde_json::{Map, Value, json};
@@ -17,6 +19,8 @@ pub(crate) struct Conversation<'w> {
     step: u64,
     /// What was created, with its kind, the deleted ones included.
     known: Vec<(&'static str, String)>,
+    /// How each resource was last seen, with its version apart.
+    seen: HashMap<String, (Value, Value)>,
     /// How many answers were compared.
     pub(crate) pairs: usize,
     /// What the first world said.
@@ -26,7 +30,7 @@ pub(crate) struct Conversation<'w> {
 impl<'w> Conversation<'w> {
     pub(crate) fn new(worlds: &'w [World], tenant: &'static str, random: Random) -> Self {
         let known = vec![("Users", "00000000-0000-7000-8000-000000000000".to_owned())];
-        Self { worlds, tenant, random, step: 1, known, pairs: 0, heard: Vec::new() }
+        Self { worlds, tenant, random, step: 1, known, seen: HashMap::new(), pairs: 0, heard: Vec::new() }
     }
 
     /// Changes something, so many times.
@@ -38,6 +42,8 @@ impl<'w> Conversation<'w> {
 
     /// Asks, so many times, about what there is now.
     pub(crate) fn ask(&mut self, times: usize) {
+        let kind = self.random.pick(&KINDS);
+        self.walk_among_writes(kind);
         let everything = KINDS.map(|kind| self.everything(kind));
         for _ in 0..times {
             let which = self.random.below(KINDS.len());
@@ -174,7 +180,22 @@ impl<'w> Conversation<'w> {
         let answer = self.send(&Sent::get(format!("/{kind}?count=1000"))).json();
         let found = answer["Resources"].as_array().cloned().unwrap_or_default();
         assert_eq!(answer["totalResults"], found.len(), "a conversation stays smaller than a page");
+        for resource in &found {
+            self.see(resource);
+        }
         Everything(found.into_iter().map(|found| found.as_object().expect("an object").clone()).collect())
+    }
+
+    /// A version is another exactly when what is shown is another (RFC 7644 §3.14).
+    fn see(&mut self, resource: &Value) {
+        let id = resource["id"].as_str().expect("an identifier");
+        let mut shown = resource.clone();
+        let version =
+            shown["meta"].as_object_mut().and_then(|meta| meta.remove("version")).expect("a version");
+        if let Some((last, last_version)) = self.seen.get(id) {
+            assert_eq!(*last == shown, *last_version == version, "{last_version} {last}\n{version} {shown}");
+        }
+        self.seen.insert(id.to_owned(), (shown, version));
     }
 
     /// A page of a query, by GET or by POST.
@@ -203,23 +224,67 @@ impl<'w> Conversation<'w> {
         let (filter, sort) = self.question(kind);
         let kind_of = self.kind(kind);
         let Some(expected) = everything.find(&kind_of, filter.as_deref(), sort) else { return };
+        let total = Some(expected.len());
+        let found = self.pages(kind, filter.as_deref(), sort, total, |_| {});
+        assert_eq!(found, expected, "{kind}: {filter:?} by {sort:?}");
+        self.pairs += 1;
+    }
+
+    /// All pages of a query, while others write. What stays as it is and is found is found once.
+    fn walk_among_writes(&mut self, kind: &'static str) {
+        let (filter, sort) = self.question(kind);
+        let kind_of = self.kind(kind);
+        let before = self.everything(kind);
+        if before.find(&kind_of, filter.as_deref(), sort).is_none() {
+            return;
+        }
+        // Not for ever, since a walk may come to what was created meanwhile.
+        let mut times = 8;
+        let found = self.pages(kind, filter.as_deref(), sort, None, |this| {
+            this.write(times.min(2));
+            times = times.saturating_sub(2);
+        });
+        let after = self.everything(kind);
+        let matching = |everything: &Everything| {
+            let ids = everything.find(&kind_of, filter.as_deref(), sort).unwrap_or_default();
+            ids.into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let stays = |id: &String| before.get(id).is_some_and(|was| after.get(id) == Some(was));
+        let (before_ids, after_ids) = (matching(&before), matching(&after));
+        for id in before_ids.iter().filter(|id| stays(id) && after_ids.contains(id)) {
+            let times = found.iter().filter(|found| *found == id).count();
+            assert_eq!(times, 1, "{kind} {id}: {filter:?} by {sort:?} among writes");
+        }
+        self.pairs += 1;
+    }
+
+    /// Walks from page to page by cursor, and does something in between.
+    fn pages(
+        &mut self,
+        kind: &str,
+        filter: Option<&str>,
+        sort: Option<(&str, &str)>,
+        total: Option<usize>,
+        mut between: impl FnMut(&mut Self),
+    ) -> Vec<String> {
         let count = 1 + self.random.below(25);
         let (mut cursor, mut found) = (String::new(), Vec::new());
         loop {
-            let mut fields = fields(filter.as_deref(), sort);
+            let mut fields = fields(filter, sort);
             fields.insert("cursor".to_owned(), json!(cursor));
             fields.insert("count".to_owned(), json!(count));
             let sent = self.query(kind, fields);
             let answer = self.send(&sent).json();
-            assert_eq!(answer["totalResults"], expected.len(), "{sent:?}: {answer}");
+            if let Some(total) = total {
+                assert_eq!(answer["totalResults"], total, "{sent:?}: {answer}");
+            }
             found.extend(ids(&answer).into_iter().map(str::to_owned));
             match answer["nextCursor"].as_str() {
                 Some(next) => cursor = next.to_owned(),
-                None => break,
+                None => return found,
             }
+            between(self);
         }
-        assert_eq!(found, expected, "{kind}: {filter:?} by {sort:?}, {count} a page");
-        self.pairs += 1;
     }
 
     fn question(&mut self, kind: &str) -> (Option<String>, Option<(&'static str, &'static str)>) {

@@ -30,6 +30,11 @@ impl Everything {
         }
         Some(found.into_iter().map(id).collect())
     }
+
+    /// The resource with this identifier.
+    pub(crate) fn get(&self, wanted: &str) -> Option<&Map<String, Value>> {
+        self.0.iter().find(|document| id(document) == wanted)
+    }
 }
 
 fn id(document: &Map<String, Value>) -> &str {
