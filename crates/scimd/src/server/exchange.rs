@@ -21,8 +21,8 @@ use scim_service::{RequestId, Served, Service};
 use serde_json::json;
 use tokio::time::{Sleep, sleep, timeout};
 
+use super::lines::Lines;
 use super::metrics::Metrics;
-use super::strangers::Strangers;
 
 /// What all requests share.
 pub(super) struct Exchange {
@@ -30,7 +30,7 @@ pub(super) struct Exchange {
     pub(super) metrics: std::sync::Arc<Metrics>,
     pub(super) limit: Duration,
     pub(super) ids: RequestIds,
-    pub(super) strangers: Strangers,
+    pub(super) refused: Lines,
     /// Whether the server is about to end, so that clients should not send another request on the same connection.
     pub(super) draining: AtomicBool,
 }
@@ -48,7 +48,7 @@ impl Exchange {
             began: Instant::now(),
             is_answered: false,
             metrics: &self.metrics,
-            strangers: &self.strangers,
+            refused: &self.refused,
         };
         let version = request.version();
         request.extensions_mut().insert(RequestId(open.id.clone()));
@@ -101,7 +101,7 @@ struct Open<'a> {
     began: Instant,
     is_answered: bool,
     metrics: &'a Metrics,
-    strangers: &'a Strangers,
+    refused: &'a Lines,
 }
 
 impl Open<'_> {
@@ -110,7 +110,8 @@ impl Open<'_> {
         let (status, took) = (status.as_u16(), self.began.elapsed());
         let Served { tenant, route, is_admitted } = served;
         self.metrics.answered(self.method, route, status, took);
-        if !is_admitted && !self.strangers.may_have_a_line() {
+        let is_refused = !is_admitted || status == StatusCode::TOO_MANY_REQUESTS.as_u16();
+        if is_refused && !self.refused.is_there_one() {
             return;
         }
         let tenant = tenant.unwrap_or_default();
@@ -125,7 +126,7 @@ impl Drop for Open<'_> {
         if !self.is_answered {
             self.metrics.abandoned();
             // Nobody knows whether it would have been let in.
-            if !self.strangers.may_have_a_line() {
+            if !self.refused.is_there_one() {
                 return;
             }
             let (request, method, micros) = (&self.id, self.method, micros(self.began.elapsed()));

@@ -3,10 +3,10 @@
 mod connection;
 mod exchange;
 mod framing;
+mod lines;
 mod metrics;
 mod observed;
 mod observer;
-mod strangers;
 mod stream;
 pub(crate) mod tls;
 
@@ -29,8 +29,8 @@ use tokio::time::{sleep, timeout};
 pub use self::metrics::{Commit, Metrics};
 
 use self::exchange::{Exchange, RequestIds};
+use self::lines::Lines;
 use self::observed::Observed;
-use self::strangers::Strangers;
 use self::tls::Identity;
 use crate::Failure;
 use crate::config::{Config, DEFAULT_METRICS, Passwords};
@@ -95,7 +95,7 @@ impl Server {
             metrics,
             limit: config.limits.request_timeout,
             ids: RequestIds::starting_at(u64::from_be_bytes(origin)),
-            strangers: Strangers::new(),
+            refused: Lines::new(),
             draining: AtomicBool::new(false),
         };
         exchange.service.prepare().await?;
@@ -173,7 +173,7 @@ impl Server {
         drop(stopped);
         tracing::info!("ending: no new connections; finishing what was begun");
         let farewell = timeout(connection::FAREWELL, stopping.closed()).await;
-        exchange.strangers.tell();
+        exchange.refused.tell();
         match farewell {
             Ok(()) => tracing::info!("ended"),
             Err(_) => tracing::warn!("ended with requests unfinished"),
@@ -246,7 +246,7 @@ async fn share(exchange: Arc<Exchange>) {
 async fn tell(exchange: Arc<Exchange>) {
     loop {
         sleep(Duration::from_secs(1)).await;
-        exchange.strangers.tell();
+        exchange.refused.tell();
     }
 }
 

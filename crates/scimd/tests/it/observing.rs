@@ -26,7 +26,7 @@ fn who_has_no_token_does_not_fill_the_log() {
     client.get("/Users").expect(200);
     let lines = server.process.wait_for("all of them", |_, err| {
         let lines = |of: &str| err.lines().filter(|line| line.contains(of)).count() as u64;
-        let told = err.lines().filter(|line| line.contains("so many more have no line"));
+        let told = err.lines().filter(|line| line.contains("so many more requests have no line"));
         let untold: u64 =
             told.filter_map(|line| serde_json::from_str::<Value>(line).ok()?["requests"].as_u64()).sum();
         let lines = lines("\"status\":401") + lines("\"status\":404");

@@ -1,4 +1,5 @@
-//! How many lines of the log requests get that nobody has let in. Whoever can reach the server could fill its disk otherwise.
+//! How many lines of the log requests get that nobody let in: without a valid token, or over a rate. Whoever sends them could
+//! fill the disk otherwise.
 //!
 //! What gets no line is counted, and the count has one. Metrics count everything, whether it has a line or not.
 
@@ -11,7 +12,7 @@ const BURST: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What is left of the lines.
-pub(super) struct Strangers(Mutex<State>);
+pub(super) struct Lines(Mutex<State>);
 
 struct State {
     /// When all lines are there again.
@@ -20,18 +21,18 @@ struct State {
     untold: u64,
 }
 
-impl Strangers {
+impl Lines {
     /// All lines are left.
     pub(super) fn new() -> Self {
         Self(Mutex::new(State { full: Instant::now(), untold: 0 }))
     }
 
-    /// Whether a request that was not let in gets a line now.
-    pub(super) fn may_have_a_line(&self) -> bool {
-        self.may_have_a_line_at(Instant::now())
+    /// Whether there is one for a request that was not let in.
+    pub(super) fn is_there_one(&self) -> bool {
+        self.is_there_one_at(Instant::now())
     }
 
-    fn may_have_a_line_at(&self, now: Instant) -> bool {
+    fn is_there_one_at(&self, now: Instant) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full = state.full.max(now) + PAUSE;
         let is_left = full.duration_since(now) <= PAUSE * BURST;
@@ -49,7 +50,7 @@ impl Strangers {
         if requests > 0 {
             tracing::warn!(
                 requests,
-                "so many more have no line: refused without a valid token, or given up before they were answered"
+                "so many more requests have no line: without a valid token, over a rate, or given up before they were answered"
             );
         }
     }
@@ -61,14 +62,13 @@ mod tests {
 
     #[test]
     fn a_burst_has_lines_and_then_ten_a_second() {
-        let (strangers, now) = (Strangers::new(), Instant::now());
-        let lines = |at: Duration, requests: u32| {
-            (0..requests).filter(|_| strangers.may_have_a_line_at(now + at)).count()
-        };
+        let (few, now) = (Lines::new(), Instant::now());
+        let lines =
+            |at: Duration, requests: u32| (0..requests).filter(|_| few.is_there_one_at(now + at)).count();
         assert_eq!(lines(Duration::ZERO, 1000), 100);
         assert_eq!(lines(Duration::from_secs(1), 1000), 10);
         assert_eq!(lines(Duration::from_secs(1), 1000), 0);
         assert_eq!(lines(Duration::from_secs(3600), 1000), 100, "what nobody used is not kept for ever");
-        assert_eq!(strangers.0.lock().expect("not poisoned").untold, 900 + 990 + 1000 + 900);
+        assert_eq!(few.0.lock().expect("not poisoned").untold, 900 + 990 + 1000 + 900);
     }
 }
