@@ -173,6 +173,7 @@ fn a_database_is_migrated_and_shown() {
         "has schema version 3, and this software knows up to 2",
     );
     let file = format!("sqlite:{}", directory.path().join("a.db").display());
+    assert!(must(&["store", "migrate", "--store", &file]).contains("made sqlite:"));
     assert!(must(&["store", "migrate", "--store", &file]).contains("is up to date"));
     assert!(must(&["store", "status", "--store", &file]).contains("file"));
     refused(&["store", "migrate", "--role", ROLE, "--store", &file], 2, "`--role` is for databases");
