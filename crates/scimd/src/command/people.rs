@@ -1,10 +1,10 @@
 //! `scimd person`, `scimd findings` and `scimd group`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use scim_core::person::{Gender, Person};
-use scim_core::text::fold;
-use scim_policy::Finding;
+use scim_core::text::{fold, nearest};
+use scim_policy::{Code, Finding};
 use scim_service::{GenderWord, GenderWords};
 use scim_store::persons::{self, Mark, PersonChange};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, ReportQuery, Reported, Side, Tenant};
@@ -136,20 +136,25 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
             })
         })
         .transpose()?;
+    if let Some(rule) = &rule {
+        check_code(rule)?;
+    }
     let (office, name) = Office::of(&of)?;
     let mut query = ReportQuery { after: 0, count: PAGE, settled: (!all).then_some(false), subject: None };
     let mut rows = Vec::new();
     loop {
         let page = office.read(office.store.reports(&name, &query))?;
+        let known = Known::of(&office, &name, &page)?;
         for reported in &page {
             let is_late = since.is_none_or(|since| reported.at.0 >= since.seconds.saturating_mul(1000));
             let findings: Vec<Finding> =
                 serde_json::from_slice(&reported.report.findings).unwrap_or_default();
             for finding in findings {
                 let is_of_rule = rule.as_ref().is_none_or(|rule| finding.code == *rule);
-                let is_about = person.as_ref().is_none_or(|person| is_about(person, reported, &finding));
+                let is_about =
+                    person.as_ref().is_none_or(|person| known.is_about(person, reported, &finding));
                 if is_late && is_of_rule && is_about {
-                    rows.push(finding_row(reported, finding));
+                    rows.push(finding_row(reported, known.name(&reported.report.subject), finding));
                 }
             }
         }
@@ -161,12 +166,26 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
     list(&output, &FINDING, &rows)
 }
 
-const FINDING: [&str; 11] = [
+/// Nothing is ever found of a code that there is not, which would look as if all were well.
+fn check_code(name: &str) -> Result<(), Failure> {
+    let codes = Code::ALL.map(Code::name);
+    if codes.contains(&name) {
+        return Ok(());
+    }
+    let shown = name.escape_debug();
+    Err(Failure::Usage(match nearest(name, codes) {
+        Some(near) => format!("there is no code `{shown}`; did you mean `{near}`?"),
+        None => format!("there is no code `{shown}`; there are {}", codes.join(", ")),
+    }))
+}
+
+const FINDING: [&str; 12] = [
     "at",
     "count",
     "severity",
     "code",
     "who",
+    "name",
     "path",
     "value",
     "explanation",
@@ -175,7 +194,7 @@ const FINDING: [&str; 11] = [
     "settled",
 ];
 
-fn finding_row(reported: &Reported, finding: Finding) -> Cells {
+fn finding_row(reported: &Reported, name: Option<&str>, finding: Finding) -> Cells {
     let report = &reported.report;
     vec![
         reported.at.to_string().into(),
@@ -183,6 +202,7 @@ fn finding_row(reported: &Reported, finding: Finding) -> Cells {
         finding.severity.name().into(),
         finding.code.into(),
         report.subject.as_str().into(),
+        name.into(),
         finding.path.into(),
         finding.value.into(),
         finding.explanation.into(),
@@ -192,11 +212,54 @@ fn finding_row(reported: &Reported, finding: Finding) -> Cells {
     ]
 }
 
-/// Whether a report is about somebody, by an identifier, a userName or an address.
-fn is_about(person: &str, reported: &Reported, finding: &Finding) -> bool {
-    let (person, subject) = (fold(person), &reported.report.subject);
-    let known = subject.rsplit_once(['/', ':']).map_or(subject.as_str(), |(_, known)| known);
-    fold(known) == person || fold(&finding.value) == person
+/// What those are called by now whom reports are about, by identifier: the userName of a User, the name of a group, and the
+/// address of the person.
+struct Known(HashMap<String, (String, Option<String>)>);
+
+impl Known {
+    fn of(office: &Office, tenant: &Tenant, reports: &[Reported]) -> Result<Self, Failure> {
+        let ids: BTreeSet<&str> =
+            reports.iter().filter_map(|reported| id_in(&reported.report.subject)).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        if ids.is_empty() {
+            return Ok(Self(HashMap::new()));
+        }
+        let records = office.read(office.store.get(tenant, &ids))?;
+        let persons = PersonQuery::Of(ids.into_iter().map(str::to_owned).collect());
+        let persons = office.read(office.store.persons(tenant, &persons))?.persons;
+        let mut emails: HashMap<String, Option<String>> =
+            persons.into_iter().map(|record| (record.id, record.person.email)).collect();
+        let known = records.into_iter().flatten().map(|record| {
+            let document: Option<Value> = serde_json::from_slice(&record.body).ok();
+            let name = document.as_ref().and_then(|document| document.get("userName")?.as_str());
+            let name = name.unwrap_or(&record.label).to_owned();
+            let email = emails.remove(&record.id).flatten();
+            (record.id, (name, email))
+        });
+        Ok(Self(known.collect()))
+    }
+
+    /// What somebody is called: of a member of a group, the member.
+    fn name<'a>(&'a self, subject: &'a str) -> Option<&'a str> {
+        match id_in(subject) {
+            Some(id) => self.0.get(id).map(|(name, _)| name.as_str()),
+            None => subject.split_once(':').map(|(_, name)| name),
+        }
+    }
+
+    /// Whether a report is about somebody, by an identifier, a userName or an address.
+    fn is_about(&self, person: &str, reported: &Reported, finding: &Finding) -> bool {
+        let subject = &reported.report.subject;
+        let id = id_in(subject);
+        let email = id.and_then(|id| self.0.get(id)?.1.as_deref());
+        let texts = [id, self.name(subject), email, Some(finding.value.as_str())];
+        texts.into_iter().flatten().any(|text| fold(text) == fold(person))
+    }
+}
+
+/// The identifier of whom a report is about. Somebody who was never created has none.
+fn id_in(subject: &str) -> Option<&str> {
+    (!subject.contains(':')).then(|| subject.rsplit_once('/').map_or(subject, |(_, member)| member))
 }
 
 pub(super) fn group(command: GroupCommand) -> Result<(), Failure> {

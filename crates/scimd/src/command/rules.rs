@@ -29,7 +29,13 @@ pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
             let failed =
                 |error: &std::io::Error| Failure::io(format_args!("cannot write {}", file.display()), error);
             let opened = OpenOptions::new().write(true).create_new(true).open(&file);
-            let mut opened = opened.map_err(|error| failed(&error))?;
+            let mut opened = opened.map_err(|error| match error.kind() {
+                std::io::ErrorKind::AlreadyExists => Failure::Run(format!(
+                    "{} is there already and was not touched; edit it, or name another file with --output",
+                    file.display()
+                )),
+                _ => failed(&error),
+            })?;
             opened.write_all(found.text.as_bytes()).map_err(|error| failed(&error))?;
             let file = file.display();
             eprintln!(
@@ -102,19 +108,24 @@ fn apply(of: &OfTenant, file: &Path, anyway: bool) -> Result<(), Failure> {
         if !comparison.refused.is_empty() {
             return Err(Failure::Run(format!(
                 "{} of {} users of tenant `{tenant}` are against this policy; nothing was changed. See who with `scimd policy \
-                 diff {tenant} {}`, or put it in force with --anyway: they stay as they are until they next change",
+                 diff {tenant} {}{}`, or put it in force with --anyway: they stay as they are until they next change",
                 comparison.refused.len(),
                 comparison.users,
-                file.display()
+                file.display(),
+                common.again()
             )));
         }
     }
     let changed = office.runtime.block_on(office.service.change_rules(tenant, &rules, "cli:policy apply"));
     let changed = changed.map_err(|error| in_file(file, error))?;
-    let again = common.again();
+    // What was refused of a file comes with the file again.
+    let is_connected = office.run(office.tenant(tenant))?.connection.is_some();
+    let next = match is_connected {
+        true => format!("; next: scimd replay {tenant}{}", common.again()),
+        false => String::new(),
+    };
     eprintln!(
-        "the policy of tenant {tenant} is in force; of {} users {} persons changed and {} are against it; \
-         next: scimd replay {tenant}{again}",
+        "the policy of tenant {tenant} is in force; of {} users {} persons changed and {} are against it{next}",
         changed.users,
         changed.persons,
         changed.against.len()
