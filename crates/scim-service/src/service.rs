@@ -40,7 +40,7 @@ pub struct RequestId(pub String);
 /// What a server may log of a request that was answered. The service puts it into the response's extensions.
 #[derive(Debug, Clone, Default)]
 pub struct Served {
-    /// The tenant, once the credential was accepted.
+    /// The tenant, where there is one and the request carries a credential, whether that was accepted or not.
     pub tenant: Option<String>,
     /// The endpoint without identifiers.
     pub route: &'static str,
@@ -168,8 +168,7 @@ impl Service {
             Error::new(ErrorKind::NotFound, "there is nothing here")
                 .remedy("a tenant's base URL ends in `/t/{tenant}/scim/v2`")
         })?;
-        let (mut entry, mut token) = self.authenticate(name, &parts.headers).await?;
-        served.tenant = Some(name.to_owned());
+        let (mut entry, mut token) = self.authenticate(name, &parts.headers, served).await?;
         in_use(&entry)?;
         if let Err(seconds) = self.rates.take(&entry.tenant, now) {
             return Ok(self.too_many(seconds));
@@ -199,7 +198,7 @@ impl Service {
             true => {
                 let sent = body::collect(parts, body, self.settings.max_body, &mut share).await?;
                 // A body can take its time, and the credential may have been revoked meanwhile.
-                (entry, token) = self.authenticate(name, &parts.headers).await?;
+                (entry, token) = self.authenticate(name, &parts.headers, served).await?;
                 endpoint = self.endpoint(&entry, path)?;
                 sent
             }
