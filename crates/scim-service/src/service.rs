@@ -9,9 +9,10 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
+use scim_core::message::ListWriter;
 use scim_core::schema::{Registry, ResourceType};
 use scim_core::text::excerpt;
 use scim_core::time::Timestamp;
@@ -24,7 +25,7 @@ use crate::cursor::Seal;
 use crate::directory::{Connection, Directory, TenantEntry};
 use crate::environment::Environment;
 use crate::held::{Held, SMALL, Share};
-use crate::quirk::Quirks;
+use crate::quirk::{Quirk, Quirks};
 use crate::rate::Rates;
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
 use crate::route::{Endpoint, split_tenant};
@@ -172,6 +173,12 @@ impl Service {
         in_use(&entry)?;
         if let Err(seconds) = self.rates.take(&entry.tenant, now) {
             return Ok(self.too_many(seconds));
+        }
+        if is_probe(&parts.method, path, in_use(&entry)?) {
+            served.route = "collection";
+            let mut none = ListWriter::new();
+            none.start_index(1);
+            return Ok(Reply::json(StatusCode::OK, none.finish(0)));
         }
         let mut endpoint = self.endpoint(&entry, path)?;
         served.route = endpoint.name();
@@ -350,6 +357,14 @@ struct Incoming<'a> {
     now: Timestamp,
     /// What the body holds.
     _share: Share,
+}
+
+/// Whether an identity provider only looks whether groups are served, over a connection that serves none.
+fn is_probe(method: &Method, path: &str, connection: &Connection) -> bool {
+    !connection.groups
+        && method == Method::GET
+        && path == "/Groups"
+        && connection.quirks().has(Quirk::ProbedGroups)
 }
 
 /// The complaint about a path that leads nowhere. Most are typing errors in the tenant URL.
