@@ -218,6 +218,40 @@ fn a_refusal_names_people_by_what_they_sign_in_with() {
 }
 
 #[test]
+fn a_name_that_is_taken_is_told_with_whoever_has_it() {
+    let world = World::new(Idp::Entra);
+    let (ada, bob) = (created(&world, "Ada@example.com"), created(&world, "bob@example.com"));
+    let detail = |answer: crate::world::Answer| {
+        assert_eq!((answer.status.as_u16(), &answer.body["scimType"]), (409, &json!("uniqueness")));
+        answer.body["detail"].as_str().unwrap_or_default().to_owned()
+    };
+    let taken = |more: &str| {
+        format!(
+            "the `userName` `Ada@example.com` is taken by the User with id `{ada}`{more}; update that User, delete it, or \
+             choose another `userName`"
+        )
+    };
+    let rename = json!([{"op": "replace", "path": "userName", "value": "ada@example.com"}]);
+    let leave = json!([{"op": "replace", "path": "active", "value": false}]);
+    for more in ["", ", which is not active"] {
+        assert_eq!(detail(world.request("POST", "/Users", &user("ADA@example.com"))), taken(more));
+        assert_eq!(
+            detail(world.request("PUT", &format!("/Users/{bob}"), &user("ada@example.com"))),
+            taken(more)
+        );
+        assert_eq!(detail(world.patch(&format!("/Users/{bob}"), &rename)), taken(more));
+        world.patch(&format!("/Users/{ada}"), &leave);
+    }
+    let red = world.group("Red", &[]);
+    let again = world.request("POST", "/Groups", &json!({"schemas": [GROUP], "displayName": "red"}));
+    let again = detail(again);
+    assert!(
+        again.starts_with(&format!("the `displayName` `Red` is taken by the Group with id `{red}`;")),
+        "{again}"
+    );
+}
+
+#[test]
 fn nobody_comes_into_a_second_group_by_any_door() {
     for (policy, refuses, remarks) in [
         (POLICY, true, true),
