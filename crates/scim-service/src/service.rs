@@ -131,10 +131,11 @@ impl Service {
         let reply = match outcome.and_then(|reply| self.held(reply, &served)) {
             Ok(reply) => reply,
             Err(error) => {
+                let request = parts.extensions.get::<RequestId>().map(|RequestId(id)| id.as_str());
                 if matches!(error.kind().status(), 500 | 503 | 507) {
-                    tracing::error!(error = ?error, "request failed");
+                    tracing::error!(request, tenant = served.tenant, error = ?error, "request failed");
                 } else {
-                    tracing::debug!(kind = ?error.kind(), "request refused");
+                    tracing::debug!(request, kind = ?error.kind(), "request refused");
                 }
                 Reply::from(&error)
             }
