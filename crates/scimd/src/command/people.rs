@@ -149,12 +149,12 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
             let is_late = since.is_none_or(|since| reported.at.0 >= since.seconds.saturating_mul(1000));
             let findings: Vec<Finding> =
                 serde_json::from_slice(&reported.report.findings).unwrap_or_default();
-            for finding in findings {
+            for (index, finding) in findings.into_iter().enumerate() {
+                let whom = known.whom(&reported.report.subject, index, &finding);
                 let is_of_rule = rule.as_ref().is_none_or(|rule| finding.code == *rule);
-                let is_about =
-                    person.as_ref().is_none_or(|person| known.is_about(person, reported, &finding));
+                let is_about = person.as_ref().is_none_or(|person| whom.is(person, &finding));
                 if is_late && is_of_rule && is_about {
-                    rows.push(finding_row(reported, known.name(&reported.report.subject), finding));
+                    rows.push(finding_row(reported, &whom, finding));
                 }
             }
         }
@@ -194,15 +194,15 @@ const FINDING: [&str; 12] = [
     "settled",
 ];
 
-fn finding_row(reported: &Reported, name: Option<&str>, finding: Finding) -> Cells {
+fn finding_row(reported: &Reported, whom: &Whom, finding: Finding) -> Cells {
     let report = &reported.report;
     vec![
         reported.at.to_string().into(),
         reported.count.into(),
         finding.severity.name().into(),
         finding.code.into(),
-        report.subject.as_str().into(),
-        name.into(),
+        whom.who.as_str().into(),
+        whom.name.as_deref().into(),
         finding.path.into(),
         finding.value.into(),
         finding.explanation.into(),
@@ -239,20 +239,33 @@ impl Known {
         Ok(Self(known.collect()))
     }
 
-    /// What somebody is called: of a member of a group, the member.
-    fn name<'a>(&'a self, subject: &'a str) -> Option<&'a str> {
-        match id_in(subject) {
-            Some(id) => self.0.get(id).map(|(name, _)| name.as_str()),
-            None => subject.split_once(':').map(|(_, name)| name),
+    /// Whom the finding at this index of a report is about. A report is about the first member that cannot come into a group;
+    /// of the others it has what they are called.
+    fn whom(&self, subject: &str, index: usize, finding: &Finding) -> Whom {
+        if let (1.., Some((group, _)), "group-second") = (index, subject.split_once('/'), &*finding.code) {
+            return Whom { who: group.to_owned(), id: None, name: Some(finding.value.clone()), email: None };
         }
-    }
-
-    /// Whether a report is about somebody, by an identifier, a userName or an address.
-    fn is_about(&self, person: &str, reported: &Reported, finding: &Finding) -> bool {
-        let subject = &reported.report.subject;
         let id = id_in(subject);
-        let email = id.and_then(|id| self.0.get(id)?.1.as_deref());
-        let texts = [id, self.name(subject), email, Some(finding.value.as_str())];
+        let (name, email) = match id {
+            Some(id) => self.0.get(id).map(|(name, email)| (name.clone(), email.clone())).unzip(),
+            None => (subject.split_once(':').map(|(_, name)| name.to_owned()), None),
+        };
+        Whom { who: subject.to_owned(), id: id.map(str::to_owned), name, email: email.flatten() }
+    }
+}
+
+/// Whom a finding is about.
+struct Whom {
+    who: String,
+    id: Option<String>,
+    name: Option<String>,
+    email: Option<String>,
+}
+
+impl Whom {
+    /// Whether it is somebody, by an identifier, a userName or an address.
+    fn is(&self, person: &str, finding: &Finding) -> bool {
+        let texts = [self.id.as_deref(), self.name.as_deref(), self.email.as_deref(), Some(&*finding.value)];
         texts.into_iter().flatten().any(|text| fold(text) == fold(person))
     }
 }

@@ -161,7 +161,9 @@ fn findings_are_found_by_what_people_are_called() {
     let ada = id(&client.post("/Users", &ada).expect(201));
     client.post("/Groups", &group("Red", &[&ada])).expect(201);
     let blue = id(&client.post("/Groups", &group("Blue", &[])).expect(201));
-    let add = json!([{"op": "add", "path": "members", "value": [{"value": ada}]}]);
+    let cy = id(&client.post("/Users", &user("cy")).expect(201));
+    client.post("/Groups", &group("Green", &[&cy])).expect(201);
+    let add = json!([{"op": "add", "path": "members", "value": [{"value": ada}, {"value": cy}]}]);
     client.patch(&format!("/Groups/{blue}"), add).expect(400);
     client.post("/Users", &json!({"schemas": [USER], "userName": "bob@example.org"})).expect(400);
     let found = |person: &str| {
@@ -174,6 +176,7 @@ fn findings_are_found_by_what_people_are_called() {
     for person in ["ADA", "ada@example.com", ada.as_str()] {
         assert_eq!(found(person), ["group-second ada"], "{person}");
     }
+    assert_eq!(found("cy"), ["group-second cy"], "whoever is refused besides");
     assert_eq!(found("bob@example.org"), ["domain-not-listed bob@example.org"]);
     assert!(found(&blue).is_empty(), "it is about a member");
     let ran = server.place.run(&["findings", "list", "acme", "--rule", "domain-not-list"]);
