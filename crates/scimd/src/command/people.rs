@@ -7,7 +7,9 @@ use scim_core::text::{fold, nearest};
 use scim_policy::{Code, Finding};
 use scim_service::{GenderWord, GenderWords};
 use scim_store::persons::{self, Mark, PersonChange};
-use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, ReportQuery, Reported, Side, Tenant};
+use scim_store::{
+    EdgeQuery, PersonPage, PersonQuery, PersonRecord, Record, ReportQuery, Reported, Side, Tenant,
+};
 use serde_json::Value;
 
 use super::{Office, print};
@@ -140,6 +142,7 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
         check_code(rule)?;
     }
     let (office, name) = Office::of(&of)?;
+    let people = person.map(|person| called(&office, &name, person)).transpose()?;
     let mut query = ReportQuery { after: 0, count: PAGE, settled: (!all).then_some(false), subject: None };
     let mut rows = Vec::new();
     loop {
@@ -152,7 +155,8 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
             for (index, finding) in findings.into_iter().enumerate() {
                 let whom = known.whom(&reported.report.subject, index, &finding);
                 let is_of_rule = rule.as_ref().is_none_or(|rule| finding.code == *rule);
-                let is_about = person.as_ref().is_none_or(|person| whom.is(person, &finding));
+                let is_about =
+                    people.as_ref().is_none_or(|people| people.iter().any(|one| whom.is(one, &finding)));
                 if is_late && is_of_rule && is_about {
                     rows.push(finding_row(reported, &whom, finding));
                 }
@@ -164,6 +168,20 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
         }
     }
     list(&output, &FINDING, &rows)
+}
+
+/// What somebody is known by: what was asked for, and where that is an identifier, the name by which the creation was reported.
+fn called(office: &Office, tenant: &Tenant, person: String) -> Result<Vec<String>, Failure> {
+    let record = office.read(office.store.get(tenant, &[&person]))?.into_iter().flatten().next();
+    let name = record.map(|record| name_of(&record)).filter(|name| !name.is_empty());
+    Ok(std::iter::once(person).chain(name).collect())
+}
+
+/// The userName of a User, and what others are called.
+fn name_of(record: &Record) -> String {
+    let document: Option<Value> = serde_json::from_slice(&record.body).ok();
+    let name = document.as_ref().and_then(|document| document.get("userName")?.as_str());
+    name.unwrap_or(&record.label).to_owned()
 }
 
 /// Nothing is ever found of a code that there is not, which would look as if all were well.
@@ -230,10 +248,7 @@ impl Known {
         let mut emails: HashMap<String, Option<String>> =
             persons.into_iter().map(|record| (record.id, record.person.email)).collect();
         let known = records.into_iter().flatten().map(|record| {
-            let document: Option<Value> = serde_json::from_slice(&record.body).ok();
-            let name = document.as_ref().and_then(|document| document.get("userName")?.as_str());
-            let name = name.unwrap_or(&record.label).to_owned();
-            let email = emails.remove(&record.id).flatten();
+            let (name, email) = (name_of(&record), emails.remove(&record.id).flatten());
             (record.id, (name, email))
         });
         Ok(Self(known.collect()))

@@ -153,7 +153,10 @@ fn one_tenant_may_ignore_members_that_do_not_exist() {
 fn findings_are_found_by_what_people_are_called() {
     let server = Server::start("");
     let mut client = server.tenant("acme", "entra");
-    let rules = server.place.directory.write("rules.toml", "[group]\n[domain]\nallow = [\"example.com\"]\n");
+    let rules = server
+        .place
+        .directory
+        .write("rules.toml", "[group]\n[language]\n[domain]\nallow = [\"example.com\"]\n");
     let rules = rules.to_str().expect("UTF-8");
     server.place.command(&["policy", "apply", "acme", rules]);
     let ada = json!({"schemas": [USER], "userName": "ada", "displayName": "Ada Lovelace",
@@ -179,6 +182,10 @@ fn findings_are_found_by_what_people_are_called() {
     assert_eq!(found("cy"), ["group-second cy"], "whoever is refused besides");
     assert_eq!(found("bob@example.org"), ["domain-not-listed bob@example.org"]);
     assert!(found(&blue).is_empty(), "it is about a member");
+    // What was said of creating somebody is kept by the name.
+    let dee = json!({"schemas": [USER], "userName": "dee@example.com", "preferredLanguage": "Klingon"});
+    let dee = id(&client.post("/Users", &dee).expect(201));
+    assert_eq!(found(&dee), ["language-unreadable dee@example.com"]);
     let ran = server.place.run(&["findings", "list", "acme", "--rule", "domain-not-list"]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("did you mean `domain-not-listed`?"), "{}", ran.stderr);
