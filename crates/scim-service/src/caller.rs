@@ -92,5 +92,8 @@ impl<'a> Credential<'a> {
 /// The complaint about a credential, whatever is wrong with it.
 pub(crate) fn unauthenticated() -> Error {
     Error::new(ErrorKind::Unauthenticated, "the request carries no token that is valid for this tenant")
-        .remedy("send `Authorization: Bearer TOKEN` with a token of this tenant that has neither expired nor been revoked")
+        .remedy(
+            "check the tenant in the URL, and send `Authorization: Bearer TOKEN` with a token of it that has neither expired nor \
+             been revoked",
+        )
 }
