@@ -138,9 +138,24 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
         SchemaCommand::Add { of: OfTenant { tenant, common }, file } => {
             let office = Office::open(&common)?;
             let TenantEntry { mut schemas, epoch, .. } = office.run(office.tenant(&tenant))?;
-            schemas.push(json(&file)?);
+            let new = json(&file)?;
+            let urn = new.get("id").and_then(Value::as_str);
+            if let Some(urn) =
+                urn.filter(|urn| schemas.iter().any(|known| known.get("id") == Some(&Value::from(*urn))))
+            {
+                return Err(Failure::Run(format!(
+                    "tenant `{tenant}` has an extension `{urn}` already, which stays as it is; declare further attributes in \
+                     another one, or see `scimd schema list {tenant}{}`",
+                    common.again()
+                )));
+            }
+            schemas.push(new);
             let rules = NewRules { policy: None, schemas: Some(schemas), instead_of: Some(epoch) };
-            office.run(office.service.change_rules(&tenant, &rules, "cli:schema add"))?;
+            let changed = office.run(office.service.change_rules(&tenant, &rules, "cli:schema add"));
+            changed.map_err(|failure| match failure {
+                Failure::Usage(words) => Failure::Usage(format!("{}: {words}", file.display())),
+                failure @ Failure::Run(_) => failure,
+            })?;
             eprintln!(
                 "users of tenant {tenant} may have this extension; running servers follow within five seconds"
             );

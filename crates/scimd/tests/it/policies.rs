@@ -67,6 +67,25 @@ fn connections_without_groups_and_paused_ones_say_so() {
     assert_eq!(types["totalResults"], 1, "{types}");
 }
 
+#[test]
+fn an_extension_is_declared_once() {
+    let place = Place::new("");
+    place.tenant("acme", "entra");
+    let extension = json!({"id": "urn:example:2.0:User", "name": "Ours", "attributes": [{"name": "badge"}]});
+    place.directory.write("ours.json", &extension.to_string());
+    assert_eq!(place.run(&["schema", "add", "acme", "ours.json"]).code, Some(0));
+    let again = place.run(&["schema", "add", "acme", "ours.json"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(
+        again.stderr.contains("tenant `acme` has an extension `urn:example:2.0:User` already"),
+        "{again:?}"
+    );
+    place.directory.write("ours.json", "{}");
+    let wrong = place.run(&["schema", "add", "acme", "ours.json"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    assert!(wrong.stderr.contains("ours.json: not a schema document"), "{wrong:?}");
+}
+
 /// Every section is optional, and a file that was cut off would turn all rules off.
 #[test]
 fn a_policy_without_any_section_is_refused() {
