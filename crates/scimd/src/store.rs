@@ -66,7 +66,7 @@ pub(crate) fn advised(url: &StoreUrl, error: &dyn std::fmt::Display) -> String {
     let advice = match url {
         StoreUrl::Sqlite(path) if path.is_dir() => "it is a folder; name a file in it",
         StoreUrl::Sqlite(_) if says(&["unable to open", "readonly database", "Permission denied"]) => {
-            "the file and its folder have to be this user's to read and write: run commands as the user of the server"
+            "this user has to be able to read and write it and its folder: `chown` them, or run commands as the user that serves"
         }
         StoreUrl::Sqlite(_) if says(&["No such file or directory"]) => "make its folder first",
         StoreUrl::Postgres(_) if says(&["password missing"]) => {
