@@ -149,9 +149,10 @@ impl Policy {
     }
 
     /// The finding for an address that another person has: the one that was to be written, and the path that it came
-    /// from ([`Verdict::email_path`]). With `mode = "warn"` it is a warning, and the User is written without the claim.
-    pub fn email_taken(&self, value: &str, path: &str) -> Option<Finding> {
-        self.rules.email.taken(value, path)
+    /// from ([`Verdict::email_path`]). `holder` is what to call whoever has it, where that is known. With `mode = "warn"` it is
+    /// a warning, and the User is written without the claim.
+    pub fn email_taken(&self, value: &str, path: &str, holder: Option<&str>) -> Option<Finding> {
+        self.rules.email.taken(value, path, holder)
     }
 
     /// The finding for a person who is to join `group` and is in `other` already; `person` is what to call them. None

@@ -9,20 +9,23 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use scim_core::{Error, ErrorKind, Result};
 
-use crate::Service;
 use crate::directory::{Connection, TenantEntry, TokenEntry};
 use crate::quirk::Quirk;
 use crate::reply::Reply;
+use crate::{Served, Service};
 
 impl Service {
-    /// Finds the tenant and checks the credential. Whatever is wrong, the answer is the same.
+    /// Finds the tenant and checks the credential. Whatever is wrong, the answer is the same; whose credential it should have
+    /// been is noted for the operator, who has to know whose token has ended.
     pub(crate) async fn authenticate(
         &self,
         tenant: &str,
         headers: &HeaderMap,
+        served: &mut Served,
     ) -> Result<(Arc<TenantEntry>, Arc<TokenEntry>)> {
         let credential = Credential::of(headers)?;
         let entry = self.directory.tenant(tenant).await?.ok_or_else(unauthenticated)?;
+        served.tenant = Some(entry.tenant.as_str().to_owned());
         let bare_allowed =
             || entry.connection.as_ref().is_some_and(|connection| connection.quirks().has(Quirk::BareToken));
         if credential.bare && !bare_allowed() {
@@ -89,5 +92,8 @@ impl<'a> Credential<'a> {
 /// The complaint about a credential, whatever is wrong with it.
 pub(crate) fn unauthenticated() -> Error {
     Error::new(ErrorKind::Unauthenticated, "the request carries no token that is valid for this tenant")
-        .remedy("send `Authorization: Bearer TOKEN` with a token of this tenant that has neither expired nor been revoked")
+        .remedy(
+            "check the tenant in the URL, and send `Authorization: Bearer TOKEN` with a token of it that has neither expired nor \
+             been revoked",
+        )
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use scim_core::document::Document;
+use scim_core::path::AttributePath;
 use scim_core::schema::{Membership, Registry, ResourceType};
 use scim_core::text::excerpt;
 use scim_core::time::Timestamp;
@@ -10,6 +12,7 @@ use scim_core::{Error, ErrorKind, Result};
 use scim_store::{
     CommitError, Conflict, Edge, EdgeQuery, Record, Retry, Side, Store, StoreError, Tenant, UnknownMembers,
 };
+use serde_json::Value;
 
 use crate::environment::Environment;
 use crate::quirk::Quirks;
@@ -182,6 +185,31 @@ pub(crate) fn store_error(error: StoreError) -> Error {
     match kind {
         ErrorKind::Unavailable => failure.remedy("try again; the outcome of a write is not known"),
         _ => failure,
+    }
+}
+
+impl Context<'_> {
+    /// As [`commit_error`]. Where a value is somebody's already, it and its holder are named, as far as they can be read.
+    pub(crate) async fn commit_error(&self, error: CommitError, resource_type: &Arc<ResourceType>) -> Error {
+        if let CommitError::Conflict(Conflict::Unique { path, holder, .. }) = &error
+            && let Ok(records) = self.store.get(self.tenant, &[holder]).await
+            && let Some(record) = records.into_iter().flatten().next()
+            && let Ok(document) = Document::from_stored(&record.body)
+            && let Ok(attribute) = AttributePath::parse(path, resource_type)
+            && let Some(value) = attribute.values(document.as_map()).find_map(Value::as_str)
+        {
+            let name = resource_type.name();
+            let state = match document.as_map().get("active") {
+                Some(Value::Bool(false)) => ", which is not active",
+                _ => "",
+            };
+            let words =
+                format!("the `{path}` `{}` is taken by the {name} with id `{holder}`{state}", excerpt(value));
+            return Error::new(ErrorKind::Uniqueness, words)
+                .at(path)
+                .remedy(format!("update that {name}, delete it, or choose another `{path}`"));
+        }
+        commit_error(error, resource_type)
     }
 }
 

@@ -158,7 +158,8 @@ impl Service {
                 let changeset =
                     Changeset { operations: operations.clone(), epoch: rules.epoch, ..Changeset::new(at) };
                 let outcome = self.store().commit(&tenant.tenant, changeset).await;
-                let Err(CommitError::Conflict(Conflict::Unique { operation, path, .. })) = &outcome else {
+                let Err(CommitError::Conflict(Conflict::Unique { operation, path, holder })) = &outcome
+                else {
                     break outcome;
                 };
                 // What the schemas want unique must be. A claim beside them, on an address or the name of a group, stays with
@@ -172,7 +173,7 @@ impl Service {
                     break outcome;
                 };
                 if **path == *EMAIL {
-                    let finding = rules.policy.email_taken(&claim, "emails");
+                    let finding = rules.policy.email_taken(&claim, "emails", Some(holder));
                     let id = page.records.get(*operation).map(|record| record.id.clone());
                     against.extend(id.zip(finding.map(|finding| vec![finding])));
                 }

@@ -9,9 +9,10 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
+use scim_core::message::ListWriter;
 use scim_core::schema::{Registry, ResourceType};
 use scim_core::text::excerpt;
 use scim_core::time::Timestamp;
@@ -24,7 +25,7 @@ use crate::cursor::Seal;
 use crate::directory::{Connection, Directory, TenantEntry};
 use crate::environment::Environment;
 use crate::held::{Held, SMALL, Share};
-use crate::quirk::Quirks;
+use crate::quirk::{Quirk, Quirks};
 use crate::rate::{Rate, Rates};
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
 use crate::route::{Endpoint, split_tenant};
@@ -41,7 +42,7 @@ pub struct RequestId(pub String);
 /// What a server may log of a request that was answered. The service puts it into the response's extensions.
 #[derive(Debug, Clone, Default)]
 pub struct Served {
-    /// The tenant, once the credential was accepted.
+    /// The tenant, where there is one and the request carries a credential, whether that was accepted or not.
     pub tenant: Option<String>,
     /// The endpoint without identifiers.
     pub route: &'static str,
@@ -137,10 +138,11 @@ impl Service {
         let reply = match outcome.and_then(|reply| self.held(reply, &served)) {
             Ok(reply) => reply,
             Err(error) => {
+                let request = parts.extensions.get::<RequestId>().map(|RequestId(id)| id.as_str());
                 if matches!(error.kind().status(), 500 | 503 | 507) {
-                    tracing::error!(error = ?error, "request failed");
+                    tracing::error!(request, tenant = served.tenant, error = ?error, "request failed");
                 } else {
-                    tracing::debug!(kind = ?error.kind(), "request refused");
+                    tracing::debug!(request, kind = ?error.kind(), "request refused");
                 }
                 Reply::from(&error)
             }
@@ -175,15 +177,20 @@ impl Service {
             Error::new(ErrorKind::NotFound, "there is nothing here")
                 .remedy("a tenant's base URL ends in `/t/{tenant}/scim/v2`")
         })?;
-        let (mut entry, mut token) = match self.authenticate(name, &parts.headers).await {
+        let (mut entry, mut token) = match self.authenticate(name, &parts.headers, served).await {
             Ok(admitted) => admitted,
             Err(error) => return self.stranger(name, error, now),
         };
-        served.tenant = Some(name.to_owned());
         served.is_admitted = true;
         in_use(&entry)?;
         if let Err(seconds) = self.rates.take(&entry.tenant, now) {
             return Ok(self.too_many("too many requests", seconds));
+        }
+        if is_probe(&parts.method, path, in_use(&entry)?) {
+            served.route = "collection";
+            let mut none = ListWriter::new();
+            none.start_index(1);
+            return Ok(Reply::json(StatusCode::OK, none.finish(0)));
         }
         let mut endpoint = self.endpoint(&entry, path)?;
         served.route = endpoint.name();
@@ -210,7 +217,7 @@ impl Service {
             true => {
                 let sent = body::collect(parts, body, self.settings.max_body, &mut share).await?;
                 // A body can take its time, and the credential may have been revoked meanwhile.
-                (entry, token) = self.authenticate(name, &parts.headers).await?;
+                (entry, token) = self.authenticate(name, &parts.headers, served).await?;
                 endpoint = self.endpoint(&entry, path)?;
                 sent
             }
@@ -375,6 +382,14 @@ struct Incoming<'a> {
     now: Timestamp,
     /// What the body holds.
     _share: Share,
+}
+
+/// Whether an identity provider only looks whether groups are served, over a connection that serves none.
+fn is_probe(method: &Method, path: &str, connection: &Connection) -> bool {
+    !connection.groups
+        && method == Method::GET
+        && path == "/Groups"
+        && connection.quirks().has(Quirk::ProbedGroups)
 }
 
 /// The complaint about a path that leads nowhere. Most are typing errors in the tenant URL.

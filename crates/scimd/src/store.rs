@@ -36,7 +36,7 @@ pub fn portable(url: &StoreUrl, statement: Duration) -> Result<Arc<dyn Portable>
         StoreUrl::Memory => Err(Failure::Usage("the `memory` store ends with its process".to_owned())),
         StoreUrl::Sqlite(path) => {
             let store = SqliteStore::open(path, Options::default())
-                .map_err(|error| Failure::Run(format!("cannot open {url}: {error}")))?;
+                .map_err(|error| Failure::Run(format!("cannot open {url}: {}", advised(url, &error))))?;
             Ok(Arc::new(store))
         }
         StoreUrl::Postgres(address) => {
@@ -46,7 +46,7 @@ pub fn portable(url: &StoreUrl, statement: Duration) -> Result<Arc<dyn Portable>
                 ..scim_store_postgres::Options::default()
             };
             let store = PostgresStore::open(&with_password(address), options)
-                .map_err(|error| Failure::Run(format!("cannot open {url}: {error}")))?;
+                .map_err(|error| Failure::Run(format!("cannot open {url}: {}", advised(url, &error))))?;
             if store.standing().is_owner {
                 let role = store.standing().role.as_str();
                 tracing::warn!(
@@ -57,6 +57,33 @@ pub fn portable(url: &StoreUrl, statement: Duration) -> Result<Arc<dyn Portable>
             Ok(Arc::new(store))
         }
     }
+}
+
+/// Why a store cannot be opened, with what can be done where the operating system or the database has only said no.
+pub(crate) fn advised(url: &StoreUrl, error: &dyn std::fmt::Display) -> String {
+    let words = error.to_string();
+    let says = |any: &[&str]| any.iter().any(|part| words.contains(part));
+    let advice = match url {
+        StoreUrl::Sqlite(path) if path.is_dir() => "it is a folder; name a file in it",
+        StoreUrl::Sqlite(_) if says(&["unable to open", "readonly database", "Permission denied"]) => {
+            "this user has to be able to read and write it and its folder: `chown` them, or run commands as the user that serves"
+        }
+        StoreUrl::Sqlite(_) if says(&["No such file or directory"]) => "make its folder first",
+        StoreUrl::Postgres(_) if says(&["password missing"]) => {
+            "set PGPASSWORD, or add `?password_file=FILE` to the address"
+        }
+        StoreUrl::Postgres(_) if says(&["(28P01)"]) => {
+            "check the role, and PGPASSWORD or the file that `password_file` names"
+        }
+        StoreUrl::Postgres(_) if says(&["(42501)"]) => {
+            "`scimd store migrate --role ROLE`, run as the owner of the database, allows the role ROLE to serve from it"
+        }
+        StoreUrl::Postgres(_) if says(&["error connecting to server"]) => {
+            "check host and port, and whether the database runs"
+        }
+        StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) | StoreUrl::Memory => return words,
+    };
+    format!("{words}; {advice}")
 }
 
 /// The address with the password of the environment, unless it says where there is one.

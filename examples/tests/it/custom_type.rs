@@ -19,7 +19,7 @@ fn devices_are_kept_like_users() {
         ("GET /Users?filter=", "200", "ada@example.com"),
         ("PATCH /Devices/", "200", "\"ends\": \"2030-03-01T00:00:00Z\""),
         ("GET /Devices?filter=", "200", "\"totalResults\": 0"),
-        ("POST /Devices", "409", "this `serial` is taken"),
+        ("POST /Devices", "409", "the `serial` `XK-2291` is taken"),
         ("POST /Devices", "400", "did you mean `serial`?"),
         ("GET /ResourceTypes/Device", "200", "\"endpoint\": \"/Devices\""),
     ];

@@ -404,7 +404,7 @@ fn addresses_are_claimed_where_the_policy_asks() {
     ] {
         let key = judge(file, json!({ "userName": "Ada@example.com" })).email_key;
         assert_eq!(key.as_deref(), claims.then_some("ada@example.com"), "{file}");
-        let taken = policy(file).email_taken("Ada@example.com", "userName");
+        let taken = policy(file).email_taken("Ada@example.com", "userName", None);
         assert_eq!(taken.map(|finding| finding.severity), severity, "{file}");
     }
 }

@@ -89,8 +89,9 @@ impl Rule for Collective {
 }
 
 /// Short enough to be read in a provisioning log.
-const REMEDY: &str = "give each person an address of their own, or have it allowed";
-const MAILBOX_REMEDY: &str = "do not provision it; if it is a person, send their name, or have it allowed";
+const REMEDY: &str = "give each person an address of their own, or have the operator allow it";
+const MAILBOX_REMEDY: &str =
+    "do not provision it; if it is a person, send their name, or have the operator allow it";
 
 pub(super) const DOCUMENTATION: Documentation = Documentation {
     section: "collective",

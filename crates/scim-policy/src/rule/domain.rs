@@ -72,9 +72,9 @@ impl Rule for DomainRule {
         );
         let remedy = match list.nearest(domain) {
             Some(near) => {
-                format!("did you mean `{}`? otherwise list the domain in the policy", near.unicode())
+                format!("did you mean `{}`? otherwise have the operator list the domain", near.unicode())
             }
-            None => format!("use an address at {}, or list the domain in the policy", some(list)),
+            None => format!("use an address at {}, or have the operator list the domain", some(list)),
         };
         findings.extend(draft.finding(Code::DomainNotListed, self.mode, Field::Email, explanation, remedy));
     }

@@ -6,7 +6,7 @@
 
 use scim_core::schema::ResourceType;
 
-use super::{CodeDocumentation, Documentation, Event, Example, Rule, Setting};
+use super::{CodeDocumentation, Documentation, Event, Example, Rule, Setting, short};
 use crate::draft::Draft;
 use crate::file::{Placed, Table};
 use crate::finding::{Code, Finding, Mode};
@@ -77,9 +77,13 @@ impl Email {
     }
 
     /// The finding for an address that somebody else has.
-    pub(crate) fn taken(&self, value: &str, path: &str) -> Option<Finding> {
-        let explanation = format!("`{}` is the address of another person already", super::short(value));
-        let remedy = "give each person an address of their own, or remove the other one";
+    pub(crate) fn taken(&self, value: &str, path: &str, holder: Option<&str>) -> Option<Finding> {
+        let whose = match holder {
+            Some(holder) => format!("the user `{}`", short(holder)),
+            None => "another person".to_owned(),
+        };
+        let explanation = format!("`{}` is the address of {whose} already", short(value));
+        let remedy = "give each person their own, or deactivate the other";
         Finding::new(Code::EmailTaken, self.mode, path, value, explanation, remedy)
     }
 }
@@ -132,12 +136,15 @@ pub(super) const DOCUMENTATION: Documentation = Documentation {
         CodeDocumentation {
             code: Code::EmailTaken,
             meaning: "another active person of the tenant has the address",
-            remedy: "give each person an address of their own, or remove the other one",
+            remedy: "give each person an address of their own, or deactivate the other one",
             example: Example {
                 policy: "[email]\n",
                 event: Event::Write(
-                    "a second User with the address `ada@example.com` is created",
-                    |policy| policy.email_taken("ada@example.com", "emails[type eq \"work\"].value"),
+                    "a second User with the address `ada@example.com` is created, which `lovelace@example.com` has",
+                    |policy| {
+                        let path = "emails[type eq \"work\"].value";
+                        policy.email_taken("ada@example.com", path, Some("lovelace@example.com"))
+                    },
                 ),
             },
         },

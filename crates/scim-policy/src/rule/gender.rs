@@ -86,6 +86,18 @@ impl GenderRule {
     }
 }
 
+impl GenderRule {
+    /// Some words that are understood.
+    fn some(&self) -> String {
+        let own: Vec<String> =
+            self.vocabulary().iter().take(3).map(|(word, _)| format!("`{}`", short(word))).collect();
+        match own.is_empty() {
+            true => Gender::ALL.map(|gender| format!("`{}`", gender.name())).join(" or "),
+            false => format!("a word that it has, such as {}", own.join(" or ")),
+        }
+    }
+}
+
 impl Rule for GenderRule {
     fn normalise<'a>(&'a self, draft: &mut Draft<'a>) {
         let Some(found) = draft.mapped.of(Field::Gender) else { return };
@@ -102,7 +114,7 @@ impl Rule for GenderRule {
     fn check(&self, draft: &Draft<'_>, findings: &mut Vec<Finding>) {
         if let Some(word) = &draft.unmapped_gender {
             let explanation = format!("`{}` is not in the tenant's vocabulary of genders", short(word));
-            let remedy = "add it to `[gender] vocabulary`";
+            let remedy = format!("send {}, or have the operator add it to the vocabulary", self.some());
             let (code, field) = (Code::GenderUnmapped, Field::Gender);
             findings.extend(draft.finding(code, self.mode, field, explanation, remedy));
         }

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 
 use self::order::components;
 use self::references::{MARK, mentioned, substitute};
-use crate::context::{Context, commit_error};
+use crate::context::Context;
 use crate::etag::Precondition;
 use crate::reply::Reply;
 use crate::resource::{Modified, Planned};
@@ -258,12 +258,12 @@ impl<'a> Run<'a> {
                     )
                 })
                 .collect(),
-            Err(error) => self.blame(&planned, error),
+            Err(error) => self.blame(&planned, error).await,
         }
     }
 
     /// Gives the operation at fault its error, and the others of the circle theirs.
-    fn blame(&self, planned: &[(usize, Planned)], error: CommitError) -> Vec<(usize, Result<Outcome>)> {
+    async fn blame(&self, planned: &[(usize, Planned)], error: CommitError) -> Vec<(usize, Result<Outcome>)> {
         use scim_store::Conflict;
         let position = match &error {
             CommitError::Conflict(
@@ -278,7 +278,8 @@ impl<'a> Run<'a> {
             CommitError::Conflict(Conflict::Epoch { .. } | Conflict::Settled) | CommitError::Store(_) => 0,
         };
         let Some((_, plan)) = planned.get(position) else { return Vec::new() };
-        self.share(planned, position, commit_error(error, &plan.resource_type))
+        let error = self.context.commit_error(error, &plan.resource_type).await;
+        self.share(planned, position, error)
     }
 
     /// The error for the operation at this position, and for the others that they depend on it.

@@ -102,6 +102,9 @@ quirks! {
     UnqualifiedNames = "unqualified-names" for [Entra];
     /// Two groups cannot have the same `displayName`, since groups are matched by it.
     UniqueGroupNames = "unique-group-names" for [Entra];
+    /// Looking for groups over a connection for users only, as the test of the connection does: an empty list, where a 404
+    /// would fail the test.
+    ProbedGroups = "probed-groups" for [Entra];
 }
 
 impl Quirk {

@@ -12,7 +12,7 @@ use scim_store::{Applied, Conflict, Content, Hidden, Operation, Query, Record};
 use serde_json::Value;
 
 use super::{MemberChange, content};
-use crate::context::{Context, commit_error, store_error};
+use crate::context::{Context, store_error};
 use crate::quirk::{Quirk, rewrite_resource};
 use crate::rules::Remarks;
 
@@ -48,7 +48,10 @@ impl Context<'_> {
         let action = format!("POST {}", resource_type.endpoint());
         let remarks = std::mem::take(&mut planned.remarks);
         let committed = self.commit(vec![planned.operation.clone()], action, 201, remarks).await?;
-        let committed = committed.map_err(|error| commit_error(error, resource_type))?;
+        let committed = match committed {
+            Ok(committed) => committed,
+            Err(error) => return Err(self.commit_error(error, resource_type).await),
+        };
         match committed.applied.first() {
             Some(applied) => Ok(planned.into_record(*applied)),
             None => Err(Error::new(ErrorKind::Internal, "the store did not say what it did")),
@@ -116,7 +119,7 @@ impl Context<'_> {
             None => Ok(()),
             Some(Record { id: holder, .. }) => {
                 let conflict = Conflict::Unique { operation: 0, path: "displayName".into(), holder };
-                Err(commit_error(conflict.into(), resource_type))
+                Err(self.commit_error(conflict.into(), resource_type).await)
             }
         }
     }

@@ -18,7 +18,7 @@ use super::members::MemberChange;
 use super::replace::change_kind;
 use super::work::Work;
 use super::{content, render};
-use crate::context::{Attempts, Context, commit_error, store_error};
+use crate::context::{Attempts, Context, store_error};
 use crate::etag::Precondition;
 use crate::quirk::{rewrite_patch, rewrite_step};
 use crate::rules::Remarks;
@@ -61,7 +61,8 @@ impl Context<'_> {
                 Err(CommitError::Conflict(Conflict::Version { .. })) if !precondition.is_conditional() => {
                     attempts.lose()?;
                 }
-                outcome => return outcome.map_err(|error| commit_error(error, resource_type)),
+                Err(error) => return Err(self.commit_error(error, resource_type).await),
+                Ok(modified) => return Ok(modified),
             }
         }
     }

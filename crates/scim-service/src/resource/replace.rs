@@ -11,7 +11,7 @@ use scim_store::{
 use serde_json::Value;
 
 use super::{MemberChange, content};
-use crate::context::{Attempts, Context, commit_error};
+use crate::context::{Attempts, Context};
 use crate::etag::Precondition;
 use crate::quirk::rewrite_resource;
 use crate::rules::Remarks;
@@ -54,7 +54,8 @@ impl Context<'_> {
                 Err(CommitError::Conflict(Conflict::Version { .. })) if !precondition.is_conditional() => {
                     attempts.lose()?;
                 }
-                outcome => return outcome.map_err(|error| commit_error(error, resource_type)),
+                Err(error) => return Err(self.commit_error(error, resource_type).await),
+                Ok(record) => return Ok(record),
             }
         }
     }

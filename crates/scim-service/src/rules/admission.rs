@@ -4,6 +4,7 @@
 //! the request can be tried again. Warnings and notes are recorded with the write that they are about. Whatever is
 //! accepted settles what was said about the same before.
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
 
@@ -15,7 +16,7 @@ use scim_core::{Error, ErrorKind, Result};
 use scim_policy::{Finding, Mode, Severity};
 use scim_store::{
     AuditEntry, Changeset, CommitError, Committed, Conflict, Content, Edge, EdgeQuery, MemberDelta,
-    Operation, Report, Side,
+    Operation, Record, Report, Side,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -215,29 +216,69 @@ impl Context<'_> {
         if members.add.is_empty() || self.rules.policy.group().mode != Mode::Warn {
             return Ok(());
         }
-        let mut query = EdgeQuery { side: Side::Groups, count: 1000, of: members.add.clone(), after: None };
-        let mut others: Vec<Edge> = Vec::new();
+        let (others, _) = self.elsewhere(group, &members.add).await?;
+        if !others.is_empty() {
+            let name = self.name(group).await?;
+            remarks.say(0, self.second_groups(&name, &others).await?);
+        }
+        Ok(())
+    }
+
+    /// Which of these members are in other groups than this one, and who is in this one; the first of them where there are
+    /// many.
+    async fn elsewhere(&self, group: &str, members: &[String]) -> Result<(Vec<Edge>, HashSet<String>)> {
+        let mut query = EdgeQuery { side: Side::Groups, count: 1000, of: members.to_vec(), after: None };
+        let (mut others, mut here): (Vec<Edge>, HashSet<String>) = Default::default();
         loop {
             let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
             let last = page.edges.last().map(|edge| (edge.of.clone(), edge.id.clone()));
-            others.extend(page.edges.into_iter().filter(|edge| edge.id != group));
+            for edge in page.edges {
+                match edge.id == group {
+                    true => drop(here.insert(edge.of)),
+                    false => others.push(edge),
+                }
+            }
             match last {
                 Some(last) if page.more && others.len() < MOST_REMARKS => query.after = Some(last),
                 _ => break,
             }
         }
         others.truncate(MOST_REMARKS);
-        if others.is_empty() {
-            return Ok(());
-        }
-        let (name, ids) = (self.label(group).await?, others.iter().map(|edge| &*edge.of).collect::<Vec<_>>());
+        Ok((others, here))
+    }
+
+    /// What the rules say of members who are to come into the group of this name, and are in others.
+    async fn second_groups(&self, name: &str, others: &[Edge]) -> Result<Vec<Finding>> {
+        let ids: Vec<&str> = others.iter().map(|edge| &*edge.of).collect();
         let people = self.store.get(self.tenant, &ids).await.map_err(store_error)?;
-        for (edge, person) in others.iter().zip(people) {
-            let label = person.map(|person| person.label).filter(|label| !label.is_empty());
-            let person = label.as_deref().unwrap_or(&edge.of);
-            remarks.say(0, self.rules.policy.second_group(person, &name, &edge.label));
+        let findings = others.iter().zip(people).filter_map(|(edge, person)| {
+            let person = person.as_ref().and_then(known_as).unwrap_or_else(|| edge.of.clone());
+            self.rules.policy.second_group(&person, name, &edge.label)
+        });
+        Ok(findings.collect())
+    }
+
+    /// What the rules say of everybody in an operation who cannot come into its group, beginning with the member that the store
+    /// found to be in `other`: who mends one after the other waits for the identity provider each time.
+    async fn all_second_groups(
+        &self,
+        operation: Option<&Operation>,
+        member: &str,
+        other: &str,
+    ) -> Result<Vec<Finding>> {
+        let name = self.group_name(operation).await?;
+        let (person, other) = (self.name(member).await?, self.name(other).await?);
+        let mut findings: Vec<Finding> =
+            self.rules.policy.second_group(&person, &name, &other).into_iter().collect();
+        if let Some(Operation::Create { id, members, .. } | Operation::Replace { id, members, .. }) =
+            operation
+        {
+            let (mut others, here) = self.elsewhere(id, &members.add).await?;
+            others.retain(|edge| edge.of != member && !here.contains(&edge.of));
+            others.dedup_by(|one, before| one.of == before.of);
+            findings.extend(self.second_groups(&name, &others).await?);
         }
-        Ok(())
+        Ok(findings)
     }
 
     /// Commits operations with everything that belongs beside them. What the store finds to be against the rules is
@@ -276,17 +317,18 @@ impl Context<'_> {
                 outcome => return Ok(outcome),
             };
             operations = again;
-            let (operation, subject, finding) = match conflict {
-                Conflict::Unique { operation, ref path, .. } if **path == *EMAIL => {
+            let (operation, subject, findings) = match conflict {
+                Conflict::Unique { operation, ref path, ref holder } if **path == *EMAIL => {
                     let Some(email) =
                         operations.get_mut(operation).and_then(|operation| take_claim(operation, EMAIL))
                     else {
                         return Ok(Err(CommitError::Conflict(conflict)));
                     };
                     let email_path = remarks.of(operation).map_or("", |remark| &remark.email_path);
-                    match self.rules.policy.email_taken(&email, email_path) {
+                    let holder = self.known(holder).await.map_err(|error| Refusal { operation, error })?;
+                    match self.rules.policy.email_taken(&email, email_path, holder.as_deref()) {
                         Some(finding) if finding.severity == Severity::Error => {
-                            (operation, remarks.subject(operation).to_owned(), Some(finding))
+                            (operation, remarks.subject(operation).to_owned(), vec![finding])
                         }
                         finding => {
                             remarks.say(operation, finding.clone());
@@ -303,18 +345,17 @@ impl Context<'_> {
                 }
                 Conflict::Membership { ref member, ref group, operation } => {
                     let into = operations.get(operation);
-                    let names = self.names(into, member, group).await;
-                    let names = names.map_err(|error| Refusal { operation, error })?;
-                    let [name, person, other] = names;
-                    let subject = subject_in(into, member, remarks.subject(operation));
-                    (operation, subject, self.rules.policy.second_group(&person, &name, &other))
+                    let findings = self.all_second_groups(into, member, group).await;
+                    let findings = findings.map_err(|error| Refusal { operation, error })?;
+                    (operation, subject_in(into, member, remarks.subject(operation)), findings)
                 }
                 Conflict::NestedGroup { ref member, operation } => {
                     let into = operations.get(operation);
-                    let names = self.names(into, member, member).await;
-                    let [name, member_name, _] = names.map_err(|error| Refusal { operation, error })?;
+                    let names = self.names(into, member).await;
+                    let [name, member_name] = names.map_err(|error| Refusal { operation, error })?;
                     let subject = subject_in(into, member, remarks.subject(operation));
-                    (operation, subject, self.rules.policy.nested_group(&name, &member_name))
+                    let finding = self.rules.policy.nested_group(&name, &member_name);
+                    (operation, subject, finding.into_iter().collect())
                 }
                 Conflict::Epoch { .. } => {
                     self.course.stale.store(true, Ordering::Relaxed);
@@ -327,8 +368,10 @@ impl Context<'_> {
                 | Conflict::UnknownMembers { .. }
                 | Conflict::Settled => return Ok(Err(CommitError::Conflict(conflict))),
             };
-            let Some(finding) = finding else { return Ok(Err(CommitError::Conflict(conflict))) };
-            return Err(Refusal { operation, error: self.refuse(&subject, &[finding]).await });
+            if findings.is_empty() {
+                return Ok(Err(CommitError::Conflict(conflict)));
+            }
+            return Err(Refusal { operation, error: self.refuse(&subject, &findings).await });
         }
     }
 
@@ -387,23 +430,27 @@ impl Context<'_> {
         })
     }
 
-    /// What the group is called that an operation is about, and two others.
-    async fn names(&self, into: Option<&Operation>, one: &str, other: &str) -> Result<[String; 3]> {
-        Ok([self.group_name(into).await?, self.label(one).await?, self.label(other).await?])
+    /// What the group is called that an operation is about, and another resource.
+    async fn names(&self, into: Option<&Operation>, one: &str) -> Result<[String; 2]> {
+        Ok([self.group_name(into).await?, self.name(one).await?])
     }
 
-    /// What a resource is called: by its label, else by its identifier.
-    async fn label(&self, id: &str) -> Result<String> {
+    /// What an administrator knows a resource by, else its identifier.
+    async fn name(&self, id: &str) -> Result<String> {
+        Ok(self.known(id).await?.unwrap_or_else(|| id.to_owned()))
+    }
+
+    /// What an administrator knows a resource by, if it is there.
+    async fn known(&self, id: &str) -> Result<Option<String>> {
         let records = self.store.get(self.tenant, &[id]).await.map_err(store_error)?;
-        let label = records.into_iter().flatten().next().map(|record| record.label);
-        Ok(label.filter(|label| !label.is_empty()).unwrap_or_else(|| id.to_owned()))
+        Ok(records.iter().flatten().next().and_then(known_as))
     }
 
     /// What the group is called whose members an operation changes.
     async fn group_name(&self, operation: Option<&Operation>) -> Result<String> {
         match operation {
             Some(Operation::Create { content, .. }) => Ok(content.label.clone()),
-            Some(Operation::Replace { id, .. }) => self.label(id).await,
+            Some(Operation::Replace { id, .. }) => self.name(id).await,
             Some(Operation::Delete { .. } | Operation::Rederive { .. }) | None => Ok(String::new()),
         }
     }
@@ -412,6 +459,14 @@ impl Context<'_> {
         let (actor, request) = (self.actor.to_owned(), self.request.to_owned());
         AuditEntry { actor, request, action, status, detail }
     }
+}
+
+/// What an administrator of the identity provider knows a resource by: a User by its userName, of which there is one, and not
+/// by a name that others may have too; anything else by its label.
+fn known_as(record: &Record) -> Option<String> {
+    let document = Document::from_stored(&record.body).ok()?;
+    let name = document.as_map().get("userName").and_then(Value::as_str).unwrap_or(&record.label);
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// A group that gets other members altogether, or goes, settles what was said of any of its members.

@@ -224,7 +224,8 @@ fn compare(
         match holders.entry(key) {
             Entry::Vacant(free) => drop(free.insert(record.id.clone())),
             Entry::Occupied(taken) if *taken.key().path == *super::EMAIL => {
-                findings.extend(new.policy.email_taken(&taken.key().value, &email_path));
+                let holder = Some(taken.get().as_str());
+                findings.extend(new.policy.email_taken(&taken.key().value, &email_path, holder));
             }
             Entry::Occupied(_) => {}
         }

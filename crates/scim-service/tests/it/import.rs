@@ -98,8 +98,8 @@ fn rows_know_of_each_other() {
         &[&["ada", "Ada", "one@example.com", ""], &["bob", "Bob", "two@example.com", ""]],
     );
     let taken = |rows: &[&[&str]]| world.rehearsed(&headers, rows);
-    const TAKEN: &str = "email-taken at emails[type eq \"work\"].value: `one@example.com` is the address of another person \
-                         already; give each person an address of their own, or remove the other one";
+    const TAKEN: &str = "email-taken at emails[type eq \"work\"].value: `one@example.com` is the address of the user `ada` \
+                         already; give each person their own, or deactivate the other";
     assert_eq!(taken(&[&["cy", "Cy", "ONE@example.com", ""]]), [TAKEN]);
     let moves = [&["ada", "Ada", "three@example.com", ""][..], &["cy", "Cy", "ONE@example.com", ""]];
     assert_eq!(taken(&moves), ["updated", "created"]);

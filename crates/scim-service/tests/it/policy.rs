@@ -174,6 +174,84 @@ fn a_person_is_in_one_group() {
 }
 
 #[test]
+fn a_refusal_names_people_by_what_they_sign_in_with() {
+    let world = World::new(Idp::Entra);
+    world.govern(POLICY);
+    let [ada, bob] = ["ada@example.com", "bob@example.com"].map(|name| {
+        let mut namesake = user(name);
+        namesake["displayName"] = json!("Kim Lee");
+        world.request("POST", "/Users", &namesake).id()
+    });
+    let mut again = user("ada@example.com");
+    again["userName"] = json!("somebody else");
+    let detail =
+        |answer: &crate::world::Answer| answer.body["detail"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(
+        detail(&world.request("POST", "/Users", &again)),
+        "email-taken at emails[type eq \"work\"].value: `ada@example.com` is the address of the user \
+         `ada@example.com` already; give each person their own, or deactivate the other"
+    );
+    let (red, blue) = (world.group("Red", &[&ada, &bob]), world.group("Blue", &[]));
+    let cy = created(&world, "cy@example.com");
+    let add =
+        json!([{"op": "add", "path": "members", "value": [{"value": cy}, {"value": bob}, {"value": ada}]}]);
+    let refused = detail(&world.patch(&format!("/Groups/{blue}"), &add));
+    let all: Vec<&str> = refused.split(" | ").collect();
+    let [first, second] = *all else { panic!("both are told of: {refused}") };
+    assert!(
+        first.contains("`bob@example.com` is in the group `Red` already and cannot join `Blue` too"),
+        "{first}"
+    );
+    assert!(second.contains("`ada@example.com` is in the group `Red` already"), "{second}");
+    let nested = json!([{"op": "add", "path": "members", "value": [{"value": red}]}]);
+    let nested = detail(&world.patch(&format!("/Groups/{blue}"), &nested));
+    assert!(nested.contains("`Red` is a group and cannot be a member of `Blue`"), "{nested}");
+    // Who is in the group already is not at fault for being sent again.
+    world.govern("[group]\nmode = \"off\"\n");
+    world.patch(
+        &format!("/Groups/{blue}"),
+        &json!([{"op": "add", "path": "members", "value": [{"value": ada}]}]),
+    );
+    world.govern(POLICY);
+    let refused = detail(&world.patch(&format!("/Groups/{blue}"), &add));
+    assert!(refused.contains("bob@example.com") && !refused.contains("ada@example.com"), "{refused}");
+}
+
+#[test]
+fn a_name_that_is_taken_is_told_with_whoever_has_it() {
+    let world = World::new(Idp::Entra);
+    let (ada, bob) = (created(&world, "Ada@example.com"), created(&world, "bob@example.com"));
+    let detail = |answer: crate::world::Answer| {
+        assert_eq!((answer.status.as_u16(), &answer.body["scimType"]), (409, &json!("uniqueness")));
+        answer.body["detail"].as_str().unwrap_or_default().to_owned()
+    };
+    let taken = |more: &str| {
+        format!(
+            "the `userName` `Ada@example.com` is taken by the User with id `{ada}`{more}; update that User, delete it, or \
+             choose another `userName`"
+        )
+    };
+    let rename = json!([{"op": "replace", "path": "userName", "value": "ada@example.com"}]);
+    let leave = json!([{"op": "replace", "path": "active", "value": false}]);
+    for more in ["", ", which is not active"] {
+        assert_eq!(detail(world.request("POST", "/Users", &user("ADA@example.com"))), taken(more));
+        assert_eq!(
+            detail(world.request("PUT", &format!("/Users/{bob}"), &user("ada@example.com"))),
+            taken(more)
+        );
+        assert_eq!(detail(world.patch(&format!("/Users/{bob}"), &rename)), taken(more));
+        world.patch(&format!("/Users/{ada}"), &leave);
+    }
+    let red = world.group("Red", &[]);
+    let again = world.request("POST", "/Groups", &json!({"schemas": [GROUP], "displayName": "red"}));
+    let again = detail(again);
+    assert!(
+        again.starts_with(&format!("the `displayName` `Red` is taken by the Group with id `{red}`;")),
+        "{again}"
+    );
+}
+
+#[test]
 fn nobody_comes_into_a_second_group_by_any_door() {
     for (policy, refuses, remarks) in [
         (POLICY, true, true),

@@ -108,7 +108,7 @@ pub enum Command {
         something newer was accepted since is never carried out."
     )]
     Replay(Listing),
-    /// Check a configuration with everything that it names, and do nothing else
+    /// Check a configuration with the schemas and certificates that it names, and open no store
     #[command(after_help = "Examples:\n  scimd check --config scimd.toml")]
     Check(Check),
     /// Print a commented configuration with all defaults
@@ -156,7 +156,7 @@ pub struct Common {
     /// The configuration file [environment: SCIMD_CONFIG]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The store: sqlite:PATH or postgres://USER@HOST/DATABASE [environment: SCIMD_STORE]
+    /// The store: sqlite:PATH or postgres://USER@HOST/DATABASE [environment: SCIMD_STORE] [default: sqlite:scimd.db]
     #[arg(long, value_name = "STORE", value_parser = StoreValue)]
     store: Option<StoreUrl>,
 }
@@ -293,8 +293,8 @@ pub enum ConnectionCommand {
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Create a token and print it, once
-    #[command(after_help = "The token stands alone on the standard output:\n  \
-        scimd token create acme --expires 180d > token\n\nA tenant may have several valid tokens, so that one can be \
+    #[command(after_help = "Examples:\n  scimd token create acme --expires 180d\n  \
+        (umask 077; scimd token create acme --expires 180d > token)\n\nThe token stands alone on the standard output. A tenant may have several valid tokens, so that one can be \
         replaced without a gap.")]
     Create {
         /// The tenant
@@ -360,7 +360,7 @@ impl Common {
     /// The flags as they were given, to repeat them in a command that comes next.
     pub(crate) fn again(&self) -> String {
         let config = self.config.as_ref().map(|file| format!(" --config {}", file.display()));
-        let store = self.store.as_ref().map(|store| format!(" --store {store}"));
+        let store = self.store.as_ref().map(|store| format!(" --store {}", store.argument()));
         config.into_iter().chain(store).collect()
     }
 

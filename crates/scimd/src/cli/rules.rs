@@ -126,7 +126,7 @@ pub enum PersonCommand {
     /// Create and change the persons of a tenant without a connection from a CSV file, all of them or none
     #[command(after_help = IMPORT)]
     Import(Import),
-    /// Write all persons, for programs
+    /// Write all persons, as `list` does: with --format csv or json, for programs
     #[command(
         after_help = "Examples:\n  scimd person export acme --format csv --store sqlite:scimd.db > persons.csv"
     )]

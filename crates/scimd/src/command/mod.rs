@@ -147,8 +147,9 @@ fn check_existing(url: &StoreUrl, create: bool) -> Result<(), Failure> {
         && !path.exists()
     {
         return Err(Failure::Run(format!(
-            "there is no store at {}; check the path, or begin one with `scimd tenant create NAME --store {url}`",
-            path.display()
+            "there is no store at {}; check the path, or begin one with `scimd tenant create NAME --store {}`",
+            path.display(),
+            url.argument()
         )));
     }
     Ok(())

@@ -52,7 +52,8 @@ pub(super) fn run(arguments: &StoreCopy) -> Result<(), Failure> {
     match failures.as_slice() {
         [] => {
             eprintln!(
-                "done; what is in {from} stays as it is. Serve from {to} now: `scimd serve --store {to}`"
+                "done; what is in {from} stays as it is. Serve from {to} now: `scimd serve --store {}`",
+                to.argument()
             );
             Ok(())
         }
@@ -143,7 +144,8 @@ impl Moving<'_> {
         Failure::Run(match error {
             CopyError::Changing | CopyError::Differs { .. } => format!(
                 "{error}; nobody may write to it while it is copied: stop the servers, or `scimd connection pause {tenant} \
-                 --store {url}`, then run this again"
+                 --store {}`, then run this again",
+                url.argument()
             ),
             CopyError::Taken { .. } => format!("{error}; nothing was written"),
             CopyError::From(_) | CopyError::To(_) => format!("{error}; run this again to go on"),

@@ -1,13 +1,15 @@
 //! `scimd person`, `scimd findings` and `scimd group`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use scim_core::person::{Gender, Person};
-use scim_core::text::fold;
-use scim_policy::Finding;
+use scim_core::text::{fold, nearest};
+use scim_policy::{Code, Finding};
 use scim_service::{GenderWord, GenderWords};
 use scim_store::persons::{self, Mark, PersonChange};
-use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, ReportQuery, Reported, Side, Tenant};
+use scim_store::{
+    EdgeQuery, PersonPage, PersonQuery, PersonRecord, Record, ReportQuery, Reported, Side, Tenant,
+};
 use serde_json::Value;
 
 use super::{Office, print};
@@ -136,20 +138,27 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
             })
         })
         .transpose()?;
+    if let Some(rule) = &rule {
+        check_code(rule)?;
+    }
     let (office, name) = Office::of(&of)?;
+    let people = person.map(|person| called(&office, &name, person)).transpose()?;
     let mut query = ReportQuery { after: 0, count: PAGE, settled: (!all).then_some(false), subject: None };
     let mut rows = Vec::new();
     loop {
         let page = office.read(office.store.reports(&name, &query))?;
+        let known = Known::of(&office, &name, &page)?;
         for reported in &page {
             let is_late = since.is_none_or(|since| reported.at.0 >= since.seconds.saturating_mul(1000));
             let findings: Vec<Finding> =
                 serde_json::from_slice(&reported.report.findings).unwrap_or_default();
-            for finding in findings {
+            for (index, finding) in findings.into_iter().enumerate() {
+                let whom = known.whom(&reported.report.subject, index, &finding);
                 let is_of_rule = rule.as_ref().is_none_or(|rule| finding.code == *rule);
-                let is_about = person.as_ref().is_none_or(|person| is_about(person, reported, &finding));
+                let is_about =
+                    people.as_ref().is_none_or(|people| people.iter().any(|one| whom.is(one, &finding)));
                 if is_late && is_of_rule && is_about {
-                    rows.push(finding_row(reported, finding));
+                    rows.push(finding_row(reported, &whom, finding));
                 }
             }
         }
@@ -161,12 +170,40 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
     list(&output, &FINDING, &rows)
 }
 
-const FINDING: [&str; 11] = [
+/// What somebody is known by: what was asked for, and where that is an identifier, the name by which the creation was reported.
+fn called(office: &Office, tenant: &Tenant, person: String) -> Result<Vec<String>, Failure> {
+    let record = office.read(office.store.get(tenant, &[&person]))?.into_iter().flatten().next();
+    let name = record.map(|record| name_of(&record)).filter(|name| !name.is_empty());
+    Ok(std::iter::once(person).chain(name).collect())
+}
+
+/// The userName of a User, and what others are called.
+fn name_of(record: &Record) -> String {
+    let document: Option<Value> = serde_json::from_slice(&record.body).ok();
+    let name = document.as_ref().and_then(|document| document.get("userName")?.as_str());
+    name.unwrap_or(&record.label).to_owned()
+}
+
+/// Nothing is ever found of a code that there is not, which would look as if all were well.
+fn check_code(name: &str) -> Result<(), Failure> {
+    let codes = Code::ALL.map(Code::name);
+    if codes.contains(&name) {
+        return Ok(());
+    }
+    let shown = name.escape_debug();
+    Err(Failure::Usage(match nearest(name, codes) {
+        Some(near) => format!("there is no code `{shown}`; did you mean `{near}`?"),
+        None => format!("there is no code `{shown}`; there are {}", codes.join(", ")),
+    }))
+}
+
+const FINDING: [&str; 12] = [
     "at",
     "count",
     "severity",
     "code",
     "who",
+    "name",
     "path",
     "value",
     "explanation",
@@ -175,14 +212,15 @@ const FINDING: [&str; 11] = [
     "settled",
 ];
 
-fn finding_row(reported: &Reported, finding: Finding) -> Cells {
+fn finding_row(reported: &Reported, whom: &Whom, finding: Finding) -> Cells {
     let report = &reported.report;
     vec![
         reported.at.to_string().into(),
         reported.count.into(),
         finding.severity.name().into(),
         finding.code.into(),
-        report.subject.as_str().into(),
+        whom.who.as_str().into(),
+        whom.name.as_deref().into(),
         finding.path.into(),
         finding.value.into(),
         finding.explanation.into(),
@@ -192,11 +230,64 @@ fn finding_row(reported: &Reported, finding: Finding) -> Cells {
     ]
 }
 
-/// Whether a report is about somebody, by an identifier, a userName or an address.
-fn is_about(person: &str, reported: &Reported, finding: &Finding) -> bool {
-    let (person, subject) = (fold(person), &reported.report.subject);
-    let known = subject.rsplit_once(['/', ':']).map_or(subject.as_str(), |(_, known)| known);
-    fold(known) == person || fold(&finding.value) == person
+/// What those are called by now whom reports are about, by identifier: the userName of a User, the name of a group, and the
+/// address of the person.
+struct Known(HashMap<String, (String, Option<String>)>);
+
+impl Known {
+    fn of(office: &Office, tenant: &Tenant, reports: &[Reported]) -> Result<Self, Failure> {
+        let ids: BTreeSet<&str> =
+            reports.iter().filter_map(|reported| id_in(&reported.report.subject)).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        if ids.is_empty() {
+            return Ok(Self(HashMap::new()));
+        }
+        let records = office.read(office.store.get(tenant, &ids))?;
+        let persons = PersonQuery::Of(ids.into_iter().map(str::to_owned).collect());
+        let persons = office.read(office.store.persons(tenant, &persons))?.persons;
+        let mut emails: HashMap<String, Option<String>> =
+            persons.into_iter().map(|record| (record.id, record.person.email)).collect();
+        let known = records.into_iter().flatten().map(|record| {
+            let (name, email) = (name_of(&record), emails.remove(&record.id).flatten());
+            (record.id, (name, email))
+        });
+        Ok(Self(known.collect()))
+    }
+
+    /// Whom the finding at this index of a report is about. A report is about the first member that cannot come into a group;
+    /// of the others it has what they are called.
+    fn whom(&self, subject: &str, index: usize, finding: &Finding) -> Whom {
+        if let (1.., Some((group, _)), "group-second") = (index, subject.split_once('/'), &*finding.code) {
+            return Whom { who: group.to_owned(), id: None, name: Some(finding.value.clone()), email: None };
+        }
+        let id = id_in(subject);
+        let (name, email) = match id {
+            Some(id) => self.0.get(id).map(|(name, email)| (name.clone(), email.clone())).unzip(),
+            None => (subject.split_once(':').map(|(_, name)| name.to_owned()), None),
+        };
+        Whom { who: subject.to_owned(), id: id.map(str::to_owned), name, email: email.flatten() }
+    }
+}
+
+/// Whom a finding is about.
+struct Whom {
+    who: String,
+    id: Option<String>,
+    name: Option<String>,
+    email: Option<String>,
+}
+
+impl Whom {
+    /// Whether it is somebody, by an identifier, a userName or an address.
+    fn is(&self, person: &str, finding: &Finding) -> bool {
+        let texts = [self.id.as_deref(), self.name.as_deref(), self.email.as_deref(), Some(&*finding.value)];
+        texts.into_iter().flatten().any(|text| fold(text) == fold(person))
+    }
+}
+
+/// The identifier of whom a report is about. Somebody who was never created has none.
+fn id_in(subject: &str) -> Option<&str> {
+    (!subject.contains(':')).then(|| subject.rsplit_once('/').map_or(subject, |(_, member)| member))
 }
 
 pub(super) fn group(command: GroupCommand) -> Result<(), Failure> {

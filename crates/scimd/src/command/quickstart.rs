@@ -15,7 +15,7 @@ use super::print;
 use super::serve::serve;
 use crate::Failure;
 use crate::cli::Quickstart;
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, Flags, StoreUrl};
 use crate::server::Server;
 
 const TENANT: &str = "demo";
@@ -23,15 +23,16 @@ const ACTOR: &str = "cli:quickstart";
 
 pub(super) fn run(arguments: &Quickstart) -> Result<(), Failure> {
     let Quickstart { idp, listen, base_url, data } = arguments;
+    let flags = Flags { base_url: base_url.clone(), ..Flags::default() };
+    let defaults = Config::of_flags(&flags)?;
     let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
     made.map_err(|error| Failure::io(format_args!("cannot make the folder {}", data.display()), &error))?;
-    let text = base_url.as_ref().map(|url| format!("base_url = {}", serde_json::Value::from(url.as_str())));
     let config = Config {
         listen: *listen,
         store: StoreUrl::Sqlite(data.join("scimd.db")),
         // A second server on the same machine must not fail over a port that nobody asked for.
         metrics: None,
-        ..Config::parse(&text.unwrap_or_default(), "--base-url")?
+        ..defaults
     };
     serve(&config, async |server: &Server| {
         let entry = demo(server.directory(), *idp).await?;

@@ -29,7 +29,13 @@ pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
             let failed =
                 |error: &std::io::Error| Failure::io(format_args!("cannot write {}", file.display()), error);
             let opened = OpenOptions::new().write(true).create_new(true).open(&file);
-            let mut opened = opened.map_err(|error| failed(&error))?;
+            let mut opened = opened.map_err(|error| match error.kind() {
+                std::io::ErrorKind::AlreadyExists => Failure::Run(format!(
+                    "{} is there already and was not touched; edit it, or name another file with --output",
+                    file.display()
+                )),
+                _ => failed(&error),
+            })?;
             opened.write_all(found.text.as_bytes()).map_err(|error| failed(&error))?;
             let file = file.display();
             eprintln!(
@@ -102,19 +108,24 @@ fn apply(of: &OfTenant, file: &Path, anyway: bool) -> Result<(), Failure> {
         if !comparison.refused.is_empty() {
             return Err(Failure::Run(format!(
                 "{} of {} users of tenant `{tenant}` are against this policy; nothing was changed. See who with `scimd policy \
-                 diff {tenant} {}`, or put it in force with --anyway: they stay as they are until they next change",
+                 diff {tenant} {}{}`, or put it in force with --anyway: they stay as they are until they next change",
                 comparison.refused.len(),
                 comparison.users,
-                file.display()
+                file.display(),
+                common.again()
             )));
         }
     }
     let changed = office.runtime.block_on(office.service.change_rules(tenant, &rules, "cli:policy apply"));
     let changed = changed.map_err(|error| in_file(file, error))?;
-    let again = common.again();
+    // What was refused of a file comes with the file again.
+    let is_connected = office.run(office.tenant(tenant))?.connection.is_some();
+    let next = match is_connected {
+        true => format!("; next: scimd replay {tenant}{}", common.again()),
+        false => String::new(),
+    };
     eprintln!(
-        "the policy of tenant {tenant} is in force; of {} users {} persons changed and {} are against it; \
-         next: scimd replay {tenant}{again}",
+        "the policy of tenant {tenant} is in force; of {} users {} persons changed and {} are against it{next}",
         changed.users,
         changed.persons,
         changed.against.len()
@@ -127,9 +138,24 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
         SchemaCommand::Add { of: OfTenant { tenant, common }, file } => {
             let office = Office::open(&common)?;
             let TenantEntry { mut schemas, epoch, .. } = office.run(office.tenant(&tenant))?;
-            schemas.push(json(&file)?);
+            let new = json(&file)?;
+            let urn = new.get("id").and_then(Value::as_str);
+            if let Some(urn) =
+                urn.filter(|urn| schemas.iter().any(|known| known.get("id") == Some(&Value::from(*urn))))
+            {
+                return Err(Failure::Run(format!(
+                    "tenant `{tenant}` has an extension `{urn}` already, which stays as it is; declare further attributes in \
+                     another one, or see `scimd schema list {tenant}{}`",
+                    common.again()
+                )));
+            }
+            schemas.push(new);
             let rules = NewRules { policy: None, schemas: Some(schemas), instead_of: Some(epoch) };
-            office.run(office.service.change_rules(&tenant, &rules, "cli:schema add"))?;
+            let changed = office.run(office.service.change_rules(&tenant, &rules, "cli:schema add"));
+            changed.map_err(|failure| match failure {
+                Failure::Usage(words) => Failure::Usage(format!("{}: {words}", file.display())),
+                failure @ Failure::Run(_) => failure,
+            })?;
             eprintln!(
                 "users of tenant {tenant} may have this extension; running servers follow within five seconds"
             );

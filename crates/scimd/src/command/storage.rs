@@ -10,7 +10,7 @@ use crate::Failure;
 use crate::cli::{Common, Output, StoreCommand};
 use crate::config::{Config, StoreUrl};
 use crate::environment::System;
-use crate::store::{registry, with_password};
+use crate::store::{advised, registry, with_password};
 use crate::table::{Cells, render};
 
 pub(super) fn run(command: StoreCommand) -> Result<(), Failure> {
@@ -30,8 +30,12 @@ fn migrate(role: Option<&str>, common: &Common) -> Result<(), Failure> {
                 "`--role` is for databases, and the store is {url}; leave it out"
             )));
         }
+        let is_new = matches!(&url, StoreUrl::Sqlite(path) if !path.exists());
         existing(&url, true)?;
-        eprintln!("{url} is up to date");
+        match is_new {
+            true => eprintln!("made {url}"),
+            false => eprintln!("{url} is up to date"),
+        }
         return Ok(());
     };
     let migrated = scim_store_postgres::migrate(&with_password(address), Options::default(), role)
@@ -122,5 +126,5 @@ fn row(what: &str, name: &str, value: impl Into<Value>) -> Cells {
 }
 
 fn cannot(what: &str, url: &StoreUrl, error: &dyn std::fmt::Display) -> Failure {
-    Failure::Run(format!("cannot {what} {url}: {error}"))
+    Failure::Run(format!("cannot {what} {url}: {}", advised(url, error)))
 }

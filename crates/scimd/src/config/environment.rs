@@ -45,7 +45,14 @@ pub(super) fn read(variables: impl Iterator<Item = (String, String)>) -> Result<
                 file = file.or(layer);
             }
             None => {
-                if let Some(near) = nearest(suffix, known.iter().map(|(known, _, _)| known.as_str())) {
+                if LISTS.iter().any(|list| list.eq_ignore_ascii_case(suffix)) {
+                    return Err(Failure::Usage(format!(
+                        "environment variable {name}: a list cannot be set here; write it into the configuration file"
+                    )));
+                }
+                let without_section = known.iter().find(|(_, _, key)| key.eq_ignore_ascii_case(suffix));
+                let near = nearest(suffix, known.iter().map(|(known, _, _)| known.as_str()));
+                if let Some(near) = without_section.map(|(known, _, _)| known.as_str()).or(near) {
                     return Err(Failure::Usage(format!(
                         "there is no environment variable {name}; did you mean {PREFIX}{near}?"
                     )));
@@ -68,7 +75,10 @@ fn parse(section: &str, key: &str, text: &str) -> Result<File, String> {
         }
         match File::deserialize(Value::Table(table)) {
             Ok(file) => return Ok(file),
-            Err(error) if complaint.is_empty() => complaint = explain(error.message()),
+            // That text was wanted says nothing, since the next attempt is with text.
+            Err(error) if complaint.is_empty() || complaint.contains("a text in double quotes") => {
+                complaint = explain(error.message());
+            }
             Err(_) => {}
         }
     }

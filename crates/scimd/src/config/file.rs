@@ -220,16 +220,34 @@ impl File {
 
 /// The commonest complaints without the words of the language that this is written in.
 fn plain(message: &str) -> String {
-    const WORDS: [(&str, &str); 6] = [
+    const TEXT: &str = "a text in double quotes";
+    const SECTION: &str = "keys below a line such as `[limits]`";
+    const WORDS: [(&str, &str); 19] = [
         (
             "invalid socket address syntax",
             "this is not an address; use an IP address and a port, such as `127.0.0.1:8080`",
         ),
         ("socket address", "an address such as \"127.0.0.1:8080\""),
         ("a nonzero usize", "a whole number of at least 1"),
-        ("a nonzero u32", "a whole number of at least 1"),
+        ("a nonzero u32", "a whole number from 1 to 4294967295"),
         ("duplicate key", "this key is set twice"),
-        ("a string", "a text in double quotes"),
+        (
+            "missing field `file`",
+            "there is no `file`; name the document, as in `file = \"person.schema.json\"`",
+        ),
+        ("wanted string or table", "expected a text in double quotes"),
+        ("a string", TEXT),
+        ("string only", TEXT),
+        ("path string", TEXT),
+        ("a boolean", "`true` or `false` without quotes"),
+        ("a sequence", "tables that begin with `[[schemas]]` or `[[resource_types]]`"),
+        ("struct SchemaFile", "a `file` below a line `[[schemas]]`"),
+        ("struct ResourceTypeFile", "a `file` below a line `[[resource_types]]`"),
+        ("struct Metrics", SECTION),
+        ("struct Limits", SECTION),
+        ("struct Tls", SECTION),
+        ("struct Log", SECTION),
+        ("unit variant", "something else"),
     ];
     let message = message.replace('\n', ", ");
     if let Some((_, words)) = WORDS.iter().find(|(known, _)| *known == message) {
@@ -240,10 +258,23 @@ fn plain(message: &str) -> String {
         Some((found, expected)) => {
             let expected =
                 WORDS.iter().find(|(known, _)| *known == expected).map_or(expected, |(_, words)| words);
+            let found = WORDS.iter().find(|(known, _)| *known == found).map_or(found, |(_, words)| words);
             format!("expected {expected}, found {found}")
         }
         None => message,
     }
+}
+
+/// Where a key belongs. What comes after the line of a section is in it, so that a key that is added at the end of a file is
+/// easily in the wrong one.
+fn place_of(key: &str) -> Option<String> {
+    let in_section =
+        [("metrics", Metrics::KEYS), ("limits", Limits::KEYS), ("tls", Tls::KEYS), ("log", Log::KEYS)];
+    if File::KEYS.contains(&key) {
+        return Some("above the first line in brackets".to_owned());
+    }
+    let (section, _) = in_section.into_iter().find(|(_, keys)| keys.contains(&key))?;
+    Some(format!("below a line `[{section}]`"))
 }
 
 /// Puts a complaint of the TOML reader into the words of this program, with what may have been meant.
@@ -251,7 +282,12 @@ pub(super) fn explain(message: &str) -> String {
     let message = message.trim_end();
     let mut quoted = message.split('`').skip(1).step_by(2);
     let (words, what) = match quoted.next() {
-        Some(name) if message.starts_with("unknown field") => (format!("there is no key `{name}`"), name),
+        Some(name) if message.starts_with("unknown field") => {
+            if let Some(place) = place_of(name) {
+                return format!("`{name}` does not belong here; put it {place}");
+            }
+            (format!("there is no key `{name}`"), name)
+        }
         Some(name) if message.starts_with("unknown variant") => {
             (format!("`{name}` is not a value of this key"), name)
         }

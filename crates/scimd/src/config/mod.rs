@@ -139,6 +139,16 @@ pub(crate) fn check_no_password(store: &StoreUrl, place: &str, remedy: &str) -> 
     }
 }
 
+fn layer(flags: &Flags) -> Result<File, Failure> {
+    let base_url = flags.base_url.as_deref().map(file::BaseUrl::parse).transpose();
+    Ok(File {
+        store: flags.store.clone(),
+        listen: flags.listen,
+        base_url: base_url.map_err(|words| Failure::Usage(format!("--base-url: {words}")))?,
+        ..File::default()
+    })
+}
+
 impl Config {
     /// Reads the file that the flags or `SCIMD_CONFIG` name, if any, then the environment, then the flags.
     ///
@@ -164,18 +174,15 @@ impl Config {
             store.iter().try_for_each(|store| check_no_password(store, place, remedy))?;
         }
         let overlay = environment::read(variables)?;
-        let flags = File {
-            store: flags.store.clone(),
-            listen: flags.listen,
-            base_url: flags
-                .base_url
-                .as_deref()
-                .map(file::BaseUrl::parse)
-                .transpose()
-                .map_err(Failure::Usage)?,
-            ..File::default()
-        };
-        Self::check(flags.or(overlay).or(file))
+        Self::check(layer(flags)?.or(overlay).or(file))
+    }
+
+    /// What the flags say, and defaults: no file and no environment.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn of_flags(flags: &Flags) -> Result<Self, Failure> {
+        Self::check(layer(flags)?)
     }
 
     /// Reads a configuration from text alone. `origin` stands in front of complaints.

@@ -69,6 +69,16 @@ impl fmt::Display for StoreUrl {
 }
 
 impl StoreUrl {
+    /// As it is written in a command, where a shell would otherwise understand something else.
+    pub fn argument(&self) -> String {
+        let text = self.to_string();
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+,=".contains(&byte);
+        match text.bytes().all(is_plain) {
+            true => text,
+            false => format!("'{}'", text.replace('\'', "'\\''")),
+        }
+    }
+
     /// Whether a password is written into it.
     pub fn has_password(&self) -> bool {
         matches!(self, Self::Postgres(address) if address.has_password())

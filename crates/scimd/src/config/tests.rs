@@ -79,6 +79,23 @@ fn mistakes_are_named_with_their_line() {
         ("[metrics]\nlisten = \"x\"", "a.toml:2: `x` is not an address"),
         ("listen = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"", "a.toml:2: this key is set twice"),
         ("listen", "a.toml:1: "),
+        ("passwords = true", "a.toml:1: expected a text in double quotes"),
+        ("schemas = \"x\"", "a.toml:1: expected tables that begin with `[[schemas]]`"),
+        ("schemas = [\"x\"]", "a.toml:1: expected a `file` below a line `[[schemas]]`, found string"),
+        ("[[schemas]]\nextends = \"User\"", "a.toml:1: there is no `file`; name the document"),
+        ("[[resource_types]]\nfile = 1", "a.toml:2: expected a text in double quotes, found integer"),
+        ("log = \"info\"", "a.toml:1: expected keys below a line such as `[limits]`, found string"),
+        ("behind_proxy = \"yes\"", "a.toml:1: expected `true` or `false` without quotes, found string"),
+        ("[limits]\nburst_seconds = 99999999999", "a.toml:2: expected a whole number from 1 to 4294967295"),
+        (
+            "base_url = \"\"",
+            "a.toml:1: the base URL `` is not a URL; set it to what clients use, such as `https://scim.example.com`",
+        ),
+        ("max_body = 1", "a.toml:1: `max_body` does not belong here; put it below a line `[limits]`"),
+        (
+            "[log]\nbase_url = \"https://a\"",
+            "a.toml:2: `base_url` does not belong here; put it above the first line in brackets",
+        ),
     ] {
         let actual = complaint(Config::parse(text, "a.toml"));
         assert!(actual.starts_with(words) && !actual.contains('\n'), "{text}: {actual}");
@@ -162,6 +179,32 @@ fn mistakes_in_the_environment_are_named() {
         "environment variable SCIMD_LIMITS_MAX_BODY: expected a whole number of at least 1",
     );
     check("SCIMD_STORE", "", "environment variable SCIMD_STORE: `` is not a store");
+    check("SCIMD_LOG_LEVEL", "3", "environment variable SCIMD_LOG_LEVEL: `3` is not a value of this key");
+    check(
+        "SCIMD_PASSWORDS",
+        "true",
+        "environment variable SCIMD_PASSWORDS: `true` is not a value of this key",
+    );
+    check(
+        "SCIMD_MAX_BODY",
+        "9",
+        "no environment variable SCIMD_MAX_BODY; did you mean SCIMD_LIMITS_MAX_BODY?",
+    );
+    check(
+        "SCIMD_SCHEMAS",
+        "a",
+        "SCIMD_SCHEMAS: a list cannot be set here; write it into the configuration file",
+    );
+}
+
+#[test]
+fn addresses_are_written_as_a_shell_takes_them() {
+    fn check(text: &str, expected: &str) {
+        assert_eq!(text.parse::<StoreUrl>().expect("a store").argument(), expected);
+    }
+    check("sqlite:/var/lib/scimd/scimd.db", "sqlite:/var/lib/scimd/scimd.db");
+    check("sqlite:our store's.db", "'sqlite:our store'\\''s.db'");
+    check("postgres://scimd@db/scim?pool=4", "'postgres://scimd@db/scim?pool=4'");
 }
 
 #[test]

@@ -41,7 +41,6 @@ impl Exchange {
     /// Answers a request. Whatever happens, there is an answer and a line in the log; if nobody waits for the answer any
     /// more, a line that says so.
     pub(super) async fn answer(&self, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let _counted = self.metrics.begin();
         let mut open = Open {
             id: self.ids.next(),
             method: known(request.method()),
@@ -50,6 +49,8 @@ impl Exchange {
             metrics: &self.metrics,
             refused: &self.refused,
         };
+        // Dropped before `open`: whoever reads in the log that a client went away finds the request counted no more.
+        let _counted = self.metrics.begin();
         let version = request.version();
         request.extensions_mut().insert(RequestId(open.id.clone()));
         let limit = self.limit;

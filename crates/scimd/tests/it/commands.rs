@@ -150,6 +150,51 @@ fn one_tenant_may_ignore_members_that_do_not_exist() {
 }
 
 #[test]
+fn findings_are_found_by_what_people_are_called() {
+    let server = Server::start("");
+    let mut client = server.tenant("acme", "entra");
+    let rules = server
+        .place
+        .directory
+        .write("rules.toml", "[group]\n[language]\n[domain]\nallow = [\"example.com\"]\n");
+    let rules = rules.to_str().expect("UTF-8");
+    server.place.command(&["policy", "apply", "acme", rules]);
+    let ada = json!({"schemas": [USER], "userName": "ada", "displayName": "Ada Lovelace",
+        "emails": [{"type": "work", "value": "ada@example.com"}]});
+    let ada = id(&client.post("/Users", &ada).expect(201));
+    client.post("/Groups", &group("Red", &[&ada])).expect(201);
+    let blue = id(&client.post("/Groups", &group("Blue", &[])).expect(201));
+    let cy = id(&client.post("/Users", &user("cy")).expect(201));
+    client.post("/Groups", &group("Green", &[&cy])).expect(201);
+    let add = json!([{"op": "add", "path": "members", "value": [{"value": ada}, {"value": cy}]}]);
+    client.patch(&format!("/Groups/{blue}"), add).expect(400);
+    client.post("/Users", &json!({"schemas": [USER], "userName": "bob@example.org"})).expect(400);
+    let found = |person: &str| {
+        let list = ["findings", "list", "acme", "--format", "json", "--person", person];
+        let rows: Value = serde_json::from_str(&server.place.command(&list)).expect("JSON");
+        let rows = rows.as_array().expect("a list").iter();
+        rows.map(|row| format!("{} {}", row["code"].as_str().unwrap(), row["name"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    for person in ["ADA", "ada@example.com", ada.as_str()] {
+        assert_eq!(found(person), ["group-second ada"], "{person}");
+    }
+    assert_eq!(found("cy"), ["group-second cy"], "whoever is refused besides");
+    assert_eq!(found("bob@example.org"), ["domain-not-listed bob@example.org"]);
+    assert!(found(&blue).is_empty(), "it is about a member");
+    // What was said of creating somebody is kept by the name.
+    let dee = json!({"schemas": [USER], "userName": "dee@example.com", "preferredLanguage": "Klingon"});
+    let dee = id(&client.post("/Users", &dee).expect(201));
+    assert_eq!(found(&dee), ["language-unreadable dee@example.com"]);
+    let ran = server.place.run(&["findings", "list", "acme", "--rule", "domain-not-list"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("did you mean `domain-not-listed`?"), "{}", ran.stderr);
+    let again = run_in(server.place.directory.path(), &["policy", "init", "acme", "--output", rules]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("edit it, or name another file with --output"), "{}", again.stderr);
+}
+
+#[test]
 fn mistakes_end_with_a_code_and_a_remedy() {
     let place = Place::new("");
     place.command(&["tenant", "create", "acme"]);
@@ -182,6 +227,19 @@ fn mistakes_end_with_a_code_and_a_remedy() {
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.stderr.contains("there is no store at typo.db"), "{}", ran.stderr);
     assert!(!place.directory.path().join("typo.db").exists(), "and none is made");
+    std::fs::create_dir(place.directory.path().join("folder")).expect("a folder");
+    for (store, words) in [
+        ("sqlite:folder", "it is a folder; name a file in it"),
+        ("sqlite:nowhere/a.db", "make its folder first"),
+        ("postgres://scimd@127.0.0.1:1/scim", "check host and port, and whether the database runs"),
+    ] {
+        let ran = run_in(place.directory.path(), &["tenant", "create", "a", "--store", store]);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{store}: {}", ran.stderr);
+    }
+    let ran = run_in(place.directory.path(), &["quickstart", "--base-url", "scim.example.com"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("scimd: --base-url: `scim.example.com` is not a base URL"), "{}", ran.stderr);
     let ran = run_in(place.directory.path(), &["tenant", "create", "a", "--store", "memory"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("use `--store sqlite:PATH`"), "{}", ran.stderr);

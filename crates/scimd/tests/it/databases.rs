@@ -173,6 +173,7 @@ fn a_database_is_migrated_and_shown() {
         "has schema version 3, and this software knows up to 2",
     );
     let file = format!("sqlite:{}", directory.path().join("a.db").display());
+    assert!(must(&["store", "migrate", "--store", &file]).contains("made sqlite:"));
     assert!(must(&["store", "migrate", "--store", &file]).contains("is up to date"));
     assert!(must(&["store", "status", "--store", &file]).contains("file"));
     refused(&["store", "migrate", "--role", ROLE, "--store", &file], 2, "`--role` is for databases");
@@ -230,8 +231,13 @@ fn a_database_that_goes_away_is_told_and_found_again() {
     let refused = client.get("/Users");
     assert_eq!(refused.status, 503);
     assert!(refused.header("retry-after").is_some());
-    // What the database said is in the log alone.
+    // What the database said is in the log alone, and is found there by the request.
     assert!(!refused.text().contains("database"), "{}", refused.text());
+    let request = refused.header("x-request-id").expect("an identifier").to_owned();
+    server.process.wait_for("why it failed", |_, err| {
+        let mut lines = err.lines().filter(|line| line.contains(&request));
+        lines.any(|line| line.contains("\"ERROR\"") && line.contains("\"tenant\":\"acme\"")).then_some(())
+    });
     assert_eq!(client.post("/Users", &user("bob")).status, 503);
     database.reopen();
     assert_eq!(health.get("/readyz").status, 200);

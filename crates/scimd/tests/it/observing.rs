@@ -37,6 +37,26 @@ fn who_has_no_token_does_not_fill_the_log() {
     assert!(text.contains("status=\"401\"} 1000\n") && text.contains("status=\"404\"} 1000\n"), "{text}");
 }
 
+/// A token has ended, and the operator has to know whose.
+#[test]
+fn a_refused_token_is_logged_with_its_tenant() {
+    let server = Server::start("");
+    server.tenant("acme", "generic");
+    let refused = |tenant: &str| {
+        Client::new(server.process.address, &base(tenant), "scim_abcd2345_x").get("/Users").expect(401);
+    };
+    // A name that nobody has is a stranger's text.
+    refused("a-stranger");
+    refused("acme");
+    let log = server.process.wait_for("both refusals", |_, err| {
+        (err.matches("\"status\":401").count() == 2).then(|| err.to_owned())
+    });
+    let tenants = ["\"\"", "\"acme\""].map(|name| format!("\"tenant\":{name},"));
+    let refusals = log.lines().filter(|line| line.contains("\"status\":401"));
+    assert!(refusals.zip(&tenants).all(|(line, tenant)| line.contains(tenant)), "{log}");
+    assert!(!log.contains("a-stranger"), "{log}");
+}
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An identity provider that waits less long than the store needs hangs up. Nobody gets an answer, but somebody should know.

@@ -55,11 +55,35 @@ fn connections_without_groups_and_paused_ones_say_so() {
     while paused(&mut client) {
         assert!(since.elapsed().as_secs() < 10, "the server does not follow");
     }
-    let answer = client.get("/Groups");
-    assert_eq!(answer.status, 404);
-    assert!(answer.text().contains("users only"), "{}", answer.text());
+    // The test of the connection looks at groups, whether they are to be provisioned or not, and fails by a 404.
+    let probe = client.get("/Groups?excludedAttributes=members&filter=displayName+eq+%225d1e%22").expect(200);
+    assert_eq!((&probe["totalResults"], &probe["Resources"]), (&json!(0), &json!([])), "{probe}");
+    let write = client.post("/Groups", &crate::messages::group("Red", &[]));
+    for answer in [write, client.get("/Groups/5d1e")] {
+        assert_eq!(answer.status, 404);
+        assert!(answer.text().contains("users only"), "{}", answer.text());
+    }
     let types = client.get("/ResourceTypes").expect(200);
     assert_eq!(types["totalResults"], 1, "{types}");
+}
+
+#[test]
+fn an_extension_is_declared_once() {
+    let place = Place::new("");
+    place.tenant("acme", "entra");
+    let extension = json!({"id": "urn:example:2.0:User", "name": "Ours", "attributes": [{"name": "badge"}]});
+    place.directory.write("ours.json", &extension.to_string());
+    assert_eq!(place.run(&["schema", "add", "acme", "ours.json"]).code, Some(0));
+    let again = place.run(&["schema", "add", "acme", "ours.json"]);
+    assert_eq!(again.code, Some(1), "{again:?}");
+    assert!(
+        again.stderr.contains("tenant `acme` has an extension `urn:example:2.0:User` already"),
+        "{again:?}"
+    );
+    place.directory.write("ours.json", "{}");
+    let wrong = place.run(&["schema", "add", "acme", "ours.json"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    assert!(wrong.stderr.contains("ours.json: not a schema document"), "{wrong:?}");
 }
 
 /// Every section is optional, and a file that was cut off would turn all rules off.
