@@ -22,7 +22,7 @@ fuzz_target!(|text: &str| {
         {
             assert_eq!(again, filter);
         }
-        let among = Expression::parse(text).and_then(|parsed| parsed.resolve_among(resource_type, &REGISTRY));
+        let among = Expression::parse(text).and_then(|parsed| parsed.resolve_among(resource_type));
         if let Ok(filter) = among
             && let Some(again) = again(&filter)
         {

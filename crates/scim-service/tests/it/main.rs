@@ -4,6 +4,7 @@
 
 mod anything;
 mod bulk;
+mod clauses;
 mod import;
 mod memberships;
 mod policy;
