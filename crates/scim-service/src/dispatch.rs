@@ -78,7 +78,8 @@ impl Service {
                     Method::PATCH => {
                         let body = json::parse(sent)?;
                         let modified = context.modify(&resource_type, &id, body, &precondition).await?;
-                        self.show_modified(context, &resource_type, &id, modified, &projection).await
+                        let selects = query::has_attributes(parts.uri.query()) || !projection.is_default();
+                        self.show_modified(context, &resource_type, &id, modified, &projection, selects).await
                     }
                     Method::DELETE => {
                         context.delete(&resource_type, &id, &precondition).await?;
@@ -99,9 +100,12 @@ impl Service {
         id: &str,
         modified: Modified,
         projection: &Projection,
+        selects: bool,
     ) -> Result<Reply> {
-        if resource_type.membership() == Some(Membership::Group) && projection.is_default() {
-            return Ok(Reply::empty(StatusCode::NO_CONTENT).etag(&format!("W/\"{}\"", modified.version())));
+        if resource_type.membership() == Some(Membership::Group) && !selects {
+            let location = format!("{}{}/{id}", context.base, resource_type.endpoint());
+            let tag = format!("W/\"{}\"", modified.version());
+            return Ok(Reply::empty(StatusCode::NO_CONTENT).etag(&tag).location(&location));
         }
         let record = match modified {
             Modified::Record(record) => record,

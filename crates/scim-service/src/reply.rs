@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
@@ -39,6 +40,13 @@ impl Reply {
     #[must_use]
     pub(crate) fn location(self, location: &str) -> Self {
         self.header(LOCATION, location)
+    }
+
+    /// Adds where what the answer shows is found: `Location`, and `Content-Location`, which `meta.location` "MUST be the
+    /// same as" (RFC 7643 §3.1).
+    #[must_use]
+    pub(crate) fn shown_at(self, location: &str) -> Self {
+        self.location(location).header(CONTENT_LOCATION, location)
     }
 
     /// Adds `Allow`, for a 405.

@@ -1,8 +1,12 @@
 //! Clauses of the RFCs that no other test has a story for, each with its section.
 
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use scim_core::message::{BULK_REQUEST, SEARCH_REQUEST};
 use scim_core::schema::{ENTERPRISE_USER, USER};
 use scim_service::directory::Idp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::World;
 
@@ -91,4 +95,112 @@ fn a_patch_is_refused_and_understood_in_the_words_of_the_rfc() {
     let unknown = world.patch(&path, &json!([{"op": "add", "path": "schemas", "value": ["urn:x:None"]}]));
     assert_eq!(unknown.body["scimType"], "invalidValue");
     assert_eq!(world.get(&path).body[ENTERPRISE_USER], json!({"department": "Dock"}));
+}
+
+/// RFC 7644 §3.4.2.4: "A negative value SHALL be interpreted as "0"", "A value less than 1 SHALL be interpreted as 1".
+#[test]
+fn no_number_is_too_great_or_too_small_for_a_page() {
+    let world = World::new(Idp::Generic);
+    world.user("ada");
+    for (query, shown, start) in [
+        ("count=-99999999999999999999", 0, 1),
+        ("count=99999999999999999999", 1, 1),
+        ("startIndex=-99999999999999999999", 1, 1),
+        ("startIndex=99999999999999999999", 0, i64::MAX),
+    ] {
+        let answer = world.get(&format!("/Users?{query}"));
+        assert_eq!(answer.status.as_u16(), 200, "{query}: {}", answer.body);
+        let page = [&answer.body["totalResults"], &answer.body["itemsPerPage"], &answer.body["startIndex"]];
+        assert_eq!(page, [&json!(1), &json!(shown), &json!(start)], "{query}");
+        let (name, number) = query.split_once('=').expect("a pair");
+        let body = format!("{{\"schemas\": [\"{SEARCH_REQUEST}\"], \"{name}\": {number}, \"later\": true}}");
+        let body: Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!(world.request("POST", "/Users/.search", &body).body, answer.body, "{query}");
+    }
+}
+
+/// RFC 7643 §3.1: `meta.location` "MUST be the same as the "Content-Location" HTTP response header". RFC 7644 §3.5.2, §4.
+#[test]
+fn an_answer_says_where_what_it_shows_is_found() {
+    let world = World::new(Idp::Generic);
+    let body = json!({"schemas": [USER], "userName": "ada"});
+    let created = world.request("POST", "/Users", &body);
+    let path = format!("/Users/{}", created.id());
+    let tag = created.header("etag").to_owned();
+    for answer in [
+        created,
+        world.get(&path),
+        world.get(&format!("{path}?excludedAttributes=name")),
+        world.request("PUT", &path, &body),
+        world.patch(&path, &json!([{"op": "remove", "path": "title"}])),
+        world.get("/ServiceProviderConfig"),
+        world.get("/ResourceTypes/User"),
+        world.get(&format!("/Schemas/{USER}")),
+    ] {
+        let location = answer.body["meta"]["location"].as_str().expect("a location");
+        assert_eq!([answer.header("location"), answer.header("content-location")], [location; 2]);
+    }
+    let known = world.with_headers("GET", &path, &Value::Null, &[("if-none-match", &tag)]);
+    assert_eq!(known.status.as_u16(), 304);
+    assert!(known.header("content-location").ends_with(&path), "as the 200 would");
+    let group = format!("/Groups/{}", world.group("crew", &[]));
+    let rename = json!([{"op": "replace", "path": "displayName", "value": "band"}]);
+    let renamed = world.patch(&group, &rename);
+    assert_eq!((renamed.status.as_u16(), renamed.header("location").ends_with(&group)), (204, true));
+    // "The server MUST return a 200 OK if the "attributes" parameter is specified in the request."
+    assert_eq!(world.patch(&format!("{group}?attributes="), &rename).body["displayName"], "band");
+}
+
+/// RFC 7644 §3.8: "The format defaults to "application/scim+json" if no format is specified." The example of RFC 9865 §3
+/// has no Content-Type.
+#[test]
+fn a_body_of_no_type_is_scim() {
+    let world = World::new(Idp::Generic);
+    let send = |content_type: Option<&str>| {
+        let mut request = Request::builder().method("POST").uri("/t/acme/scim/v2/Users/.search");
+        request = request.header("authorization", format!("Bearer {}", world.token()));
+        if let Some(content_type) = content_type {
+            request = request.header("content-type", content_type);
+        }
+        let body = json!({"schemas": [SEARCH_REQUEST]}).to_string();
+        world.send(request.body(Full::new(Bytes::from(body))).expect("a request")).status.as_u16()
+    };
+    assert_eq!([send(None), send(Some("application/scim+json")), send(Some("text/plain"))], [200, 200, 415]);
+}
+
+/// RFC 7644 §3.13, table 9.
+#[test]
+fn another_version_is_rejected() {
+    let world = World::new(Idp::Generic);
+    for version in ["v1", "v3"] {
+        let request = Request::builder().uri(format!("/t/acme/scim/{version}/Users"));
+        let answer = world.send(request.body(Full::new(Bytes::new())).expect("a request"));
+        assert_eq!((answer.status.as_u16(), &answer.body["scimType"]), (400, &json!("invalidVers")));
+    }
+}
+
+/// RFC 7644 §3.7.3: a `location` "MUST be returned for all operations except for failed POST operations".
+#[test]
+fn what_failed_in_a_bulk_request_says_where() {
+    let world = World::new(Idp::Generic);
+    let operations = json!([
+        {"method": "PATCH", "path": "/Users/1?attributes=id", "data": {}},
+        {"method": "PUT", "path": "/Users/1"},
+        {"method": "GET", "path": "/Users/1"},
+        {"method": "DELETE", "path": "/Users/1", "more": true},
+        {"method": "DELETE", "path": "/Users/bulkId:none"},
+        {"method": "POST", "path": "/Users", "bulkId": "a", "data": {}},
+    ]);
+    let answer =
+        world.request("POST", "/Bulk", &json!({"schemas": [BULK_REQUEST], "Operations": operations}));
+    let base = "https://scim.example/t/acme/scim/v2";
+    let locations: Vec<Value> = answer.body["Operations"]
+        .as_array()
+        .expect("all of them")
+        .iter()
+        .map(|operation| operation["location"].clone())
+        .collect();
+    let one = json!(format!("{base}/Users/1"));
+    let none = json!(format!("{base}/Users/bulkId:none"));
+    assert_eq!(locations, [one.clone(), one.clone(), one.clone(), one, none, Value::Null]);
 }
