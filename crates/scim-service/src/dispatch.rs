@@ -8,6 +8,7 @@ use scim_core::message::{BulkRequest, SearchRequest};
 use scim_core::project::Projection;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::{Error, ErrorKind, Result, json};
+use serde_json::Value;
 
 use crate::Service;
 use crate::bulk::bulk;
@@ -58,8 +59,10 @@ impl Service {
                 bulk(context, request).await
             }
             (Endpoint::Collection(resource_type), &Method::POST) => {
-                let projection = projection(&query()?, &resource_type)?;
+                let query = query()?;
+                projection(&query, &resource_type)?;
                 let body = json::parse(sent)?;
+                let projection = written(&query, &body, &resource_type)?;
                 let record = context.create(&resource_type, body).await?;
                 context.show_created(&resource_type, &record, &projection).await
             }
@@ -67,18 +70,22 @@ impl Service {
                 self.search(context, &Scope::Type(resource_type), &query()?).await
             }
             (Endpoint::Resource(resource_type, id), method) => {
-                let projection = projection(&query()?, &resource_type)?;
+                let query = query()?;
+                let projection = projection(&query, &resource_type)?;
                 let precondition = Precondition::of(&parts.headers)?;
                 match *method {
                     Method::PUT => {
                         let body = json::parse(sent)?;
+                        let projection = written(&query, &body, &resource_type)?;
                         let record = context.replace(&resource_type, &id, body, &precondition).await?;
                         context.show_written(StatusCode::OK, &resource_type, &record, &projection).await
                     }
                     Method::PATCH => {
                         let body = json::parse(sent)?;
+                        let projection = written(&query, &body, &resource_type)?;
                         let modified = context.modify(&resource_type, &id, body, &precondition).await?;
-                        let selects = query::has_attributes(parts.uri.query()) || !projection.is_default();
+                        let selects =
+                            crate::query::has_attributes(parts.uri.query()) || !projection.is_default();
                         self.show_modified(context, &resource_type, &id, modified, &projection, selects).await
                     }
                     Method::DELETE => {
@@ -128,7 +135,15 @@ impl Service {
 }
 
 fn projection(query: &SearchRequest, resource_type: &ResourceType) -> Result<Projection> {
-    let attributes: Vec<&str> = query.attributes.iter().map(String::as_str).collect();
-    let excluded: Vec<&str> = query.excluded_attributes.iter().map(String::as_str).collect();
-    Projection::parse(&attributes, &excluded, resource_type)
+    Projection::parse(&texts(&query.attributes), &texts(&query.excluded_attributes), resource_type)
+}
+
+/// The projection of the answer to a request that writes what was sent.
+fn written(query: &SearchRequest, sent: &Value, resource_type: &ResourceType) -> Result<Projection> {
+    let (attributes, excluded) = (texts(&query.attributes), texts(&query.excluded_attributes));
+    Projection::parse_for_write(&attributes, &excluded, sent, resource_type)
+}
+
+fn texts(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
 }

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use scim_core::message::{BULK_REQUEST, SEARCH_REQUEST};
-use scim_core::schema::{ENTERPRISE_USER, USER};
+use scim_core::schema::{ENTERPRISE_USER, Registry, USER};
 use scim_service::directory::Idp;
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::world::{Answer, World};
 
 fn found(world: &World, path: &str) -> Vec<String> {
     let answer = world.get(path);
@@ -203,4 +203,59 @@ fn what_failed_in_a_bulk_request_says_where() {
     let one = json!(format!("{base}/Users/1"));
     let none = json!(format!("{base}/Users/bulkId:none"));
     assert_eq!(locations, [one.clone(), one.clone(), one.clone(), one, none, Value::Null]);
+}
+
+/// RFC 7643 §7: what is returned on request is "returned in response to any PUT, POST, or PATCH operations if the attribute
+/// was specified by the client", and in a query "only if specified in the "attributes" parameter".
+#[test]
+fn what_is_returned_on_request_is_in_the_answer_to_whoever_wrote_it() {
+    const THING: &str = "urn:example:Thing";
+    const MORE: &str = "urn:example:More";
+    let secret = json!({"name": "onRequest", "returned": "request"});
+    let schema = json!({"id": THING, "name": "Thing", "attributes": [
+        {"name": "displayName"}, secret,
+        {"name": "parts", "type": "complex", "multiValued": true, "subAttributes": [{"name": "value"}, secret]},
+    ]});
+    let more = json!({"id": MORE, "name": "More", "attributes": [secret]});
+    let thing = json!({"name": "Thing", "endpoint": "/Things", "schema": THING,
+        "schemaExtensions": [{"schema": MORE, "required": false}]});
+    let builder = Registry::builder().expect("built in").schema(&schema).expect("a schema");
+    let builder = builder.schema(&more).expect("another").resource_type(&thing).expect("a type");
+    let world = World::of(Idp::Generic, builder.build().expect("fits"), |_| ());
+    let body = json!({"schemas": [THING, MORE], "displayName": "a", "ONREQUEST": "1",
+        "parts": [{"value": "p", "onRequest": "2"}], MORE: {"onRequest": "3"}});
+    let shown = |answer: Answer| -> [Value; 3] {
+        assert!(answer.status.is_success(), "{}", answer.body);
+        let part = answer.body["parts"][0]["onRequest"].clone();
+        [answer.body["onRequest"].clone(), part, answer.body[MORE]["onRequest"].clone()]
+    };
+    let (all, none) = ([json!("1"), json!("2"), json!("3")], [Value::Null, Value::Null, Value::Null]);
+    let created = world.request("POST", "/Things", &body);
+    let path = format!("/Things/{}", created.id());
+    assert_eq!(shown(created), all);
+    assert_eq!(shown(world.get(&path)), none);
+    assert_eq!(shown(world.request("PUT", &path, &body)), all);
+    let excluded = world.request("PUT", &format!("{path}?excludedAttributes=onRequest"), &body);
+    assert_eq!(shown(excluded), [Value::Null, json!("2"), json!("3")]);
+    assert_eq!(shown(world.request("PUT", &format!("{path}?attributes=displayName"), &body)), none);
+    for (operation, expected) in [
+        (json!({"op": "replace", "path": "displayName", "value": "b"}), none.clone()),
+        (json!({"op": "add", "path": "onRequest", "value": "1"}), [json!("1"), Value::Null, Value::Null]),
+        (json!({"op": "add", "value": {"onRequest": "1"}}), [json!("1"), Value::Null, Value::Null]),
+        (
+            json!({"op": "add", "path": "parts[value eq \"p\"].onRequest", "value": "2"}),
+            [Value::Null, json!("2"), Value::Null],
+        ),
+        (
+            json!({"op": "replace", "path": "parts", "value": [{"value": "p", "onRequest": "2"}]}),
+            [Value::Null, json!("2"), Value::Null],
+        ),
+        (
+            json!({"op": "add", "path": MORE, "value": {"onRequest": "3"}}),
+            [Value::Null, Value::Null, json!("3")],
+        ),
+        (json!({"op": "replace", "path": "parts", "value": [{"value": "q"}]}), none),
+    ] {
+        assert_eq!(shown(world.patch(&path, &json!([operation]))), expected, "{operation}");
+    }
 }
