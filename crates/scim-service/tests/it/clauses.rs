@@ -259,3 +259,21 @@ fn what_is_returned_on_request_is_in_the_answer_to_whoever_wrote_it() {
         assert_eq!(shown(world.patch(&path, &json!([operation]))), expected, "{operation}");
     }
 }
+
+/// RFC 7644 §5: "Before comparing or evaluating the uniqueness of a "userName" […] service providers MUST use the
+/// preparation, enforcement, and comparison of internationalized strings (PRECIS)".
+#[test]
+fn a_user_name_is_one_however_its_letters_are_written() {
+    let world = World::new(Idp::Generic);
+    let body = |name: &str| json!({"schemas": [USER], "userName": name, "displayName": name});
+    for name in ["Jos\u{e9}@x.org", "ada", "ada b"] {
+        assert_eq!(world.request("POST", "/Users", &body(name)).body["userName"], name, "kept as sent");
+    }
+    for name in ["jose\u{301}@x.org", "\u{ff21}\u{ff24}\u{ff21}", "Ada\u{3000}B"] {
+        let answer = world.request("POST", "/Users", &body(name));
+        assert_eq!((answer.status.as_u16(), &answer.body["scimType"]), (409, &json!("uniqueness")), "{name}");
+    }
+    assert_eq!(found(&world, "/Users?filter=userName%20eq%20%22jose%CC%81@X.ORG%22"), ["Jos\u{e9}@x.org"]);
+    assert_eq!(found(&world, "/Users?filter=displayName%20sw%20%22JOSE%CC%81%22"), ["Jos\u{e9}@x.org"]);
+    assert_eq!(world.request("POST", "/Users", &body("jose@x.org")).status.as_u16(), 201, "accents count");
+}
