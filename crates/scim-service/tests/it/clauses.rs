@@ -277,3 +277,34 @@ fn a_user_name_is_one_however_its_letters_are_written() {
     assert_eq!(found(&world, "/Users?filter=displayName%20sw%20%22JOSE%CC%81%22"), ["Jos\u{e9}@x.org"]);
     assert_eq!(world.request("POST", "/Users", &body("jose@x.org")).status.as_u16(), 201, "accents count");
 }
+
+/// RFC 7644 §3.5.2.3: with a value path that matches, "all matching record values SHALL be replaced", and with one that
+/// does not, "the service provider SHALL indicate failure by returning HTTP status code 400 and a "scimType" error code of
+/// "noTarget"". Members are values like any other.
+#[test]
+fn a_member_is_replaced_by_its_value_path() {
+    let world = World::new(Idp::Generic);
+    let [ada, bob, eve] = ["ada", "bob", "eve"].map(|name| world.user(name));
+    let path = format!("/Groups/{}", world.group("crew", &[&ada, &bob]));
+    let members = || -> Vec<String> {
+        let list = world.get(&path).body["members"].as_array().cloned().unwrap_or_default();
+        list.iter().map(|member| member["display"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let replace = |filter: &str, value: Value| {
+        let target = format!("members[{filter}]");
+        world.patch(&path, &json!([{"op": "replace", "path": target, "value": value}]))
+    };
+    let is = |id: &str| format!("value eq \"{id}\"");
+    let nobody = replace(&is(&eve), json!({"value": ada}));
+    assert_eq!((nobody.status.as_u16(), &nobody.body["scimType"]), (400, &json!("noTarget")));
+    assert_eq!(replace(&is(&ada), json!({"value": "ghost"})).body["scimType"], "invalidValue");
+    assert_eq!(replace(&is(&ada), json!({"display": "x"})).body["scimType"], "invalidValue");
+    assert_eq!(replace(&is(&ada), json!([{"value": eve}])).body["scimType"], "invalidValue");
+    assert_eq!(members(), ["ada", "bob"], "nothing so far");
+    assert_eq!(replace(&is(&ada), json!({"value": eve, "type": "User", "$ref": 5})).status.as_u16(), 204);
+    assert_eq!(members(), ["bob", "eve"]);
+    assert_eq!(replace("type eq \"User\"", json!({"value": ada})).status.as_u16(), 204);
+    assert_eq!(members(), ["ada"]);
+    assert_eq!(replace(&is(&ada), json!({"value": ada})).status.as_u16(), 204);
+    assert_eq!(members(), ["ada"]);
+}
