@@ -42,11 +42,16 @@ impl Reply {
         self.header(LOCATION, location)
     }
 
-    /// Adds where what the answer shows is found: `Location`, and `Content-Location`, which `meta.location` "MUST be the
-    /// same as" (RFC 7643 §3.1).
+    /// Adds `Content-Location`, which `meta.location` "MUST be the same as" (RFC 7643 §3.1).
+    #[must_use]
+    pub(crate) fn content_location(self, location: &str) -> Self {
+        self.header(CONTENT_LOCATION, location)
+    }
+
+    /// Adds where what the answer shows is found.
     #[must_use]
     pub(crate) fn shown_at(self, location: &str) -> Self {
-        self.location(location).header(CONTENT_LOCATION, location)
+        self.location(location).content_location(location)
     }
 
     /// Adds `Allow`, for a 405.

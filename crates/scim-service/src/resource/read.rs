@@ -33,10 +33,9 @@ impl Context<'_> {
         Precondition::if_match(headers)?.check(record.version)?;
         let answer = self.answer(resource_type, &record, &edges);
         if etag::is_known(headers, answer.etag())? {
-            // RFC 9110 §15.4.5: the headers that the 200 would have had.
-            return Ok(Reply::empty(StatusCode::NOT_MODIFIED)
-                .etag(answer.etag())
-                .shown_at(answer.location()));
+            // RFC 9110 §15.4.5: what tells caches of the 200, and no more of its headers.
+            let known = Reply::empty(StatusCode::NOT_MODIFIED).etag(answer.etag());
+            return Ok(known.content_location(answer.location()));
         }
         self.show(StatusCode::OK, &answer, projection)
     }

@@ -143,6 +143,7 @@ fn an_answer_says_where_what_it_shows_is_found() {
     let known = world.with_headers("GET", &path, &Value::Null, &[("if-none-match", &tag)]);
     assert_eq!(known.status.as_u16(), 304);
     assert!(known.header("content-location").ends_with(&path), "as the 200 would");
+    assert_eq!(known.header("location"), "");
     let group = format!("/Groups/{}", world.group("crew", &[]));
     let rename = json!([{"op": "replace", "path": "displayName", "value": "band"}]);
     let renamed = world.patch(&group, &rename);
