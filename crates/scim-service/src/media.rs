@@ -8,6 +8,8 @@ use scim_core::{Error, ErrorKind, Result};
 /// The media type of SCIM.
 pub(crate) const SCIM_JSON: &str = "application/scim+json";
 const JSON: &str = "application/json";
+/// All that is understood, for who sends something else.
+pub(crate) const SPOKEN: &str = "application/scim+json, application/json";
 
 /// Checks that the body is SCIM or JSON, in UTF-8 and not compressed.
 pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<()> {

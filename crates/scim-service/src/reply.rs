@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER,
     WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use scim_core::{Error, ErrorKind};
 
@@ -58,6 +58,15 @@ impl Reply {
     #[must_use]
     pub(crate) fn allow(self, methods: &str) -> Self {
         self.header(ALLOW, methods)
+    }
+
+    /// Adds what media types a body of this method may have: RFC 9110 §15.5.16, and RFC 5789 §2.2 for a PATCH.
+    #[must_use]
+    pub(crate) fn spoken(self, method: &Method, media_types: &str) -> Self {
+        match *method {
+            Method::PATCH => self.header(HeaderName::from_static("accept-patch"), media_types),
+            _ => self.header(ACCEPT, media_types),
+        }
     }
 
     /// Adds `Retry-After` in seconds.

@@ -135,7 +135,11 @@ impl Service {
                 } else {
                     tracing::debug!(kind = ?error.kind(), "request refused");
                 }
-                Reply::from(&error)
+                let reply = Reply::from(&error);
+                match error.kind() {
+                    ErrorKind::UnsupportedMediaType => reply.spoken(&parts.method, media::SPOKEN),
+                    _ => reply,
+                }
             }
         };
         let mut response = reply.into_response(media_type.unwrap_or(DEFAULT_MEDIA_TYPE));

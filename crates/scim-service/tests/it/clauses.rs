@@ -157,16 +157,24 @@ fn an_answer_says_where_what_it_shows_is_found() {
 #[test]
 fn a_body_of_no_type_is_scim() {
     let world = World::new(Idp::Generic);
-    let send = |content_type: Option<&str>| {
-        let mut request = Request::builder().method("POST").uri("/t/acme/scim/v2/Users/.search");
+    let send = |method: &str, path: &str, content_type: Option<&str>| {
+        let mut request = Request::builder().method(method).uri(format!("/t/acme/scim/v2{path}"));
         request = request.header("authorization", format!("Bearer {}", world.token()));
         if let Some(content_type) = content_type {
             request = request.header("content-type", content_type);
         }
         let body = json!({"schemas": [SEARCH_REQUEST]}).to_string();
-        world.send(request.body(Full::new(Bytes::from(body))).expect("a request")).status.as_u16()
+        world.send(request.body(Full::new(Bytes::from(body))).expect("a request"))
     };
-    assert_eq!([send(None), send(Some("application/scim+json")), send(Some("text/plain"))], [200, 200, 415]);
+    let search = |content_type| send("POST", "/Users/.search", content_type);
+    assert_eq!(search(None).status.as_u16(), 200);
+    assert_eq!(search(Some("application/scim+json")).status.as_u16(), 200);
+    let refused = search(Some("text/plain"));
+    let spoken = "application/scim+json, application/json";
+    assert_eq!((refused.status.as_u16(), refused.header("accept")), (415, spoken));
+    // RFC 5789 §2.2: a 415 to a PATCH "SHOULD include an Accept-Patch response header".
+    let refused = send("PATCH", "/Users/1", Some("application/json-patch+json"));
+    assert_eq!((refused.status.as_u16(), refused.header("accept-patch")), (415, spoken));
 }
 
 /// RFC 7644 §3.13, table 9.
