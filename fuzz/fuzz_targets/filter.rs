@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use scim_core::filter::{Expression, Filter, MAX_LENGTH};
-use scim_fuzz::{REGISTRY, TYPES, Type};
+use scim_fuzz::{TYPES, Type};
 
 fuzz_target!(|text: &str| {
     for Type { resource_type, documents } in TYPES.iter() {
