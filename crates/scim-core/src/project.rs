@@ -48,18 +48,31 @@ impl Projection {
         Self::with(attributes, excluded, Names::default(), resource_type)
     }
 
-    /// As [`Self::parse`], for the answer to a request that writes this body, a resource or a PatchOp message: what is
-    /// returned on request is in it too "if the attribute was specified by the client" (RFC 7643 §7).
+    /// As [`Self::parse`], for the answer to a request that writes this resource: what is returned on request is in it too
+    /// "if the attribute was specified by the client" (RFC 7643 §7).
     ///
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_for_write(
         attributes: &[&str],
         excluded: &[&str],
-        body: &Value,
+        resource: &Value,
         resource_type: &ResourceType,
     ) -> Result<Self> {
-        Self::with(attributes, excluded, sent::names(body, resource_type), resource_type)
+        Self::with(attributes, excluded, sent::in_resource(resource, resource_type), resource_type)
+    }
+
+    /// As [`Self::parse_for_write`], for the answer to a PatchOp message.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_for_patch(
+        attributes: &[&str],
+        excluded: &[&str],
+        message: &Value,
+        resource_type: &ResourceType,
+    ) -> Result<Self> {
+        Self::with(attributes, excluded, sent::in_patch(message, resource_type), resource_type)
     }
 
     fn with(

@@ -82,7 +82,7 @@ impl Service {
                     }
                     Method::PATCH => {
                         let body = json::parse(sent)?;
-                        let projection = written(&query, &body, &resource_type)?;
+                        let projection = patched(&query, &body, &resource_type)?;
                         let modified = context.modify(&resource_type, &id, body, &precondition).await?;
                         let selects =
                             crate::query::has_attributes(parts.uri.query()) || !projection.is_default();
@@ -138,10 +138,16 @@ fn projection(query: &SearchRequest, resource_type: &ResourceType) -> Result<Pro
     Projection::parse(&texts(&query.attributes), &texts(&query.excluded_attributes), resource_type)
 }
 
-/// The projection of the answer to a request that writes what was sent.
+/// The projection of the answer to a request that writes the resource that was sent.
 fn written(query: &SearchRequest, sent: &Value, resource_type: &ResourceType) -> Result<Projection> {
     let (attributes, excluded) = (texts(&query.attributes), texts(&query.excluded_attributes));
     Projection::parse_for_write(&attributes, &excluded, sent, resource_type)
+}
+
+/// The projection of the answer to a PATCH.
+fn patched(query: &SearchRequest, sent: &Value, resource_type: &ResourceType) -> Result<Projection> {
+    let (attributes, excluded) = (texts(&query.attributes), texts(&query.excluded_attributes));
+    Projection::parse_for_patch(&attributes, &excluded, sent, resource_type)
 }
 
 fn texts(names: &[String]) -> Vec<&str> {

@@ -12,21 +12,30 @@ use crate::filter::{PathExpression, ResolvedPath};
 use crate::path::{AttributePath, Named};
 use crate::schema::{Attribute, ResourceType, Returned, Schema};
 
-/// The attributes of a resource, or of a PatchOp message, that are returned on request or have parts that are.
-pub(super) fn names(body: &Value, resource_type: &ResourceType) -> Names {
+/// Of the attributes in a resource, those that are returned on request or have parts that are.
+pub(super) fn in_resource(body: &Value, resource_type: &ResourceType) -> Names {
     let mut names = Vec::new();
-    let extensions = resource_type.extensions().iter().flat_map(|extension| extension.schema().attributes());
-    if !resource_type.attributes().chain(extensions).any(is_on_request) {
-        return Names(names);
-    }
-    let Value::Object(object) = body else { return Names(names) };
-    match member(object, "Operations") {
-        Some(Value::Array(operations)) => {
-            operations.iter().for_each(|operation| of_operation(operation, resource_type, &mut names));
-        }
-        Some(_) | None => of_resource(object, resource_type, &mut names),
+    if let (true, Value::Object(object)) = (has_any(resource_type), body) {
+        of_resource(object, resource_type, &mut names);
     }
     Names(names)
+}
+
+/// As [`in_resource`], of the attributes that a PatchOp message names.
+pub(super) fn in_patch(message: &Value, resource_type: &ResourceType) -> Names {
+    let mut names = Vec::new();
+    if let (true, Value::Object(message)) = (has_any(resource_type), message) {
+        let operations = member(message, "Operations").and_then(Value::as_array);
+        for operation in operations.into_iter().flatten() {
+            of_operation(operation, resource_type, &mut names);
+        }
+    }
+    Names(names)
+}
+
+fn has_any(resource_type: &ResourceType) -> bool {
+    let extensions = resource_type.extensions().iter().flat_map(|extension| extension.schema().attributes());
+    resource_type.attributes().chain(extensions).any(is_on_request)
 }
 
 fn of_operation(operation: &Value, resource_type: &ResourceType, names: &mut Vec<Named>) {
