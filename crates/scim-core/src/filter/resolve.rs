@@ -58,6 +58,9 @@ impl Resolver<'_, '_> {
             }
             NodeKind::Element(name, inner) => {
                 let Some(path) = self.path(name)? else { return Ok(()) };
+                if self.among_types && !has_elements(&path) {
+                    return Ok(());
+                }
                 self.check_element(&path)?;
                 let filter = self.boxed(*inner, Some(&path))?;
                 *to = Filter::Element { path, filter };
@@ -95,9 +98,7 @@ impl Resolver<'_, '_> {
     }
 
     fn check_element(&self, path: &AttributePath) -> Result<()> {
-        if path.sub().is_some()
-            || !(path.attribute().is_multi_valued() || path.attribute().kind() == Type::Complex)
-        {
+        if !has_elements(path) {
             return Err(self
                 .error(format!("`{path}` has no elements to select from"))
                 .remedy(format!("use `{path}` without brackets")));
@@ -119,7 +120,14 @@ impl Resolver<'_, '_> {
         to: &mut Filter,
     ) -> Result<()> {
         let subject = match enclosing {
-            Some(path) => self.in_element(&raw.path, path)?,
+            Some(path) => match self.in_element(&raw.path, path) {
+                Ok(subject) => subject,
+                Err(_) if self.among_types && is_attribute_name(&raw.path) => {
+                    *to = of_no_value(raw);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            },
             None => match self.path(&raw.path)? {
                 Some(path) => Subject::Attribute(path),
                 None => {
@@ -274,6 +282,11 @@ fn of_no_value(raw: &RawComparison<'_>) -> Filter {
 fn is_written_right(name: &str) -> bool {
     let name = name.rsplit_once(':').map_or(name, |(_, name)| name);
     name.split('.').count() <= 2 && name.split('.').all(is_attribute_name)
+}
+
+/// Whether a filter in brackets can stand after it.
+fn has_elements(path: &AttributePath) -> bool {
+    path.sub().is_none() && (path.attribute().is_multi_valued() || path.attribute().kind() == Type::Complex)
 }
 
 /// Whether it is the `primary` of the elements of a multi-valued attribute.

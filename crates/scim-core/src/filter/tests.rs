@@ -225,6 +225,10 @@ fn attributes_of_other_types_never_match_in_a_query_over_all() {
             // "the service provider SHALL treat the attribute as if there is no attribute value."
             ("members[value eq \"x\"]", false),
             ("membres pr", false),
+            ("emails[membre pr]", false),
+            ("emails[not (membre pr) and type eq \"work\"]", true),
+            ("title[value eq \"x\"]", false),
+            ("not (title[value eq \"x\"])", true),
             ("urn:x:None:a.b eq 1", false),
             ("not (membres pr)", true),
             ("members.type ne \"User\"", true),
@@ -234,7 +238,15 @@ fn attributes_of_other_types_never_match_in_a_query_over_all() {
         ] {
             assert_eq!(filter(text).expect(text).matches(document), expected, "{text}");
         }
-        for text in ["1a pr", "a.b.c pr", "a..b pr", "userName eq 5", "password pr"] {
+        for text in [
+            "1a pr",
+            "a.b.c pr",
+            "a..b pr",
+            "userName eq 5",
+            "password pr",
+            "emails[1a pr]",
+            "emails[a.b pr]",
+        ] {
             assert!(filter(text).is_err(), "{text}");
         }
     });
