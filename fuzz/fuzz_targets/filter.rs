@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use scim_core::filter::{Expression, Filter, MAX_LENGTH};
-use scim_fuzz::{REGISTRY, TYPES, Type};
+use scim_fuzz::{TYPES, Type};
 
 fuzz_target!(|text: &str| {
     for Type { resource_type, documents } in TYPES.iter() {
@@ -22,7 +22,7 @@ fuzz_target!(|text: &str| {
         {
             assert_eq!(again, filter);
         }
-        let among = Expression::parse(text).and_then(|parsed| parsed.resolve_among(resource_type, &REGISTRY));
+        let among = Expression::parse(text).and_then(|parsed| parsed.resolve_among(resource_type));
         if let Ok(filter) = among
             && let Some(again) = again(&filter)
         {

@@ -5,6 +5,8 @@
 //! the resource. Names that do not exist are ignored, since a query may cover several resource types. It refuses to
 //! let out what `returned: never` keeps in, whatever the request names.
 
+mod sent;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -43,6 +45,42 @@ impl Projection {
     /// # Errors
     /// `invalidValue` when both lists are given (RFC 7644 §3.9), or more than [`MAX_NAMES`] names.
     pub fn parse(attributes: &[&str], excluded: &[&str], resource_type: &ResourceType) -> Result<Self> {
+        Self::with(attributes, excluded, Names::default(), resource_type)
+    }
+
+    /// As [`Self::parse`], for the answer to a request that writes this resource: what is returned on request is in it too
+    /// "if the attribute was specified by the client" (RFC 7643 §7).
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_for_write(
+        attributes: &[&str],
+        excluded: &[&str],
+        resource: &Value,
+        resource_type: &ResourceType,
+    ) -> Result<Self> {
+        Self::with(attributes, excluded, sent::in_resource(resource, resource_type), resource_type)
+    }
+
+    /// As [`Self::parse_for_write`], for the answer to a PatchOp message.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_for_patch(
+        attributes: &[&str],
+        excluded: &[&str],
+        message: &Value,
+        resource_type: &ResourceType,
+    ) -> Result<Self> {
+        Self::with(attributes, excluded, sent::in_patch(message, resource_type), resource_type)
+    }
+
+    fn with(
+        attributes: &[&str],
+        excluded: &[&str],
+        sent: Names,
+        resource_type: &ResourceType,
+    ) -> Result<Self> {
         if attributes.len().max(excluded.len()) > MAX_NAMES {
             let explanation = format!("the request names more than {MAX_NAMES} attributes");
             return Err(Error::new(ErrorKind::InvalidValue, explanation).remedy("name fewer"));
@@ -55,21 +93,22 @@ impl Projection {
             }
             (true, false) => Request::Only(Names::resolve(attributes, resource_type)),
             (false, true) => Request::Except(Names::resolve(excluded, resource_type)),
-            (false, false) => return Ok(Self::default_of(resource_type)),
+            (false, false) if sent.0.is_empty() => return Ok(Self::default_of(resource_type)),
+            (false, false) => Request::Default,
         };
-        Ok(Self::new(&request, resource_type))
+        Ok(Self::new(&request, &sent, resource_type))
     }
 
     /// The projection of a request that names no attributes.
     pub fn default_of(resource_type: &ResourceType) -> Self {
-        let decided = || Self::new(&Request::Default, resource_type);
+        let decided = || Self::new(&Request::Default, &Names::default(), resource_type);
         resource_type.default_projection.get_or_init(decided).clone()
     }
 
-    fn new(request: &Request, resource_type: &ResourceType) -> Self {
+    fn new(request: &Request, sent: &Names, resource_type: &ResourceType) -> Self {
         let mut keeps_documents = true;
         let mut keep = |attribute: &Arc<Attribute>, schema: Option<&Arc<Schema>>| {
-            let kept = request.keep(attribute, schema);
+            let kept = request.keep(attribute, schema, sent);
             if schema.is_some() || is_stored(attribute, resource_type) {
                 keeps_documents &= keeps_whole(attribute, kept.as_ref());
             }
@@ -191,16 +230,21 @@ struct Mentions {
 
 impl Request {
     /// What an answer holds of the attribute, `None` for nothing.
-    fn keep(&self, attribute: &Arc<Attribute>, schema: Option<&Arc<Schema>>) -> Option<Kept> {
+    fn keep(&self, attribute: &Arc<Attribute>, schema: Option<&Arc<Schema>>, sent: &Names) -> Option<Kept> {
         // RFC 7643 §3, §3.1: whatever else a schema says of these two.
         let is_fixed = schema.is_none() && matches!(attribute.name(), "schemas" | "id");
         let returned = if is_fixed { Returned::Always } else { attribute.returned() };
         let named = self.mentions(attribute, schema);
+        let was_sent = || {
+            let sent = sent.mentions(attribute, schema);
+            sent.whole || sent.part
+        };
         let stays = match (self, returned) {
             (_, Returned::Never) => false,
             (_, Returned::Always) => true,
             (Self::Default, Returned::Default) => true,
-            (Self::Default | Self::Except(_), Returned::Request) => false,
+            (Self::Default, Returned::Request) => was_sent(),
+            (Self::Except(_), Returned::Request) => !named.whole && !named.extension && was_sent(),
             (Self::Only(_), Returned::Default) => named.whole || named.part || named.extension,
             (Self::Only(_), Returned::Request) => named.whole || named.part,
             (Self::Except(_), Returned::Default) => !named.whole && !named.extension,
@@ -208,7 +252,7 @@ impl Request {
         if !stays {
             return None;
         }
-        let keeps = |sub: &&Arc<Attribute>| self.keeps_sub(attribute, schema, sub, &named);
+        let keeps = |sub: &&Arc<Attribute>| self.keeps_sub(attribute, schema, sub, &named, sent);
         let all = attribute.sub_attributes();
         let subs = if all.iter().all(|sub| keeps(&sub)) {
             None
@@ -225,12 +269,16 @@ impl Request {
         schema: Option<&Arc<Schema>>,
         sub: &Attribute,
         named: &Mentions,
+        sent: &Names,
     ) -> bool {
         match (self, sub.returned()) {
             (_, Returned::Never) => false,
             (_, Returned::Always) => true,
             (Self::Default, Returned::Default) => true,
-            (Self::Default | Self::Except(_), Returned::Request) => false,
+            (Self::Default, Returned::Request) => sent.has_sub(attribute, schema, sub),
+            (Self::Except(names), Returned::Request) => {
+                !names.has_sub(attribute, schema, sub) && sent.has_sub(attribute, schema, sub)
+            }
             (Self::Only(names), Returned::Default) => {
                 let only_parts = named.part && !named.whole && !named.extension;
                 !only_parts || names.has_sub(attribute, schema, sub)
@@ -243,9 +291,21 @@ impl Request {
 
 impl Request {
     fn mentions(&self, attribute: &Attribute, schema: Option<&Arc<Schema>>) -> Mentions {
+        match self {
+            Self::Only(names) | Self::Except(names) => names.mentions(attribute, schema),
+            Self::Default => Mentions::default(),
+        }
+    }
+}
+
+/// The names of a request that exist.
+#[derive(Default)]
+struct Names(Vec<Named>);
+
+impl Names {
+    fn mentions(&self, attribute: &Attribute, schema: Option<&Arc<Schema>>) -> Mentions {
         let mut mentions = Mentions::default();
-        let (Self::Only(names) | Self::Except(names)) = self else { return mentions };
-        for name in &names.0 {
+        for name in &self.0 {
             match name {
                 Named::Attribute(path) if is_in(path, attribute, schema) => match path.sub() {
                     None => mentions.whole = true,
@@ -259,12 +319,7 @@ impl Request {
         }
         mentions
     }
-}
 
-/// The names of a request that exist.
-struct Names(Vec<Named>);
-
-impl Names {
     fn resolve(names: &[&str], resource_type: &ResourceType) -> Self {
         Self(names.iter().filter_map(|name| Named::parse(name.trim(), resource_type).ok()).collect())
     }

@@ -1,15 +1,19 @@
-//! Case folding: the one definition of "equal ignoring case" for filters, uniqueness and sorting.
+//! Folding: the one definition of "equal ignoring case" for filters, uniqueness and sorting.
 //!
-//! It never depends on a locale or on a database collation, so every store gives the same answer. It refuses to
-//! normalise anything else: accents, white space and Unicode composition are kept as sent.
+//! It prepares text as RFC 7644 §5 wants it compared: width, case, composition (RFC 7613 §3.2). It never depends on a
+//! locale or on a database collation, so every store gives the same answer. It is for comparing alone: what is stored and
+//! shown is as it was sent. It refuses to ignore anything else, such as accents and white space.
 
 use std::borrow::Cow;
 
-/// Folds case so that two strings are equal ignoring case exactly when their folded forms are equal.
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+/// Folds so that two strings are equal ignoring case exactly when their folded forms are equal.
 ///
 /// Each character is upper-cased and then lower-cased, which merges the variants that Unicode's full case folding
 /// merges (`ß` and `ss`, final and medial sigma, the Kelvin sign and `k`). The Turkish dotless `ı` stays apart from
-/// `i`, as it does there. Folding is idempotent.
+/// `i`, as it does there. Characters of full and half width are those of the usual one, and letters are composed with
+/// their marks (`e` and an accent are `é`). Folding is idempotent.
 ///
 /// What is stored under folded keys depends on this: whoever changes it raises [`FOLDING`].
 pub fn fold(text: &str) -> Cow<'_, str> {
@@ -19,8 +23,10 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Owned(text.to_ascii_lowercase());
     }
-    let mut folded = String::with_capacity(text.len());
-    for character in text.chars() {
+    // Composed before as well as after: marks that have an upper case of their own would otherwise stay where they are.
+    let sent = composed(Cow::Borrowed(text));
+    let mut folded = String::with_capacity(sent.len());
+    for character in sent.chars().map(of_usual_width) {
         match character {
             'ı' => folded.push(character),
             // Its lower case is `ß`, whose upper case is two letters; no other character needs a second round.
@@ -28,12 +34,43 @@ pub fn fold(text: &str) -> Cow<'_, str> {
             _ => folded.extend(character.to_uppercase().flat_map(char::to_lowercase)),
         }
     }
-    Cow::Owned(folded)
+    composed(Cow::Owned(folded))
+}
+
+/// Unicode's normalisation form C.
+fn composed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match is_nfc(&text) {
+        true => text,
+        false => Cow::Owned(text.nfc().collect()),
+    }
+}
+
+/// The character that one of full or half width is a variant of (RFC 7613 §3.2.1: its decomposition mapping).
+fn of_usual_width(character: char) -> char {
+    const KATAKANA: &str = "。「」、・ヲァィゥェォャュョッーアイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワン\u{3099}\u{309A}";
+    let code = u32::from(character);
+    let moved = |first: u32, to: u32| char::from_u32(code - first + to).unwrap_or(character);
+    match code {
+        ..0x3000 | 0x3001..0xFF01 => character,
+        0x3000 => ' ',
+        0xFF01..=0xFF5E => moved(0xFF01, 0x21),
+        0xFF5F..=0xFF60 => moved(0xFF5F, 0x2985),
+        0xFF61..=0xFF9F => KATAKANA.chars().nth((code - 0xFF61) as usize).unwrap_or(character),
+        0xFFA0 => '\u{3164}',
+        0xFFA1..=0xFFBE => moved(0xFFA1, 0x3131),
+        0xFFC2..=0xFFC7 => moved(0xFFC2, 0x314F),
+        0xFFCA..=0xFFCF => moved(0xFFCA, 0x3155),
+        0xFFD2..=0xFFD7 => moved(0xFFD2, 0x315B),
+        0xFFDA..=0xFFDC => moved(0xFFDA, 0x3161),
+        0xFFE0..=0xFFE6 => "¢£¬¯¦¥₩".chars().nth((code - 0xFFE0) as usize).unwrap_or(character),
+        0xFFE8..=0xFFEE => "│←↑→↓■○".chars().nth((code - 0xFFE8) as usize).unwrap_or(character),
+        _ => character,
+    }
 }
 
 /// Counts the definitions of [`fold`] that there have been, for whoever keeps folded texts. The first left a capital `ẞ` at
-/// `ß`.
-pub const FOLDING: u32 = 2;
+/// `ß`, the second knew nothing of width and composition.
+pub const FOLDING: u32 = 3;
 
 /// The candidate nearest to `wanted`, if one is near enough to be what was meant.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -108,7 +145,27 @@ mod tests {
             assert_eq!(fold(left), fold(right), "{left} {right}");
         }
         assert_ne!(fold("ılgın"), fold("ilgin"));
-        assert_ne!(fold("e\u{301}"), fold("é"), "composition is kept as sent");
+        assert_ne!(fold("Zoé"), fold("Zoe"), "accents count");
+        assert_ne!(fold("a b"), fold("a\u{A0}b"), "and so does white space, but for its width");
+    }
+
+    /// RFC 7644 §5: names are compared after PRECIS preparation.
+    #[test]
+    fn composition_and_width_do_not_count() {
+        for (left, right) in [
+            ("Zoe\u{301}", "ZOÉ"),
+            ("\u{212B}ngstro\u{308}m", "ångström"),
+            ("ＡＤＡ＠ｘ．ｏｒｇ", "ada@x.org"),
+            ("ada\u{3000}b", "ada b"),
+            ("ｶﾞｷﾞ", "ガギ"),
+            ("ﾡￂￊￜ￦￭", "ㄱㅏㅕㅣ₩■"),
+            ("\u{1100}\u{1161}", "가"),
+            ("α\u{345}\u{301}", "ά\u{345}"),
+            ("\u{10D5}", "\u{1C95}"),
+        ] {
+            assert_eq!(fold(left), fold(right), "{left} {right}");
+        }
+        assert!(matches!(fold("zoé"), Cow::Owned(same) if same == "zoé"));
     }
 
     #[test]
@@ -128,7 +185,9 @@ mod tests {
             for variant in character.to_uppercase().chain(character.to_lowercase()) {
                 let is_dotless = character == 'ı' || variant == 'ı';
                 let other = fold(variant.encode_utf8(&mut [0; 4])).into_owned();
-                assert!(is_dotless || once.contains(&other), "U+{:04X}", u32::from(character));
+                // Letters that have no upper case in one piece are composed again.
+                let within = once.nfd().collect::<String>().contains(&other.nfd().collect::<String>());
+                assert!(is_dotless || within, "U+{:04X}", u32::from(character));
             }
         }
     }
@@ -138,6 +197,14 @@ mod tests {
         fn folding_is_idempotent(text in any::<String>()) {
             let once = fold(&text).into_owned();
             prop_assert_eq!(fold(&once).into_owned(), once);
+        }
+
+        #[test]
+        fn equivalent_texts_fold_to_the_same(text in "[a-cA-CéÉßſıİΣάΆͅ\u{301}\u{308}\u{345}\u{3b1}\u{399}\u{1fb3}가\u{1100}\u{1161}ｶﾞＡÅÅ]{0,6}") {
+            let once = fold(&text).into_owned();
+            prop_assert_eq!(fold(&once).into_owned(), once.clone());
+            prop_assert_eq!(fold(&text.nfd().collect::<String>()).into_owned(), once.clone());
+            prop_assert_eq!(fold(&text.nfc().collect::<String>()).into_owned(), once);
         }
 
         #[test]

@@ -60,14 +60,18 @@ pub struct Instant {
 }
 
 impl Instant {
-    /// Reads `xsd:dateTime`, of the years 0 to 9999. A value without an offset is taken as UTC. `None` when it is not
-    /// one.
+    /// Reads what is both `xsd:dateTime` and RFC 3339, of the years 0 to 9999. A value without an offset is taken as UTC.
+    /// `None` when it is not one.
     pub fn parse(text: &str) -> Option<Self> {
-        let moment = DateTime::parse_from_rfc3339(text)
+        let local = DateTime::parse_from_rfc3339(text)
             .or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}Z")))
-            .ok()?
-            .with_timezone(&Utc);
-        let writable = (0..=9999).contains(&moment.year());
+            .ok()?;
+        // RFC 3339 has a space between date and time, leap seconds and offsets up to a day; `xsd:dateTime` does not.
+        let is_xsd = matches!(text.as_bytes().get(10), Some(b'T' | b't'))
+            && local.timestamp_subsec_nanos() < 1_000_000_000
+            && local.offset().local_minus_utc().abs() <= 14 * 3600;
+        let moment = local.with_timezone(&Utc);
+        let writable = is_xsd && (0..=9999).contains(&moment.year());
         writable.then(|| Self { seconds: moment.timestamp(), nanos: moment.timestamp_subsec_nanos() })
     }
 }
@@ -98,8 +102,8 @@ mod tests {
     #[test]
     fn what_is_read_can_be_printed_and_read_again() {
         for text in [
-            "2016-12-31T23:59:60.5Z",
-            "2020-01-01T00:29:60-23:30",
+            "2016-12-31T23:59:59.5Z",
+            "2020-01-01T00:29:59-14:00",
             "0000-01-01T00:00:00",
             "9999-12-31T23:59:59Z",
         ] {
@@ -116,6 +120,22 @@ mod tests {
         ] {
             assert_eq!(Instant::parse(text), None, "{text}");
         }
+    }
+
+    /// What RFC 3339 has beyond `xsd:dateTime` would be shown to clients that read that (RFC 7643 §2.3.5).
+    #[test]
+    fn what_is_no_xsd_date_time_is_not_read() {
+        for text in [
+            "2011-05-13 04:42:34Z",
+            "2011-05-13_04:42:34Z",
+            "2016-12-31T23:59:60Z",
+            "2016-12-31T23:59:60.5",
+            "2011-05-13T04:42:34+14:01",
+            "2011-05-13T04:42:34-23:30",
+        ] {
+            assert_eq!(Instant::parse(text), None, "{text}");
+        }
+        assert!(Instant::parse("2011-05-13t04:42:34z").is_some(), "it \"has no case sensitivity\"");
     }
 
     #[test]

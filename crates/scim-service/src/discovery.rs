@@ -55,7 +55,8 @@ pub(crate) fn service_provider_config(context: &Context<'_>) -> Result<Reply> {
             "primary": true,
         }],
     });
-    one(document, "ServiceProviderConfig", format!("{}/ServiceProviderConfig", context.base))
+    let location = format!("{}/ServiceProviderConfig", context.base);
+    Ok(one(&with_meta(document, "ServiceProviderConfig", location)))
 }
 
 /// Answers `/Schemas`.
@@ -66,7 +67,7 @@ pub(crate) fn schemas(context: &Context<'_>) -> Result<Reply> {
 /// Answers `/Schemas/{urn}`.
 pub(crate) fn schema(context: &Context<'_>, urn: &str) -> Result<Reply> {
     match context.registry.schema(urn) {
-        Some(schema) => Ok(body(&schema_document(context, schema))),
+        Some(schema) => Ok(one(&schema_document(context, schema))),
         None => Err(unknown("schema", "/Schemas")),
     }
 }
@@ -79,7 +80,7 @@ pub(crate) fn resource_types(context: &Context<'_>) -> Result<Reply> {
 /// Answers `/ResourceTypes/{name}`.
 pub(crate) fn resource_type(context: &Context<'_>, name: &str) -> Result<Reply> {
     match context.registry.resource_type(name) {
-        Some(resource_type) => Ok(body(&type_document(context, resource_type))),
+        Some(resource_type) => Ok(one(&type_document(context, resource_type))),
         None => Err(unknown("resource type", "/ResourceTypes")),
     }
 }
@@ -107,9 +108,13 @@ fn type_document(context: &Context<'_>, resource_type: &scim_core::schema::Resou
     with_meta(resource_type.to_json(), "ResourceType", location)
 }
 
-fn one(document: Value, resource_type: &str, location: String) -> Result<Reply> {
-    let reply = body(&with_meta(document, resource_type, location.clone()));
-    Ok(reply.location(&location))
+/// An answer that shows one document, "in the same way that a single User or Group is retrieved".
+fn one(document: &Value) -> Reply {
+    let reply = Reply::json(StatusCode::OK, document.to_string());
+    match document.pointer("/meta/location").and_then(Value::as_str) {
+        Some(location) => reply.shown_at(location),
+        None => reply,
+    }
 }
 
 fn list(documents: impl Iterator<Item = Value>) -> Result<Reply> {
@@ -121,10 +126,6 @@ fn list(documents: impl Iterator<Item = Value>) -> Result<Reply> {
         total += 1;
     }
     Ok(Reply::json(StatusCode::OK, list.finish(total)))
-}
-
-fn body(document: &Value) -> Reply {
-    Reply::json(StatusCode::OK, document.to_string())
 }
 
 fn with_meta(mut document: Value, resource_type: &str, location: String) -> Value {

@@ -8,6 +8,7 @@ use scim_core::message::{BulkRequest, SearchRequest};
 use scim_core::project::Projection;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::{Error, ErrorKind, Result, json};
+use serde_json::Value;
 
 use crate::Service;
 use crate::bulk::bulk;
@@ -58,8 +59,10 @@ impl Service {
                 bulk(context, request).await
             }
             (Endpoint::Collection(resource_type), &Method::POST) => {
-                let projection = projection(&query()?, &resource_type)?;
+                let query = query()?;
+                projection(&query, &resource_type)?;
                 let body = json::parse(sent)?;
+                let projection = written(&query, &body, &resource_type)?;
                 let record = context.create(&resource_type, body).await?;
                 context.show_created(&resource_type, &record, &projection).await
             }
@@ -67,18 +70,23 @@ impl Service {
                 self.search(context, &Scope::Type(resource_type), &query()?).await
             }
             (Endpoint::Resource(resource_type, id), method) => {
-                let projection = projection(&query()?, &resource_type)?;
+                let query = query()?;
+                let projection = projection(&query, &resource_type)?;
                 let precondition = Precondition::of(&parts.headers)?;
                 match *method {
                     Method::PUT => {
                         let body = json::parse(sent)?;
+                        let projection = written(&query, &body, &resource_type)?;
                         let record = context.replace(&resource_type, &id, body, &precondition).await?;
                         context.show_written(StatusCode::OK, &resource_type, &record, &projection).await
                     }
                     Method::PATCH => {
                         let body = json::parse(sent)?;
+                        let projection = patched(&query, &body, &resource_type)?;
                         let modified = context.modify(&resource_type, &id, body, &precondition).await?;
-                        self.show_modified(context, &resource_type, &id, modified, &projection).await
+                        let selects =
+                            crate::query::has_attributes(parts.uri.query()) || !projection.is_default();
+                        self.show_modified(context, &resource_type, &id, modified, &projection, selects).await
                     }
                     Method::DELETE => {
                         context.delete(&resource_type, &id, &precondition).await?;
@@ -99,9 +107,12 @@ impl Service {
         id: &str,
         modified: Modified,
         projection: &Projection,
+        selects: bool,
     ) -> Result<Reply> {
-        if resource_type.membership() == Some(Membership::Group) && projection.is_default() {
-            return Ok(Reply::empty(StatusCode::NO_CONTENT).etag(&format!("W/\"{}\"", modified.version())));
+        if resource_type.membership() == Some(Membership::Group) && !selects {
+            let location = format!("{}{}/{id}", context.base, resource_type.endpoint());
+            let tag = format!("W/\"{}\"", modified.version());
+            return Ok(Reply::empty(StatusCode::NO_CONTENT).etag(&tag).location(&location));
         }
         let record = match modified {
             Modified::Record(record) => record,
@@ -124,7 +135,21 @@ impl Service {
 }
 
 fn projection(query: &SearchRequest, resource_type: &ResourceType) -> Result<Projection> {
-    let attributes: Vec<&str> = query.attributes.iter().map(String::as_str).collect();
-    let excluded: Vec<&str> = query.excluded_attributes.iter().map(String::as_str).collect();
-    Projection::parse(&attributes, &excluded, resource_type)
+    Projection::parse(&texts(&query.attributes), &texts(&query.excluded_attributes), resource_type)
+}
+
+/// The projection of the answer to a request that writes the resource that was sent.
+fn written(query: &SearchRequest, sent: &Value, resource_type: &ResourceType) -> Result<Projection> {
+    let (attributes, excluded) = (texts(&query.attributes), texts(&query.excluded_attributes));
+    Projection::parse_for_write(&attributes, &excluded, sent, resource_type)
+}
+
+/// The projection of the answer to a PATCH.
+fn patched(query: &SearchRequest, sent: &Value, resource_type: &ResourceType) -> Result<Projection> {
+    let (attributes, excluded) = (texts(&query.attributes), texts(&query.excluded_attributes));
+    Projection::parse_for_patch(&attributes, &excluded, sent, resource_type)
+}
+
+fn texts(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
 }

@@ -8,6 +8,8 @@ use scim_core::{Error, ErrorKind, Result};
 /// The media type of SCIM.
 pub(crate) const SCIM_JSON: &str = "application/scim+json";
 const JSON: &str = "application/json";
+/// All that is understood, for who sends something else.
+pub(crate) const SPOKEN: &str = "application/scim+json, application/json";
 
 /// Checks that the body is SCIM or JSON, in UTF-8 and not compressed.
 pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<()> {
@@ -17,11 +19,8 @@ pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<()> {
     {
         return Err(unsupported("a compressed body").remedy("send the body without Content-Encoding"));
     }
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return Err(
-            unsupported("a body without Content-Type").remedy(format!("send `Content-Type: {SCIM_JSON}`"))
-        );
-    };
+    // "The format defaults to "application/scim+json" if no format is specified."
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
     let text = value.to_str().unwrap_or_default();
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
@@ -122,7 +121,7 @@ mod tests {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(value))]);
             assert_eq!(check_content_type(&headers).is_ok(), accepted, "{value}");
         }
-        assert!(check_content_type(&HeaderMap::new()).is_err());
+        assert!(check_content_type(&HeaderMap::new()).is_ok());
     }
 
     #[test]

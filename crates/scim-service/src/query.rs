@@ -46,6 +46,11 @@ pub(crate) fn has_filter(query: Option<&str>) -> bool {
     parameters(query).any(|(name, _)| name == "filter")
 }
 
+/// Whether `attributes` is there, even if it names none.
+pub(crate) fn has_attributes(query: Option<&str>) -> bool {
+    parameters(query).any(|(name, _)| name == "attributes")
+}
+
 /// The parameters: names decoded and in lower case, values as they are.
 fn parameters(query: Option<&str>) -> impl Iterator<Item = (String, &str)> {
     query.unwrap_or_default().split('&').map(|pair| {
@@ -93,12 +98,18 @@ fn number(name: &str, text: &str) -> Result<i64> {
         return Err(Error::new(ErrorKind::InvalidValue, format!("`{name}` is empty"))
             .remedy("give a whole number, or leave it out"));
     }
-    text.parse().map_err(|_| {
-        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        let what = if is_number { "is out of range" } else { "is not a whole number" };
-        Error::new(ErrorKind::InvalidValue, format!("`{name}` {what}: `{}`", excerpt(text)))
-    })
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    match text.parse() {
+        Ok(number) => Ok(number),
+        // RFC 7644 §3.4.2.4 has no greatest number, and negative ones have a meaning however small they are.
+        Err(_) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Ok(if text.starts_with('-') { i64::MIN } else { i64::MAX })
+        }
+        Err(_) => {
+            let words = format!("`{name}` is not a whole number: `{}`", excerpt(text));
+            Err(Error::new(ErrorKind::InvalidValue, words))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +126,9 @@ mod tests {
         assert_eq!(request.count, Some(2));
         assert_eq!(request.attributes, ["id", "userName"]);
         assert_eq!(parse(Some("other=%FC&%FC=%&%63ount=3")).expect("ignored").count, Some(3));
+        let great =
+            parse(Some("count=-99999999999999999999&startIndex=+99999999999999999999")).expect("numbers");
+        assert_eq!((great.count, great.start_index), (Some(i64::MIN), Some(i64::MAX)));
         assert_eq!(parse(None).expect("none").cursor, None);
         assert_eq!(parse(Some("cursor")).expect("empty").cursor.as_deref(), Some(""));
     }
@@ -124,7 +138,7 @@ mod tests {
         for (query, expected) in [
             ("count=ten", "`count` is not a whole number: `ten`"),
             ("startIndex=1&startindex=2", "`startindex` is given twice; give it once"),
-            ("count=99999999999999999999", "`count` is out of range: `99999999999999999999`"),
+            ("count=-", "`count` is not a whole number: `-`"),
             ("filter=a%00", "`filter` holds a NUL character"),
             ("count=", "`count` is empty; give a whole number, or leave it out"),
             (

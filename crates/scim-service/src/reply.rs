@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderName, LOCATION, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use scim_core::{Error, ErrorKind};
 
@@ -41,10 +42,31 @@ impl Reply {
         self.header(LOCATION, location)
     }
 
+    /// Adds `Content-Location`, which `meta.location` "MUST be the same as" (RFC 7643 §3.1).
+    #[must_use]
+    pub(crate) fn content_location(self, location: &str) -> Self {
+        self.header(CONTENT_LOCATION, location)
+    }
+
+    /// Adds where what the answer shows is found.
+    #[must_use]
+    pub(crate) fn shown_at(self, location: &str) -> Self {
+        self.location(location).content_location(location)
+    }
+
     /// Adds `Allow`, for a 405.
     #[must_use]
     pub(crate) fn allow(self, methods: &str) -> Self {
         self.header(ALLOW, methods)
+    }
+
+    /// Adds what media types a body of this method may have: RFC 9110 §15.5.16, and RFC 5789 §2.2 for a PATCH.
+    #[must_use]
+    pub(crate) fn spoken(self, method: &Method, media_types: &str) -> Self {
+        match *method {
+            Method::PATCH => self.header(HeaderName::from_static("accept-patch"), media_types),
+            _ => self.header(ACCEPT, media_types),
+        }
     }
 
     /// Adds `Retry-After` in seconds.

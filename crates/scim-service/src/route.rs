@@ -137,6 +137,17 @@ pub(crate) fn split_tenant(path: &str) -> Option<(&str, &str)> {
     (rest.is_empty() || rest.starts_with('/')).then_some((tenant, rest))
 }
 
+/// The version of the protocol that the path asks for where a tenant's `v2` would be, if it is another.
+pub(crate) fn other_version(path: &str) -> Option<&str> {
+    let (_, rest) = path.strip_prefix("/t/")?.split_once('/')?;
+    let version = rest.strip_prefix("scim/")?.split('/').next()?;
+    let number = version.strip_prefix('v')?;
+    (version != "v2"
+        && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+        && !number.is_empty())
+    .then_some(version)
+}
+
 /// Decodes an identifier. One that could be taken for a path, or that no server ever gave out, leads nowhere.
 fn identifier(segment: &str) -> Option<String> {
     if !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
@@ -191,6 +202,12 @@ mod tests {
         assert_eq!(split_tenant("/t/acme/scim/v2"), Some(("acme", "")));
         for path in ["/t/acme/scim/v2Users", "/t/acme", "/acme/scim/v2", "/t//scim/v3/Users", "/"] {
             assert_eq!(split_tenant(path), None, "{path}");
+        }
+        assert_eq!(other_version("/t/acme/scim/v1/Users"), Some("v1"));
+        assert_eq!(other_version("/t/acme/scim/v2.1"), Some("v2.1"));
+        for path in ["/t/acme/scim/v2/Users", "/t/acme/scim/v2Users", "/t/acme/scim/vx", "/t/acme/v1", "/v1"]
+        {
+            assert_eq!(other_version(path), None, "{path}");
         }
     }
 }

@@ -28,7 +28,7 @@ use crate::held::{Held, SMALL, Share};
 use crate::quirk::{Quirk, Quirks};
 use crate::rate::{Rate, Rates};
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
-use crate::route::{Endpoint, split_tenant};
+use crate::route::{Endpoint, other_version, split_tenant};
 use crate::rules::{Origin, Rules, Sent, unfit};
 use crate::settings::Settings;
 use crate::strangers::Strangers;
@@ -144,7 +144,11 @@ impl Service {
                 } else {
                     tracing::debug!(request, kind = ?error.kind(), "request refused");
                 }
-                Reply::from(&error)
+                let reply = Reply::from(&error);
+                match error.kind() {
+                    ErrorKind::UnsupportedMediaType => reply.spoken(&parts.method, media::SPOKEN),
+                    _ => reply,
+                }
             }
         };
         let mut response = reply.into_response(media_type.unwrap_or(DEFAULT_MEDIA_TYPE));
@@ -174,8 +178,15 @@ impl Service {
     {
         let now = self.environment.now();
         let (name, path) = split_tenant(parts.uri.path()).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "there is nothing here")
-                .remedy("a tenant's base URL ends in `/t/{tenant}/scim/v2`")
+            // RFC 7644 §3.13: "perform the operation using the desired version or reject the request".
+            let error = match other_version(parts.uri.path()) {
+                Some(version) => {
+                    let words = format!("version `{}` of SCIM is not spoken here", excerpt(version));
+                    Error::new(ErrorKind::InvalidVersion, words)
+                }
+                None => Error::new(ErrorKind::NotFound, "there is nothing here"),
+            };
+            error.remedy("a tenant's base URL ends in `/t/{tenant}/scim/v2`")
         })?;
         let (mut entry, mut token) = match self.authenticate(name, &parts.headers, served).await {
             Ok(admitted) => admitted,

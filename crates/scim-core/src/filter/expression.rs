@@ -14,7 +14,7 @@ use super::resolve::Resolver;
 use super::{Filter, MAX_DEPTH, Operator};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::{AttributePath, Named};
-use crate::schema::{Attribute, Registry, ResourceType};
+use crate::schema::{Attribute, ResourceType};
 use crate::text::{excerpt, nearest};
 
 /// Longest text of a filter or a path, in bytes.
@@ -136,16 +136,16 @@ impl<'t> Expression<'t> {
     /// # Errors
     /// `invalidFilter` when a name does not exist, an operator does not fit its attribute, or a literal does not fit.
     pub fn resolve(&self, resource_type: &ResourceType) -> Result<Filter> {
-        Resolver { expression: self, resource_type, among: None, kind: self.kind }.resolve()
+        Resolver { expression: self, resource_type, among_types: false, kind: self.kind }.resolve()
     }
 
-    /// Resolves every name against one of several resource types that a query goes over: what this type lacks and
-    /// another one has, never matches (RFC 7644 §3.4.2.1).
+    /// Resolves every name against one of several resource types that a query goes over: what this type lacks is an
+    /// attribute without a value, whether another one has it or not (RFC 7644 §3.4.2.1).
     ///
     /// # Errors
-    /// As for [`Self::resolve`].
-    pub fn resolve_among(&self, resource_type: &ResourceType, registry: &Registry) -> Result<Filter> {
-        Resolver { expression: self, resource_type, among: Some(registry), kind: self.kind }.resolve()
+    /// As for [`Self::resolve`], but for names that do not exist.
+    pub fn resolve_among(&self, resource_type: &ResourceType) -> Result<Filter> {
+        Resolver { expression: self, resource_type, among_types: true, kind: self.kind }.resolve()
     }
 }
 
@@ -187,7 +187,7 @@ impl<'t> PathExpression<'t> {
     /// Parses a path.
     ///
     /// # Errors
-    /// `invalidPath`, with the place, what was expected and what was found.
+    /// `invalidPath`, or `invalidFilter` for what is in the brackets, with the place, what was expected and what was found.
     pub fn parse(text: &'t str) -> Result<Self> {
         if text.trim_ascii().is_empty() {
             return Err(Error::new(ErrorKind::InvalidPath, "the path is empty")
@@ -204,7 +204,10 @@ impl<'t> PathExpression<'t> {
             Token::OpenBracket => {}
             token => return Err(parser.unexpected(&token, span, "`[` or the end")),
         }
+        // RFC 7644 table 9: what is wrong with the filter in a path is `invalidFilter`.
+        parser.speak_of(ErrorKind::InvalidFilter);
         let root = parser.disjunction(1, true)?;
+        parser.speak_of(ErrorKind::InvalidPath);
         parser.close(Token::CloseBracket, "`]`")?;
         let sub = match parser.lexer.dot() {
             true => Some(parser.word("a sub-attribute")?),
@@ -229,7 +232,7 @@ impl<'t> PathExpression<'t> {
     /// Resolves the path against a resource type.
     ///
     /// # Errors
-    /// `invalidPath`; `invalidFilter` for a comparison that does not fit its attribute.
+    /// `invalidPath`; `invalidFilter` for a comparison of what does not exist, or that does not fit its attribute.
     pub fn resolve(&self, resource_type: &ResourceType) -> Result<ResolvedPath> {
         let Some(expression) = &self.filter else {
             return Named::parse(self.name, resource_type).map(ResolvedPath::Plain);
@@ -242,8 +245,9 @@ impl<'t> PathExpression<'t> {
             }
             None => None,
         };
-        let kind = ErrorKind::InvalidPath;
-        let filter = Resolver { expression, resource_type, among: None, kind }.resolve_elements(&path)?;
+        let kind = ErrorKind::InvalidFilter;
+        let filter =
+            Resolver { expression, resource_type, among_types: false, kind }.resolve_elements(&path)?;
         Ok(ResolvedPath::Elements { path, filter, sub })
     }
 }
@@ -294,6 +298,12 @@ impl<'t> Parser<'t> {
             );
         }
         Ok(Self { lexer: Lexer::new(text, kind), nodes: Vec::with_capacity(8), kind })
+    }
+
+    /// Sets the kind of what is found wrong from here on.
+    fn speak_of(&mut self, kind: ErrorKind) {
+        self.kind = kind;
+        self.lexer.speak_of(kind);
     }
 
     fn finish(self, root: usize) -> Expression<'t> {

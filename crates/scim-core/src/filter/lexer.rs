@@ -37,6 +37,11 @@ impl<'t> Lexer<'t> {
         Self { text, position: 0, ahead: None, kind }
     }
 
+    /// Sets the kind of errors from here on.
+    pub(super) fn speak_of(&mut self, kind: ErrorKind) {
+        self.kind = kind;
+    }
+
     /// Where the next token will begin, white space aside.
     pub(super) fn position(&self) -> usize {
         self.position

@@ -18,14 +18,15 @@ use super::expression::{Expression, Literal, NodeKind, RawComparison};
 use super::{Comparison, Filter, Operand, Operator, Subject, Text};
 use crate::error::{Error, ErrorKind, Result};
 use crate::path::AttributePath;
-use crate::schema::{Attribute, Registry, ResourceType, Returned, Type};
+use crate::schema::{Attribute, ResourceType, Returned, Type, is_attribute_name};
 use crate::text::{excerpt, fold, nearest};
 use crate::time::Instant;
 
 pub(super) struct Resolver<'a, 't> {
     pub(super) expression: &'a Expression<'t>,
     pub(super) resource_type: &'a ResourceType,
-    pub(super) among: Option<&'a Registry>,
+    /// Whether attributes that the type lacks are such without a value.
+    pub(super) among_types: bool,
     pub(super) kind: ErrorKind,
 }
 
@@ -38,7 +39,7 @@ impl Resolver<'_, '_> {
 
     /// Resolves a filter that stands in the brackets after `path`.
     pub(super) fn resolve_elements(&self, path: &AttributePath) -> Result<Filter> {
-        self.check_element(path)?;
+        self.check_element(path).map_err(|error| error.of_kind(ErrorKind::InvalidPath))?;
         let mut filter = Filter::Never;
         self.node(self.expression.root, Some(path), &mut filter)?;
         Ok(filter)
@@ -57,6 +58,9 @@ impl Resolver<'_, '_> {
             }
             NodeKind::Element(name, inner) => {
                 let Some(path) = self.path(name)? else { return Ok(()) };
+                if self.among_types && !has_elements(&path) {
+                    return Ok(());
+                }
                 self.check_element(&path)?;
                 let filter = self.boxed(*inner, Some(&path))?;
                 *to = Filter::Element { path, filter };
@@ -84,21 +88,17 @@ impl Resolver<'_, '_> {
         Ok(filters)
     }
 
-    /// The attribute of this name, or `None` if only another type has it and that is allowed.
+    /// The attribute of this name, or `None` if the type lacks it and that is allowed.
     fn path(&self, name: &str) -> Result<Option<AttributePath>> {
-        AttributePath::parse(name, self.resource_type).map(Some).or_else(|error| {
-            let mut others = self.among.into_iter().flat_map(Registry::resource_types);
-            match others.any(|other| AttributePath::parse(name, other).is_ok()) {
-                true => Ok(None),
-                false => Err(error.of_kind(self.kind)),
-            }
-        })
+        match AttributePath::parse(name, self.resource_type) {
+            Ok(path) => Ok(Some(path)),
+            Err(_) if self.among_types && is_written_right(name) => Ok(None),
+            Err(error) => Err(error.of_kind(self.kind)),
+        }
     }
 
     fn check_element(&self, path: &AttributePath) -> Result<()> {
-        if path.sub().is_some()
-            || !(path.attribute().is_multi_valued() || path.attribute().kind() == Type::Complex)
-        {
+        if !has_elements(path) {
             return Err(self
                 .error(format!("`{path}` has no elements to select from"))
                 .remedy(format!("use `{path}` without brackets")));
@@ -120,10 +120,20 @@ impl Resolver<'_, '_> {
         to: &mut Filter,
     ) -> Result<()> {
         let subject = match enclosing {
-            Some(path) => self.in_element(&raw.path, path)?,
+            Some(path) => match self.in_element(&raw.path, path) {
+                Ok(subject) => subject,
+                Err(_) if self.among_types && is_attribute_name(&raw.path) => {
+                    *to = of_no_value(raw);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            },
             None => match self.path(&raw.path)? {
                 Some(path) => Subject::Attribute(path),
-                None => return Ok(()),
+                None => {
+                    *to = of_no_value(raw);
+                    return Ok(());
+                }
             },
         };
         self.check_visible(subject.path())?;
@@ -133,7 +143,10 @@ impl Resolver<'_, '_> {
         };
         let subject = self.comparable(subject)?;
         let operand = self.operand(subject.path().leaf(), operator, &raw.literal, subject.path())?;
-        *to = Filter::Compare(Comparison { subject, operator, operand });
+        *to = match operand {
+            Operand::Boolean(false) if is_primary(&subject, enclosing) => said_of_primary(subject, operator),
+            operand => Filter::Compare(Comparison { subject, operator, operand }),
+        };
         Ok(())
     }
 
@@ -254,6 +267,55 @@ impl Text {
         };
         Self { sent: sent.into(), folded }
     }
+}
+
+/// What a comparison says of an attribute that has no value.
+fn of_no_value(raw: &RawComparison<'_>) -> Filter {
+    match (raw.operator, &raw.literal) {
+        (Some(Operator::Ne), Literal::Null) => Filter::Never,
+        (Some(Operator::Ne), _) | (Some(Operator::Eq), Literal::Null) => Filter::Not(Box::new(Filter::Never)),
+        (Some(_) | None, _) => Filter::Never,
+    }
+}
+
+/// Whether it could be the name of an attribute or a sub-attribute (RFC 7644 figure 1).
+fn is_written_right(name: &str) -> bool {
+    let name = name.rsplit_once(':').map_or(name, |(_, name)| name);
+    name.split('.').count() <= 2 && name.split('.').all(is_attribute_name)
+}
+
+/// Whether a filter in brackets can stand after it.
+fn has_elements(path: &AttributePath) -> bool {
+    path.sub().is_none() && (path.attribute().is_multi_valued() || path.attribute().kind() == Type::Complex)
+}
+
+/// Whether it is the `primary` of the elements of a multi-valued attribute.
+fn is_primary(subject: &Subject, enclosing: Option<&AttributePath>) -> bool {
+    let path = subject.path();
+    let list = match enclosing {
+        Some(around) => around.attribute(),
+        None => path.attribute(),
+    };
+    list.is_multi_valued() && list.kind() == Type::Complex && path.leaf().name() == "primary"
+}
+
+/// `primary` compared with `false`. RFC 7643 §2.4: "If not specified, the value of "primary" SHALL be assumed to be
+/// "false"", so that what is not `true` is.
+fn said_of_primary(subject: Subject, operator: Operator) -> Filter {
+    let compare = |subject, operator| {
+        Filter::Compare(Comparison { subject, operator, operand: Operand::Boolean(true) })
+    };
+    let Some(sub) = subject.path().sub().map(Arc::clone) else {
+        let opposite = if operator == Operator::Eq { Operator::Ne } else { Operator::Eq };
+        return compare(subject, opposite);
+    };
+    let list = subject.path().parent();
+    if operator == Operator::Eq {
+        let element = Subject::Attribute(AttributePath::new(None, sub, None));
+        return Filter::Element { path: list, filter: Box::new(compare(element, Operator::Ne)) };
+    }
+    let nobody = Filter::Not(Box::new(Filter::Present(Subject::Attribute(list))));
+    Filter::Or(vec![nobody, compare(subject, Operator::Eq)])
 }
 
 fn whole(number: &serde_json::Number) -> Option<i64> {

@@ -66,6 +66,14 @@ fn filters_match_what_they_say() {
         ("emails[type eq \"work\" or type eq \"home\"].value sw \"a@\"", true),
         ("emails[not (type eq \"work\")]", true),
         ("emails[primary eq true and type eq \"home\"]", false),
+        // RFC 7643 §2.4: what does not say whether it is primary is not.
+        ("emails[primary eq false and type eq \"home\"]", true),
+        ("emails[primary eq false and type eq \"work\"]", false),
+        ("emails.primary eq false", true),
+        ("phoneNumbers.primary eq false", false),
+        ("emails[primary ne false and type eq \"home\"]", false),
+        ("emails.primary ne false", true),
+        ("phoneNumbers.primary ne false", true),
         ("name[givenName eq \"ada\"]", true),
         ("name.familyName eq \"ünï \\ud83d\\ude00\"", true),
         ("name.familyName eq \"Ünï \u{1F600}\"", true),
@@ -207,13 +215,40 @@ fn hostile_input_is_refused_on_a_small_stack() {
 
 #[test]
 fn attributes_of_other_types_never_match_in_a_query_over_all() {
-    with_types(|user, registry| {
-        let filter = |text: &str| Expression::parse(text)?.resolve_among(user, registry);
+    with_types(|user, _| {
+        let filter = |text: &str| Expression::parse(text)?.resolve_among(user);
         assert_eq!(filter("members pr").expect("known to Group"), Filter::Never);
         let ada = ada();
         let document = ada.as_object().expect("object");
-        assert!(filter("members.value eq \"x\" or userName pr").expect("both").matches(document));
-        assert!(filter("membres pr").is_err());
+        for (text, expected) in [
+            ("members.value eq \"x\" or userName pr", true),
+            // "the service provider SHALL treat the attribute as if there is no attribute value."
+            ("members[value eq \"x\"]", false),
+            ("membres pr", false),
+            ("emails[membre pr]", false),
+            ("emails[not (membre pr) and type eq \"work\"]", true),
+            ("title[value eq \"x\"]", false),
+            ("not (title[value eq \"x\"])", true),
+            ("urn:x:None:a.b eq 1", false),
+            ("not (membres pr)", true),
+            ("members.type ne \"User\"", true),
+            ("membres eq null", true),
+            ("membres ne null", false),
+            ("membres gt 5", false),
+        ] {
+            assert_eq!(filter(text).expect(text).matches(document), expected, "{text}");
+        }
+        for text in [
+            "1a pr",
+            "a.b.c pr",
+            "a..b pr",
+            "userName eq 5",
+            "password pr",
+            "emails[1a pr]",
+            "emails[a.b pr]",
+        ] {
+            assert!(filter(text).is_err(), "{text}");
+        }
     });
 }
 
@@ -263,7 +298,20 @@ fn paths_of_patch() {
             ("urn:acme:2.0:User:tags[value eq \"a\"]", "urn:acme:2.0:User:tags[value eq \"a\"]"),
             ("emails[type eq \"work\"]", "emails[type eq \"work\"]"),
             ("emails[type eq \"work\"", "InvalidPath: at character 22: expected `]`, found the end"),
-            ("emails[]", "InvalidPath: at character 8: expected an attribute, `not` or `(`, found `]`"),
+            ("emails[]", "InvalidFilter: at character 8: expected an attribute, `not` or `(`, found `]`"),
+            // RFC 7644 table 9 has `invalidFilter` for the filter of a path.
+            (
+                "emails[type like \"a\"]",
+                "InvalidFilter: at character 13: expected an operator, found `like`; use `eq`, `ne`, `co`, `sw`, `ew`, `gt`, `ge`, `lt`, `le`, `pr`",
+            ),
+            (
+                "emails[typo eq \"a\"]",
+                "InvalidFilter: `typo` is not a sub-attribute of `emails`; did you mean `type`?",
+            ),
+            (
+                "emails[primary gt true]",
+                "InvalidFilter: `gt` cannot be used with `primary`, which has type boolean; use `eq`, `ne` or `pr`",
+            ),
             (
                 "emails[type eq \"a\"].typ",
                 "InvalidPath: `typ` is not a sub-attribute of `emails`; did you mean `emails.type`?",

@@ -30,6 +30,8 @@ pub struct MalformedOperation {
     pub method: String,
     /// The name, as far as it could be read.
     pub bulk_id: Option<String>,
+    /// The path, as far as it could be read.
+    pub path: String,
     /// What is wrong.
     pub error: Error,
 }
@@ -98,6 +100,7 @@ impl BulkRequest {
             operations.push(operation(entry).map_err(|error| MalformedOperation {
                 method: text("method").unwrap_or_default(),
                 bulk_id: text("bulkId"),
+                path: text("path").unwrap_or_default(),
                 error,
             }));
         }

@@ -15,6 +15,15 @@ pub(super) struct Members<'v> {
 impl<'v> Members<'v> {
     /// Checks that `value` is an object with no other members than `known`, each once.
     pub(super) fn of(what: &'static str, value: &'v Value, known: &[&str]) -> Result<Self> {
+        Self::read(what, value, known, false)
+    }
+
+    /// As [`Self::of`], but passes over members that are not known, unless one that is must have been meant.
+    pub(super) fn among_others(what: &'static str, value: &'v Value, known: &[&str]) -> Result<Self> {
+        Self::read(what, value, known, true)
+    }
+
+    fn read(what: &'static str, value: &'v Value, known: &[&str], passes_over: bool) -> Result<Self> {
         let Value::Object(object) = value else {
             return Err(invalid(format!("{what} must be an object, not {}", article(value))));
         };
@@ -24,6 +33,7 @@ impl<'v> Members<'v> {
                 let error = invalid(format!("{what} has no member `{}`", excerpt(name)));
                 return Err(match nearest(name, known.iter().copied()) {
                     Some(near) => error.remedy(format!("did you mean `{near}`?")),
+                    None if passes_over => continue,
                     None => error.remedy(format!("it has {}", known.join(", "))),
                 });
             };
@@ -57,8 +67,14 @@ impl<'v> Members<'v> {
         self.typed(name, "a string", Value::as_str)
     }
 
+    /// A whole number, the nearest that there is if it has more than 64 bits.
     pub(super) fn integer(&self, name: &str) -> Result<Option<i64>> {
-        self.typed(name, "a whole number", Value::as_i64)
+        self.typed(name, "a whole number", |value| {
+            let beyond = |number: f64| number.abs() >= 9.2e18;
+            value
+                .as_i64()
+                .or_else(|| value.as_f64().filter(|number| beyond(*number)).map(|number| number as i64))
+        })
     }
 
     pub(super) fn array(&self, name: &str) -> Result<Option<&'v Vec<Value>>> {

@@ -47,7 +47,8 @@ impl SearchRequest {
     /// # Errors
     /// `invalidSyntax`, naming the member.
     pub fn decode(body: &Value) -> Result<Self> {
-        let members = Members::of("a search request", body, &MEMBERS)?;
+        // RFC 7644 §3.4.2: a provider "SHOULD ignore any query parameters they do not recognize".
+        let members = Members::among_others("a search request", body, &MEMBERS)?;
         members.expect_schema(SEARCH_REQUEST)?;
         let count = members.integer("count").map_err(|error| match members.value("cursor") {
             // RFC 9865 §2.1.

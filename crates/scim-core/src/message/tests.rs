@@ -21,6 +21,10 @@ fn searches() {
     assert_eq!(request.filter.as_deref(), Some("title pr"));
     assert_eq!((request.count, request.cursor.as_deref(), request.sort_by), (Some(5), Some(""), None));
     assert_eq!(request.attributes, ["id", "userName"]);
+    let body = r#"{"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "domain": "x",
+        "count": -99999999999999999999, "startIndex": 99999999999999999999}"#;
+    let request = SearchRequest::decode(&serde_json::from_str(body).expect("JSON")).expect("a later RFC's");
+    assert_eq!((request.count, request.start_index), (Some(i64::MIN), Some(i64::MAX)));
     for (body, expected) in [
         (json!([]), "a search request must be an object, not an array"),
         (

@@ -106,6 +106,11 @@ fn decode_operation(
         Some(Value::String(text)) => Some(text.as_str()),
         Some(other) => return Err(syntax(format!("`path` must be a string, not {}", article(other)))),
     };
+    if let (Verb::Add | Verb::Replace, Some(value), Some(text)) = (verb, value, text)
+        && AttributePath::parse(text, resource_type).is_ok_and(|path| path.attribute().name() == "schemas")
+    {
+        return check_own_schemas(value, resource_type);
+    }
     let target = match text {
         Some(text) => Some(decode_target(text, resource_type)?),
         None if verb == Verb::Remove => {
@@ -266,7 +271,7 @@ fn check_schemas(schemas: Option<&Value>) -> Result<()> {
     }
 }
 
-/// `schemas` in a value without a path.
+/// `schemas`, in a value without a path or as the path. What it may name is there anyway, or has nothing to show yet.
 fn check_own_schemas(value: &Value, resource_type: &ResourceType) -> Result<()> {
     let known = |urn: &Value| {
         urn.as_str().is_some_and(|urn| {

@@ -14,8 +14,8 @@
 //!   answer `noTarget`.
 //! * Read-only attributes are refused as a target, whether named by a path or by a member of a value without path.
 //!   Read-only sub-attributes inside a value are left out, as in POST: the members in the examples of the RFC have one.
-//! * Without a path, `schemas` may be sent along if it names schemas of the resource type. It is computed from the
-//!   content, so it changes nothing.
+//! * `schemas` may be added to and replaced, with or without a path, if schemas of the resource type are named. It is
+//!   computed from the content, so that alone changes nothing.
 //! * An attribute that becomes required and missing is `mutability` at the operation that does it, even if a later
 //!   one would bring it back. Removing what is not there succeeds.
 //! * Elements of a list come and go as a whole, whatever is immutable in them. Sub-attributes of an element that stays

@@ -25,7 +25,7 @@ fn what_is_read_only_required_or_immutable_stays() {
         (op("add", "meta.location", json!("x")), read_only("meta.location")),
         (op("add", "urn:X:device:Id", json!("1")), read_only("id")),
         (json!([{"op": "add", "value": {"ID": "1"}}]), read_only("id")),
-        (op("add", "schemas", json!(["urn:x:More"])), read_only("schemas")),
+        (remove("schemas"), read_only("schemas")),
         (op("add", "origin.stamp", json!("x")), read_only("origin.stamp")),
         (op("add", "system.name", json!("x")), read_only("system.name")),
         (op("add", "ports[number eq 1].state", json!("x")), read_only("ports.state")),
@@ -86,7 +86,7 @@ fn what_is_read_only_required_or_immutable_stays() {
 
 #[test]
 fn refusals() {
-    use ErrorKind::{InvalidPath, InvalidSyntax, InvalidValue, NoTarget};
+    use ErrorKind::{InvalidFilter, InvalidPath, InvalidSyntax, InvalidValue, NoTarget};
     let before = || json!({"emails": [{"value": "a", "type": "work"}]});
     for (operations, kind, expected) in [
         (json!([1]), InvalidSyntax, "the operation must be an object, not a number"),
@@ -170,6 +170,11 @@ fn refusals() {
             "`schemas` must be an array of schemas of User; leave it out: the server computes it",
         ),
         (
+            op("replace", "schemas", json!(["urn:x:Device"])),
+            InvalidValue,
+            "`schemas` must be an array of schemas of User; leave it out: the server computes it",
+        ),
+        (
             op("add", ENTERPRISE_USER, json!("x")),
             InvalidValue,
             "`urn:ietf:params:scim:schemas:extension:enterprise:2.0:User` must be an object, not a string; \
@@ -241,7 +246,7 @@ fn refusals() {
         ),
         (
             op("add", "emails[type eq 1]", json!({})),
-            InvalidPath,
+            InvalidFilter,
             "`type` has type string and cannot be compared with `1`; give text in double quotes",
         ),
     ] {

@@ -448,6 +448,14 @@ fn schemas_follow_the_content() {
     );
     let sent = json!([{"op": "replace", "value": {"schemas": [USER.to_lowercase(), ENTERPRISE_USER], "title": "Dr"}}]);
     assert_eq!(schemas(&json!({}), &sent), expected(json!([USER])));
+    // §3.5.2: "If one of the PATCH operations modifies the "schemas" attribute", before it writes to an extension.
+    let sent = json!([
+        {"op": "add", "path": "schemas", "value": [ENTERPRISE_USER]},
+        {"op": "add", "path": path, "value": "7"},
+        {"op": "replace", "path": format!("{USER}:SCHEMAS"), "value": [USER, ENTERPRISE_USER]},
+    ]);
+    assert_eq!(schemas(&json!({}), &sent), expected(json!([USER, ENTERPRISE_USER])));
+    assert_eq!(schemas(&json!({}), &op("add", "schemas", json!([ENTERPRISE_USER]))), expected(json!([USER])));
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn read(document: AttributeDocument, parent: &str, is_sub: bool) -> Result<Attri
     let path = format!("{parent}{}{}", if is_sub { "." } else { ":" }, document.name);
     if !is_attribute_name(&document.name) {
         return Err(invalid(format!("`{path}` is not an attribute name"))
-            .remedy("start with a letter and use letters, digits, `-` and `_`"));
+            .remedy("start with a letter and use letters, digits, `$`, `-` and `_`"));
     }
     let kind = match document.kind.as_deref() {
         Some(text) => one_of(text, &Type::NAMES, &path, "type")?,
@@ -205,14 +205,14 @@ fn is_uri(text: &str) -> bool {
     known_scheme && text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.contains(['[', ']', '"', '\\'])
 }
 
-/// RFC 7643 §2.1: `ATTRNAME = ALPHA *(nameChar)`, and `$ref` besides.
-fn is_attribute_name(name: &str) -> bool {
+/// RFC 7643 §2.1: `ATTRNAME = ALPHA *(nameChar)`, where `$` is one of the characters, and `$ref` besides.
+pub(crate) fn is_attribute_name(name: &str) -> bool {
     let rest = match name.strip_prefix('$') {
         Some(rest) => rest,
         None => name,
     };
     rest.starts_with(|first: char| first.is_ascii_alphabetic())
-        && rest.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '$' | '-' | '_'))
 }
 
 macro_rules! names {

@@ -10,6 +10,7 @@ mod resource_type;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use document::is_attribute_name;
 pub use registry::{Registry, RegistryBuilder};
 pub use resource_type::{Extension, Membership, ResourceType};
 

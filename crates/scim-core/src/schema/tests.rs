@@ -65,6 +65,21 @@ fn documents_survive_being_written_and_read() {
     }
 }
 
+/// RFC 7643 §2.1: `nameChar = "$" / "-" / "_" / DIGIT / ALPHA`.
+#[test]
+fn an_attribute_name_has_what_the_rfc_lets_it_have() {
+    let document = json!({"id": "urn:acme:User", "attributes": [{"name": "a$b-c_1"}, {"name": "$ref"}]});
+    let builder = Registry::builtin().expect("built in").to_builder().schema(&document).expect("a schema");
+    let registry = builder.extend("User", "urn:acme:User", false).expect("a type").build().expect("fits");
+    let user = registry.endpoint("Users").expect("User");
+    let filter = crate::filter::Filter::parse("urn:acme:User:A$B-c_1 eq \"x\"", user).expect("a filter");
+    assert_eq!(filter.to_string(), "urn:acme:User:a$b-c_1 eq \"x\"");
+    for name in ["", "$", "-a", "_a", "1a", "a.b", "a b", "ä"] {
+        let document = json!({"id": "urn:acme:X", "attributes": [{"name": name}]});
+        assert!(refusal(document).contains("is not an attribute name"), "{name}");
+    }
+}
+
 #[test]
 fn a_wrong_document_is_refused_with_its_place() {
     let attribute = |attribute: serde_json::Value| json!({"id": "urn:acme:X", "attributes": [attribute]});

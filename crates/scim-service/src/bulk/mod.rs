@@ -74,8 +74,10 @@ impl Task {
     fn new(context: &Context<'_>, operation: std::result::Result<BulkOperation, MalformedOperation>) -> Self {
         let (operation, malformed) = match operation {
             Ok(operation) => (operation, None),
-            Err(MalformedOperation { method, bulk_id, error }) => {
-                let path = String::new();
+            Err(MalformedOperation { method, bulk_id, path, error }) => {
+                // For the `location` of what was meant.
+                let path = path.split(['?', '#']).next().filter(|path| path.starts_with('/'));
+                let path = path.unwrap_or_default().to_owned();
                 (BulkOperation { method, bulk_id, path, version: None, data: None }, Some(error))
             }
         };
@@ -323,8 +325,11 @@ impl<'a> Run<'a> {
                 self.errors += 1;
                 tracing::debug!(operation = index + 1, error = ?error, "bulk operation refused");
                 let is_known = |task: &&Task| task.new_id.is_none() && !task.operation.path.is_empty();
-                let location = self.tasks.get(index).filter(is_known).and_then(|task| {
-                    Some(format!("{}{}", self.context.base, self.resolve_path(&task.operation.path).ok()?))
+                // RFC 7644 §3.7.3: "for all operations except for failed POST operations".
+                let location = self.tasks.get(index).filter(is_known).map(|task| {
+                    let path = &task.operation.path;
+                    let path = self.resolve_path(path).unwrap_or_else(|_| path.clone());
+                    format!("{}{path}", self.context.base)
                 });
                 Outcome {
                     status: error.kind().status(),

@@ -8,17 +8,17 @@
 use std::borrow::Cow;
 
 use scim_core::Result;
-use scim_core::filter::{Expression, Filter, Literal, Operator, PathExpression, RawComparison, ResolvedPath};
+use scim_core::filter::{Expression, Filter, Literal, PathExpression, RawComparison, ResolvedPath};
 use scim_core::path::{AttributePath, Named};
-use scim_core::schema::{Registry, ResourceType, Type};
+use scim_core::schema::{ResourceType, Type};
 
 use super::{Quirk, Quirks, shape};
 
-/// Parses a filter and resolves it, leniently towards attributes of other types if `among` is given.
+/// Parses a filter and resolves it, as one of a query over several types if it is `among_types`.
 pub(crate) fn parse_filter(
     text: &str,
     resource_type: &ResourceType,
-    among: Option<&Registry>,
+    among_types: bool,
     quirks: Quirks,
 ) -> Result<Filter> {
     let mut expression = Expression::parse(text)?;
@@ -27,9 +27,9 @@ pub(crate) fn parse_filter(
             rewrite(comparison, enclosing, resource_type, quirks);
         });
     }
-    match among {
-        Some(registry) => expression.resolve_among(resource_type, registry),
-        None => expression.resolve(resource_type),
+    match among_types {
+        true => expression.resolve_among(resource_type),
+        false => expression.resolve(resource_type),
     }
 }
 
@@ -44,13 +44,6 @@ pub(crate) fn rewrite_path(text: &str, resource_type: &ResourceType, quirks: Qui
     let mut path = PathExpression::parse(text).ok()?;
     path.for_each_comparison_mut(|comparison, enclosing| {
         rewrite(comparison, enclosing, resource_type, quirks);
-        // RFC 7643 §2.4: an element that does not say so is not primary.
-        let is_false = comparison.operator == Some(Operator::Eq)
-            && comparison.literal == Literal::Boolean(false)
-            && comparison.path.eq_ignore_ascii_case("primary");
-        if is_false && quirks.has(Quirk::UpsertingValuePaths) {
-            (comparison.operator, comparison.literal) = (Some(Operator::Ne), Literal::Boolean(true));
-        }
     });
     match path.resolve(resource_type).ok()? {
         ResolvedPath::Plain(_) => qualified,

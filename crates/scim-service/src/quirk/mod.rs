@@ -94,8 +94,7 @@ quirks! {
     /// Paths that are percent-encoded or begin with a slash: `"path": "/title"`.
     EncodedPaths = "encoded-paths" for [Entra];
     /// Writing to a value path that matches nothing makes the element: `{"op": "Replace", "path":
-    /// "emails[type eq \"work\"].value", "value": …}` on a user without a work address. What does not say whether it is
-    /// primary is matched by `primary eq false`.
+    /// "emails[type eq \"work\"].value", "value": …}` on a user without a work address.
     UpsertingValuePaths = "upserting-value-paths" for [Entra];
     /// Extension attributes without their URN, in filters, paths and bodies, and complex attributes without `.value` in
     /// filters: `manager eq "26118915"`, `"department": null` beside `userName`.

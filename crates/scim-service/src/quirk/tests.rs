@@ -292,9 +292,9 @@ fn filters_become_strict() {
             format!("id eq \"a\" and {ENTERPRISE_USER}:manager.value eq \"b\""),
         ),
     ] {
-        let filter = parse_filter(sent, user, None, Quirks::of(Idp::Entra)).expect(sent);
+        let filter = parse_filter(sent, user, false, Quirks::of(Idp::Entra)).expect(sent);
         assert_eq!(filter.to_string(), meant);
-        assert!(parse_filter(sent, user, None, Quirks::NONE).is_err(), "{sent}");
+        assert!(parse_filter(sent, user, false, Quirks::NONE).is_err(), "{sent}");
     }
 }
 

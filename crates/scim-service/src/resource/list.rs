@@ -110,9 +110,9 @@ pub(crate) async fn search(
 }
 
 fn parts(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Result<Vec<Part>> {
-    let (types, among) = match scope {
-        Scope::Type(resource_type) => (std::slice::from_ref(resource_type), None),
-        Scope::Root => (context.registry.resource_types(), Some(context.registry)),
+    let (types, among_types) = match scope {
+        Scope::Type(resource_type) => (std::slice::from_ref(resource_type), false),
+        Scope::Root => (context.registry.resource_types(), true),
     };
     let attributes: Vec<&str> = request.attributes.iter().map(String::as_str).collect();
     let excluded: Vec<&str> = request.excluded_attributes.iter().map(String::as_str).collect();
@@ -128,7 +128,7 @@ fn parts(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Resul
     for (resource_type, sort) in types.iter().zip(sorts) {
         let filter = match &request.filter {
             Some(text) => {
-                let filter = parse_filter(text, resource_type, among, context.quirks)?;
+                let filter = parse_filter(text, resource_type, among_types, context.quirks)?;
                 check_filter(&filter, resource_type)?;
                 check_size(&filter)?;
                 Some(filter)
@@ -138,7 +138,7 @@ fn parts(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Resul
         let sort = match sort {
             Ok(sort) => sort,
             // Resources of a type that lacks the attribute come as if it had no value.
-            Err(_) if some_type_sorts && among.is_some() => None,
+            Err(_) if some_type_sorts && among_types => None,
             // RFC 7644 §3.12: `invalidPath` is about PATCH.
             Err(error) => return Err(error.of_kind(ErrorKind::InvalidValue)),
         };

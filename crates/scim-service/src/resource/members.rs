@@ -58,7 +58,9 @@ impl MemberChange {
     /// Prepares the members that a PATCH brings along.
     pub(crate) fn prepare_patch(patch: &mut Patch, resource_type: &ResourceType) {
         for operation in patch.operations.iter_mut().filter(|step| Self::concerns(step, resource_type)) {
-            if let (Target::Attribute(path), Some(members)) = (&operation.target, &mut operation.value) {
+            if let (Target::Attribute(path) | Target::Elements { path, sub: None, .. }, Some(members)) =
+                (&operation.target, &mut operation.value)
+            {
                 pare(path.attribute(), members);
             }
         }
@@ -75,8 +77,8 @@ impl MemberChange {
             && attribute.attribute().name() == "members"
     }
 
-    /// Takes in one operation. Returns what it removes if that cannot be known without reading the members; the
-    /// caller then finds out and calls [`Self::remove_all`].
+    /// Takes in one operation. Returns what it removes or replaces if that cannot be known without reading the members; the
+    /// caller then finds out and calls [`Self::finish`].
     pub(crate) fn apply<'o>(&mut self, operation: &'o Operation) -> Result<Option<&'o Filter>> {
         match (&operation.target, operation.verb) {
             (Target::Attribute(path), verb) if path.sub().is_none() => {
@@ -99,12 +101,37 @@ impl MemberChange {
                 }
                 Selection::Matching(filter) => Ok(Some(filter)),
             },
+            (Target::Elements { filter, sub: None, .. }, Verb::Replace) => Ok(Some(filter)),
             (Target::Attribute(_) | Target::Elements { .. } | Target::Extension(_), _) => {
                 Err(Error::new(ErrorKind::Mutability, "the parts of a member cannot be changed")
                     .at("members")
                     .remedy("remove the member and add the right one"))
             }
         }
+    }
+
+    /// Ends what [`Self::apply`] began, once it is known which members match.
+    ///
+    /// # Errors
+    /// `noTarget` when there is nobody to replace (RFC 7644 §3.5.2.3).
+    pub(crate) fn finish(&mut self, operation: &Operation, matching: Vec<String>) -> Result<()> {
+        let (Target::Elements { path, .. }, Verb::Replace) = (&operation.target, operation.verb) else {
+            self.remove_all(matching);
+            return Ok(());
+        };
+        if matches!(operation.value, Some(Value::Array(_))) {
+            return Err(Error::new(ErrorKind::InvalidValue, "one member must be an object, not an array")
+                .at("members")
+                .remedy("send it without the square brackets"));
+        }
+        let replacing = values(path.attribute(), operation)?;
+        if matching.is_empty() {
+            let words = format!("`{}` selects nobody", operation.target);
+            return Err(Error::new(ErrorKind::NoTarget, words).remedy("`add` the member to `members`"));
+        }
+        self.remove_all(matching);
+        self.add_all(replacing);
+        Ok(())
     }
 
     /// Adds members.
@@ -185,10 +212,11 @@ impl<'a> Selection<'a> {
 
 fn values(attribute: &Attribute, operation: &Operation) -> Result<Vec<String>> {
     let value = operation.value.as_ref().unwrap_or(&Value::Null);
-    // RFC 7644 §3.5.2.1: a single value may be added without an array around it.
+    // RFC 7644 §3.5.2.1: a single value may be added without an array around it. One that replaces others has none.
+    let is_one = operation.verb == Verb::Add || matches!(operation.target, Target::Elements { .. });
     let wrapped;
     let value = match value {
-        Value::Object(_) if operation.verb == Verb::Add => {
+        Value::Object(_) if is_one => {
             wrapped = Value::Array(vec![value.clone()]);
             &wrapped
         }

@@ -162,7 +162,7 @@ impl Context<'_> {
             if MemberChange::concerns(step, resource_type) {
                 if let Some(filter) = members.apply(step).map_err(in_step(step))? {
                     let matching = self.matching_members(&current.id, filter, &members, &mut work).await?;
-                    members.remove_all(matching);
+                    members.finish(step, matching).map_err(in_step(step))?;
                 }
             } else {
                 work.step(step).await?;

@@ -33,7 +33,9 @@ impl Context<'_> {
         Precondition::if_match(headers)?.check(record.version)?;
         let answer = self.answer(resource_type, &record, &edges);
         if etag::is_known(headers, answer.etag())? {
-            return Ok(Reply::empty(StatusCode::NOT_MODIFIED).etag(answer.etag()));
+            // RFC 9110 §15.4.5: what tells caches of the 200, and no more of its headers.
+            let known = Reply::empty(StatusCode::NOT_MODIFIED).etag(answer.etag());
+            return Ok(known.content_location(answer.location()));
         }
         self.show(StatusCode::OK, &answer, projection)
     }
@@ -96,7 +98,7 @@ impl Context<'_> {
     fn show(&self, status: StatusCode, answer: &Answer<'_>, projection: &Projection) -> Result<Reply> {
         let mut body = Vec::new();
         answer.write(projection, &mut body)?;
-        Ok(Reply::json(status, body).etag(answer.etag()).location(answer.location()))
+        Ok(Reply::json(status, body).etag(answer.etag()).shown_at(answer.location()))
     }
 
     /// The memberships that belong to an answer. A member's groups are part of its entity tag and always needed; a

@@ -5,6 +5,7 @@
 mod admission;
 mod anything;
 mod bulk;
+mod clauses;
 mod import;
 mod memberships;
 mod policy;

@@ -30,6 +30,8 @@ fn row_26_limits_are_enforced_as_advertised() {
         ("?count=8", 7),
         ("?count=0", 0),
         ("?count=-1", 0),
+        ("?count=9223372036854775808", 7),
+        ("?count=-9223372036854775809", 0),
         ("?count=9223372036854775807&startIndex=9", 1),
         ("?startIndex=9223372036854775807", 0),
         ("?startIndex=-5&count=2", 2),
@@ -38,7 +40,7 @@ fn row_26_limits_are_enforced_as_advertised() {
         assert_eq!(list["totalResults"], 9, "{query}");
         assert_eq!(list["Resources"].as_array().map_or(0, Vec::len), expected, "{query}: {list}");
     }
-    for query in ["?count=ten", "?count=1e3", "?count=9223372036854775808", "?startIndex=1.5"] {
+    for query in ["?count=ten", "?count=1e3", "?startIndex=1.5"] {
         client.get(&format!("/Users{query}")).refused(400, "invalidValue");
     }
     let operations = |count: usize| -> Value {
