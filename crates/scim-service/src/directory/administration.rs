@@ -332,12 +332,16 @@ impl Directory {
                 error.remedy("it is the 8 characters between the underscores, as in `scim_abcd2345_…`")
             );
         }
-        let delete = delete(Kind::Token, id, Guard::Exists);
-        match self.change(vec![delete], actor, format!("revoke token {id}"), 204).await? {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::new(ErrorKind::NotFound, format!("there is no token `{id}`"))
-                .remedy("it may be revoked already; see `scimd token list`")),
+        let [record] = self.records([&Kind::Token.id(id)]).await?;
+        if let Some(token) = record.as_ref().map(TokenEntry::read).transpose()? {
+            let delete = delete(Kind::Token, id, Guard::Exists);
+            let action = format!("revoke token {id} of {}", token.tenant);
+            if self.change(vec![delete], actor, action, 204).await?.is_ok() {
+                return Ok(());
+            }
         }
+        Err(Error::new(ErrorKind::NotFound, format!("there is no token `{id}`"))
+            .remedy("it may be revoked already; see `scimd token list`"))
     }
 
     /// Whether the secret was created; `false` when there is one of this name.

@@ -436,7 +436,7 @@ fn every_change_is_audited_once() {
     let expected = [
         "create generic connection of acme".to_owned(),
         format!("create token {id} of acme"),
-        format!("revoke token {id}"),
+        format!("revoke token {id} of acme"),
         "configure tenant acme".to_owned(),
         "remove connection of acme".to_owned(),
     ];

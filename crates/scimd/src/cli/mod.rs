@@ -1,5 +1,6 @@
 //! The command line.
 
+mod audit;
 mod rules;
 mod secretive;
 mod storage;
@@ -12,6 +13,7 @@ use scim_core::time::{Instant, Timestamp};
 use scim_service::directory::Idp;
 use scim_store::UnknownMembers;
 
+pub use self::audit::{AuditCommand, Span};
 pub use self::rules::{
     FindingsCommand, GenderCommand, GroupCommand, Import, Listing, OfTenant, PersonCommand, PolicyCommand,
     SchemaCommand,
@@ -90,6 +92,9 @@ pub enum Command {
     /// Look into groups
     #[command(subcommand, arg_required_else_help = true)]
     Group(GroupCommand),
+    /// Read who did what, and when
+    #[command(subcommand, arg_required_else_help = true)]
+    Audit(AuditCommand),
     /// Make a database ready to be served from, see how a store is, and move tenants between stores
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),

@@ -1,6 +1,7 @@
 //! What the commands do.
 
 mod administration;
+mod audit;
 mod import;
 mod moving;
 mod people;
@@ -39,6 +40,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Person(command) => people::person(command),
         Command::Findings(command) => people::findings(command),
         Command::Group(command) => people::group(command),
+        Command::Audit(command) => audit::run(command),
         Command::Gender(command) => people::gender(command),
         Command::Store(command) => storage::run(command),
         Command::Explain { listing, file } => rules::explain(&listing, &file),

@@ -178,7 +178,7 @@ fn called(office: &Office, tenant: &Tenant, person: String) -> Result<Vec<String
 }
 
 /// The userName of a User, and what others are called.
-fn name_of(record: &Record) -> String {
+pub(super) fn name_of(record: &Record) -> String {
     let document: Option<Value> = serde_json::from_slice(&record.body).ok();
     let name = document.as_ref().and_then(|document| document.get("userName")?.as_str());
     name.unwrap_or(&record.label).to_owned()

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, with the line that was wrong"
 )]
 
+mod audit;
 #[path = "../../../scim-store-postgres/tests/it/cluster.rs"]
 mod cluster;
 mod commands;

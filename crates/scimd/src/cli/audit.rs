@@ -1,0 +1,68 @@
+//! The commands that read the audit trail.
+
+use clap::{Args, Subcommand};
+
+use super::{Common, Listing, Output};
+
+/// `scimd audit …`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// List who changed what of a tenant's users and groups, what was refused, and by which request: the latest hundred,
+    /// or all after an entry; oldest first
+    #[command(after_help = LIST)]
+    List {
+        /// Of whom, where, and how the list is printed.
+        #[command(flatten)]
+        listing: Listing,
+        /// Which entries.
+        #[command(flatten)]
+        span: Span,
+        /// Only what was done to this resource, with it as a member of a group, or asked for it: its identifier
+        #[arg(long, value_name = "ID")]
+        resource: Option<String>,
+    },
+    /// List what operators did: to tenants, connections, tokens, policies and schemas; the latest hundred, or all after
+    /// an entry; oldest first
+    #[command(after_help = ADMINISTRATION)]
+    Administration {
+        /// Only what was done to this tenant, which may be deleted by now
+        tenant: Option<String>,
+        /// Which entries.
+        #[command(flatten)]
+        span: Span,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+        /// How the list is printed.
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+/// Which entries of a trail are listed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Span {
+    /// All after the entry with this number; 0 is from the beginning
+    #[arg(long, value_name = "NUMBER")]
+    pub after: Option<u64>,
+    /// At most so many: with --after the first, otherwise the latest [default: 100, or all with --after]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: Option<u64>,
+}
+
+const LIST: &str = "\
+Examples:
+  scimd audit list acme --store sqlite:scimd.db
+  scimd audit list acme --resource 01a21508-319e-78af-adff-cd823c945d29 --limit 20
+  scimd audit list acme --after 1729 --format json --store sqlite:scimd.db
+
+The actor is the identifier of a token, as `scimd token list` has it, or a command, as `cli:person import`. The request is \
+what the log and the client's X-Request-Id call it. Names are those of today; what is deleted has none. To follow, keep the \
+`number` of the last line, and give it the next time.";
+
+const ADMINISTRATION: &str = "\
+Examples:
+  scimd audit administration --store sqlite:scimd.db
+  scimd audit administration acme --after 0 --format csv
+
+The actor is a command, as `cli:token create`, or `scimd` for what servers do by themselves.";

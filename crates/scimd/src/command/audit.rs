@@ -1,0 +1,242 @@
+//! `scimd audit`: the trail of a tenant, and that of administration, which is the system tenant's. An entry says what was
+//! asked; what came of it is in the change log, and the two are put together here. Nothing is written.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use scim_store::{Audited, Change, ChangeKind, Tenant};
+
+use super::people::name_of;
+use super::{Office, print};
+use crate::Failure;
+use crate::cli::{AuditCommand, Common, Listing, Output, Span};
+use crate::table::{Cells, render};
+
+/// How many are read at once.
+const PAGE: usize = 1000;
+/// How many are listed where nothing else is said.
+const LATEST: u64 = 100;
+
+pub(super) fn run(command: AuditCommand) -> Result<(), Failure> {
+    match command {
+        AuditCommand::List { listing, span, resource } => list(&listing, span, resource.as_deref()),
+        AuditCommand::Administration { tenant, span, common, output } => {
+            administration(tenant.as_deref(), span, &common, &output)
+        }
+    }
+}
+
+/// An entry, and what it changed.
+struct Entry {
+    audited: Audited,
+    changes: Vec<Change>,
+}
+
+const ENTRY: [&str; 11] = [
+    "number", "at", "actor", "action", "status", "change", "resource", "name", "reason", "request", "members",
+];
+
+fn list(listing: &Listing, span: Span, resource: Option<&str>) -> Result<(), Failure> {
+    let (office, tenant) = Office::of(&listing.of)?;
+    let trail = Trail { office: &office, tenant: &tenant };
+    let found = trail.entries(span, |entry| resource.is_none_or(|id| entry.is_about(id)))?;
+    let names = trail.names(&found)?;
+    let rows: Vec<Cells> = found.iter().map(|entry| entry.cells(&names)).collect();
+    print(&render(listing.output.format, &ENTRY, &rows))
+}
+
+const ADMINISTERED: [&str; 7] = ["number", "at", "actor", "action", "detail", "records", "request"];
+
+fn administration(tenant: Option<&str>, span: Span, common: &Common, output: &Output) -> Result<(), Failure> {
+    let name = tenant.map(Tenant::new).transpose().map_err(|error| Failure::Usage(error.to_string()))?;
+    let office = Office::open(common)?;
+    let trail = Trail { office: &office, tenant: &Tenant::system() };
+    let found = trail
+        .entries(span, |entry| name.as_ref().is_none_or(|name| is_administered(&entry.audited, name)))?;
+    let row = |Entry { audited, changes }: &Entry| {
+        vec![
+            audited.number.into(),
+            audited.at.to_string().into(),
+            audited.entry.actor.as_str().into(),
+            audited.entry.action.as_str().into(),
+            Some(audited.entry.detail.as_str()).filter(|detail| !detail.is_empty()).into(),
+            changes.iter().map(|change| change.id.as_str()).collect(),
+            audited.entry.request.as_str().into(),
+        ]
+    };
+    print(&render(output.format, &ADMINISTERED, &found.iter().map(row).collect::<Vec<_>>()))
+}
+
+/// Whether an entry of administration is about a tenant, with whose name such an action ends. What a server does for the
+/// whole store ends with something else that could be called the same.
+fn is_administered(audited: &Audited, tenant: &Tenant) -> bool {
+    let action = &audited.entry.action;
+    let is_of_store =
+        ["create secret ", "derive the index of "].iter().any(|begin| action.starts_with(begin));
+    !is_of_store && action.rsplit(' ').next() == Some(tenant.as_str())
+}
+
+impl Entry {
+    /// Whether something was done to a resource, or with it, or was asked for it.
+    fn is_about(&self, id: &str) -> bool {
+        let is_named = self.audited.entry.action.split(['/', ' ', '?']).any(|part| part == id);
+        let is_in = |members: &[String]| members.iter().any(|member| member == id);
+        is_named
+            || self
+                .changes
+                .iter()
+                .any(|change| change.id == id || is_in(&change.added) || is_in(&change.removed))
+    }
+
+    fn cells(&self, names: &HashMap<String, String>) -> Cells {
+        let Self { audited: Audited { number, at, entry, .. }, changes } = self;
+        let named = |verb: &str, id: &String| match names.get(id) {
+            Some(name) => format!("{verb} {id} {name}"),
+            None => format!("{verb} {id}"),
+        };
+        let members = changes.iter().filter(|change| change.kind != ChangeKind::Deleted).flat_map(|change| {
+            let added = change.added.iter().map(|id| named("added", id));
+            added.chain(change.removed.iter().map(|id| named("removed", id)))
+        });
+        vec![
+            (*number).into(),
+            at.to_string().into(),
+            entry.actor.as_str().into(),
+            entry.action.as_str().into(),
+            entry.status.into(),
+            changes.iter().map(|change| change.kind.name()).collect(),
+            changes.iter().map(|change| change.id.as_str()).collect(),
+            changes.iter().map(|change| names.get(&change.id).cloned()).collect(),
+            Some(entry.detail.as_str()).filter(|reason| !reason.is_empty()).into(),
+            entry.request.as_str().into(),
+            members.collect(),
+        ]
+    }
+}
+
+/// The audit trail of one tenant, and its change log.
+struct Trail<'a> {
+    office: &'a Office,
+    tenant: &'a Tenant,
+}
+
+impl Trail<'_> {
+    /// The entries that are asked for, oldest first.
+    fn entries(&self, span: Span, is_wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
+        match span.after {
+            Some(after) => self.following(after, span.limit.unwrap_or(u64::MAX), is_wanted),
+            None => self.latest(span.limit.unwrap_or(LATEST), is_wanted),
+        }
+    }
+
+    /// The first after an entry.
+    fn following(
+        &self,
+        after: u64,
+        limit: u64,
+        is_wanted: impl Fn(&Entry) -> bool,
+    ) -> Result<Vec<Entry>, Failure> {
+        if after > 0 && !self.has(after)? {
+            return Err(Failure::Run(format!(
+                "there is no audit entry {after} yet: the number is one of another tenant, or the store was set back to a \
+                 backup"
+            )));
+        }
+        let (mut found, mut last) = (Vec::new(), after);
+        loop {
+            let page = self.page(last, PAGE)?;
+            let Some(end) = page.last() else { return Ok(found) };
+            last = end.audited.number;
+            for entry in page {
+                if is_wanted(&entry) {
+                    found.push(entry);
+                }
+                if found.len() as u64 == limit {
+                    return Ok(found);
+                }
+            }
+        }
+    }
+
+    /// The latest, for which the trail is read from its end.
+    fn latest(&self, limit: u64, is_wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
+        let (mut found, mut first) = (VecDeque::new(), self.last()?);
+        while first > 0 {
+            let count = PAGE.min(first as usize);
+            first -= count as u64;
+            for entry in self.page(first, count)?.into_iter().rev() {
+                if is_wanted(&entry) {
+                    found.push_front(entry);
+                }
+                if found.len() as u64 == limit {
+                    return Ok(found.into());
+                }
+            }
+        }
+        Ok(found.into())
+    }
+
+    /// The entries after a number, each with what it changed: what came into the log with it. What follows from other rules
+    /// has no entry of its own, and is nobody's.
+    fn page(&self, after: u64, count: usize) -> Result<Vec<Entry>, Failure> {
+        let Self { office, tenant } = self;
+        let mut since = match after {
+            0 => 0,
+            _ => office
+                .read(office.store.audit(tenant, after - 1, 1))?
+                .first()
+                .map_or(0, |entry| entry.sequence),
+        };
+        let audited = office.read(office.store.audit(tenant, after, count))?;
+        let until = audited.last().map_or(since, |entry| entry.sequence);
+        let mut entries: Vec<Entry> =
+            audited.into_iter().map(|audited| Entry { audited, changes: Vec::new() }).collect();
+        let mut waiting = entries.iter_mut().peekable();
+        while since < until {
+            let changes = office.read(office.store.changes(tenant, since, PAGE))?;
+            let Some(last) = changes.last() else { break };
+            since = last.sequence;
+            for change in changes {
+                while waiting.next_if(|entry| entry.audited.sequence < change.sequence).is_some() {}
+                let Some(entry) = waiting.peek_mut() else { break };
+                if change.kind != ChangeKind::PersonChanged {
+                    entry.changes.push(change);
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The number of the last entry. They have no gaps, so that a few probes find it however many there are.
+    fn last(&self) -> Result<u64, Failure> {
+        let (mut low, mut high) = (0, 1);
+        while self.has(high)? {
+            (low, high) = (high, high.saturating_mul(2));
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if self.has(middle)? { low = middle } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    fn has(&self, number: u64) -> Result<bool, Failure> {
+        let found = self.office.read(self.office.store.audit(self.tenant, number - 1, 1))?;
+        Ok(!found.is_empty())
+    }
+
+    /// What the resources that entries are about are called by now.
+    fn names(&self, entries: &[Entry]) -> Result<HashMap<String, String>, Failure> {
+        let changes = entries.iter().flat_map(|entry| &entry.changes);
+        let ids = changes.flat_map(|change| {
+            std::iter::once(&change.id).chain(&change.added).chain(&change.removed).map(String::as_str)
+        });
+        let ids: Vec<&str> = ids.collect::<BTreeSet<_>>().into_iter().collect();
+        let mut names = HashMap::new();
+        for ids in ids.chunks(PAGE) {
+            let records = self.office.read(self.office.store.get(self.tenant, ids))?;
+            let named = records.into_iter().flatten().map(|record| (record.id.clone(), name_of(&record)));
+            names.extend(named.filter(|(_, name)| !name.is_empty()));
+        }
+        Ok(names)
+    }
+}
