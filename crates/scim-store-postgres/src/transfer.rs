@@ -44,20 +44,20 @@ impl Portable for PostgresStore {
         Box::pin(self.write(adopt(self.pool(), tenant.clone(), lot)))
     }
 
-    fn discard<'a>(&'a self, tenant: &'a Tenant) -> Pending<'a, ()> {
-        Box::pin(self.write(discard(self.pool(), tenant.clone())))
+    fn discard<'a>(&'a self, tenant: &'a Tenant, retired: Option<u64>, count: usize) -> Pending<'a, u64> {
+        Box::pin(self.write(discard(self.pool(), tenant.clone(), retired, count)))
     }
 }
 
 impl PostgresStore {
     /// Writes on the threads of the store, apart from its writer. The lock of the tenant's row keeps the two apart.
-    async fn write(
+    async fn write<T: Send + 'static>(
         &self,
-        work: impl Future<Output = Result<(), Failed>> + Send + 'static,
-    ) -> Result<(), StoreError> {
+        work: impl Future<Output = Result<T, Failed>> + Send + 'static,
+    ) -> Result<T, StoreError> {
         match self.handle()?.spawn(work).await {
             Ok(outcome) => Ok(outcome?),
-            Err(_) => Err(StoreError::Fault("the copy was not written".into())),
+            Err(_) => Err(StoreError::Fault("the tenant was not written".into())),
         }
     }
 }
@@ -69,8 +69,11 @@ async fn adopt(pool: Arc<Pool>, tenant: Tenant, lot: Lot) -> Result<(), Failed> 
     let rows = lent.begin(WRITE, &tenant, vec![step!(sql, name.clone()), lock(&name)]).await?;
     let locked = Locked::read(rows.into_iter().nth(1).unwrap_or_default())?;
     let Some(Locked { row, .. }) = locked else { return Err(corrupt("a tenant cannot be locked")) };
-    check_unused(row)?;
-    let Totals { counts, audited } = lot.totals.unwrap_or_default();
+    let here = totals(row);
+    if !here.is_unused() {
+        return Err(in_use());
+    }
+    let Totals { counts, audited } = lot.totals.unwrap_or(here);
     let (draft, audit) = lot.into_draft();
     let mut outcome = Outcome::default();
     outcome.add(draft, 0);
@@ -80,38 +83,67 @@ async fn adopt(pool: Arc<Pool>, tenant: Tenant, lot: Lot) -> Result<(), Failed> 
     Ok(())
 }
 
-async fn discard(pool: Arc<Pool>, tenant: Tenant) -> Result<(), Failed> {
+async fn discard(pool: Arc<Pool>, tenant: Tenant, retired: Option<u64>, count: usize) -> Result<u64, Failed> {
     let name = tenant.as_str().to_owned();
     let mut lent = pool.lend(&tenant).await?;
     let rows = lent.begin(WRITE, &tenant, vec![lock(&name)]).await?;
-    if let Some(Locked { row, .. }) = Locked::read(rows.into_iter().next().unwrap_or_default())? {
-        check_unused(row)?;
+    let locked = Locked::read(rows.into_iter().next().unwrap_or_default())?;
+    if locked.is_some_and(|locked| !totals(locked.row).may_go(retired)) {
+        return Err(in_use());
     }
-    let steps = REMOVE.map(|sql| step!(sql, name.clone())).into_iter().collect();
-    lent.end("COMMIT", steps).await?;
-    Ok(())
+    let most = clamp(count as u64);
+    let removed = lent.run(REMOVE.map(|sql| step!(sql, name.clone(), most)).into()).await?;
+    let gone: Result<Vec<u64>, Failed> = removed.iter().flatten().map(|row| number(row, 0)).collect();
+    let gone = gone?.into_iter().sum();
+    let last = match gone {
+        0 => EMPTY.map(|sql| step!(sql, name.clone())).into(),
+        _ => Vec::new(),
+    };
+    lent.end("COMMIT", last).await?;
+    Ok(gone)
 }
 
-/// What removes all rows of a tenant but its own.
-const REMOVE: [&str; 10] = [
-    "DELETE FROM total WHERE tenant = $1",
-    "DELETE FROM resource WHERE tenant = $1",
-    "DELETE FROM entry WHERE tenant = $1",
-    "DELETE FROM claim WHERE tenant = $1",
-    "DELETE FROM edge WHERE tenant = $1",
-    "DELETE FROM hidden WHERE tenant = $1",
-    "DELETE FROM change WHERE tenant = $1",
-    "DELETE FROM audit WHERE tenant = $1",
-    "DELETE FROM person WHERE tenant = $1",
-    "DELETE FROM report WHERE tenant = $1",
+/// Removes the first rows of a table by their places, and counts them. Nobody moves them meanwhile.
+macro_rules! remove {
+    ($table:literal, $key:literal) => {
+        concat!(
+            "WITH gone AS (DELETE FROM ",
+            $table,
+            " WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT ctid FROM ",
+            $table,
+            " WHERE tenant = $1 ORDER BY ",
+            $key,
+            " LIMIT $2)) RETURNING 1) SELECT count(*) FROM gone"
+        )
+    };
+}
+
+const REMOVE: [&str; 9] = [
+    remove!("edge", "grp, member"),
+    remove!("resource", "id"),
+    remove!("entry", "type, path, key, id"),
+    remove!("claim", "type, path, digest"),
+    remove!("hidden", "id, path"),
+    remove!("change", "sequence"),
+    remove!("audit", "number"),
+    remove!("person", "id"),
+    remove!("report", "number"),
 ];
 
-/// Refuses a tenant to which anything was committed. The transaction ends with the connection.
-fn check_unused(row: TenantRow) -> Result<(), Failed> {
-    match row.counts == Counts::default() && row.audited == 0 {
-        true => Ok(()),
-        false => Err(Failed::new(Kind::Fault, "the tenant is in use here, and no unfinished copy")),
-    }
+/// What leaves nothing of a tenant but the number of its rules.
+const EMPTY: [&str; 2] = [
+    "DELETE FROM total WHERE tenant = $1",
+    "UPDATE tenant SET sequence = 0, audited = 0, reported = 0, reports = 0, open = 0 WHERE name = $1",
+];
+
+fn totals(row: TenantRow) -> Totals {
+    let TenantRow { counts, audited } = row;
+    Totals { counts, audited }
+}
+
+/// The transaction ends with the connection.
+fn in_use() -> Failed {
+    Failed::new(Kind::Fault, "the tenant is in use here, and no unfinished copy")
 }
 
 const COUNTS: &str = "SELECT (SELECT count(*) FROM resource WHERE tenant = $1),

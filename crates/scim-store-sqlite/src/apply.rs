@@ -67,10 +67,10 @@ impl Counters {
         mut lot: Lot,
     ) -> Result<(), StoreError> {
         let mut row = self.tenant_or_new(database, tenant)?;
-        if row.is_in_use() {
+        if !row.totals().is_unused() {
             return Err(in_use());
         }
-        let Totals { counts, audited } = lot.totals.unwrap_or_default();
+        let Totals { counts, audited } = lot.totals.unwrap_or(row.totals());
         (row.counts, row.audited) = (counts, audited);
         let mut writing = Writing { database, tenant: row.num, totals: &mut self.totals };
         let links = std::mem::take(&mut lot.links);
@@ -85,18 +85,6 @@ impl Counters {
             writing.write_audit(audited)?;
         }
         self.tenants.insert(tenant.clone(), row);
-        Ok(())
-    }
-
-    /// Removes what there is of an unfinished copy. The tenant keeps its number, which others may remember.
-    pub(crate) fn discard(&self, database: &Database, tenant: &Tenant) -> Result<(), StoreError> {
-        let Some(row) = self.tenant(database, tenant)? else { return Ok(()) };
-        if row.is_in_use() {
-            return Err(in_use());
-        }
-        for sql in REMOVE {
-            database.run(sql, &[&row.num])?;
-        }
         Ok(())
     }
 
@@ -151,29 +139,13 @@ impl Counters {
 /// The number of no tenant.
 const NOBODY: i64 = -1;
 
-/// What removes all rows of a tenant but its own.
-const REMOVE: [&str; 11] = [
-    "DELETE FROM membership WHERE member IN (SELECT num FROM resource WHERE tenant = ?1)",
-    "DELETE FROM edge WHERE grp IN (SELECT num FROM resource WHERE tenant = ?1)",
-    "DELETE FROM total WHERE tenant = ?1",
-    "DELETE FROM resource WHERE tenant = ?1",
-    "DELETE FROM entry WHERE tenant = ?1",
-    "DELETE FROM claim WHERE tenant = ?1",
-    "DELETE FROM hidden WHERE tenant = ?1",
-    "DELETE FROM change WHERE tenant = ?1",
-    "DELETE FROM audit WHERE tenant = ?1",
-    "DELETE FROM person WHERE tenant = ?1",
-    "DELETE FROM report WHERE tenant = ?1",
-];
-
 impl TenantRow {
-    /// Whether anything was ever committed to it, or a copy of it finished.
-    fn is_in_use(self) -> bool {
-        self.counts != Counts::default() || self.audited != 0
+    fn totals(self) -> Totals {
+        Totals { counts: self.counts, audited: self.audited }
     }
 }
 
-fn in_use() -> StoreError {
+pub(crate) fn in_use() -> StoreError {
     StoreError::Fault("the tenant is in use here, and no unfinished copy".into())
 }
 

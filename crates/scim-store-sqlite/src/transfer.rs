@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::Row;
+use rusqlite::types::Value;
+use rusqlite::{Row, ToSql};
 use scim_store::draft::Counts;
 use scim_store::transfer::{Holdings, Link, Lot, Marks, Portable, Rows, Totals, Whole};
 use scim_store::{Pending, StoreError, Tenant};
 
-use crate::apply::Counters;
+use crate::apply::{Counters, in_use};
 use crate::database::Database;
 use crate::existing::stored;
 use crate::people;
@@ -51,27 +52,128 @@ impl Portable for SqliteStore {
         })
     }
 
-    fn discard<'a>(&'a self, tenant: &'a Tenant) -> Pending<'a, ()> {
+    fn discard<'a>(&'a self, tenant: &'a Tenant, retired: Option<u64>, count: usize) -> Pending<'a, u64> {
         Box::pin(async move {
-            transaction(&self.own_connection()?, |database| Counters::default().discard(database, tenant))
+            transaction(&self.own_connection()?, |database| discard(database, tenant, retired, count))
         })
     }
 }
 
 /// Writes all or nothing. After an error the transaction ends with the connection.
-fn transaction(
+fn transaction<T>(
     database: &Database,
-    write: impl FnOnce(&Database) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    write: impl FnOnce(&Database) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     database.run("BEGIN IMMEDIATE", &[])?;
-    write(database)?;
+    let written = write(database)?;
     database.run("COMMIT", &[])?;
-    Ok(())
+    Ok(written)
 }
 
-fn holdings(database: &Database, tenant: &Tenant) -> Result<Holdings, StoreError> {
+/// What finds the keys of rows of a tenant, and what removes the row of each.
+const REMOVE: [(&str, &str); 7] = [
+    (
+        "SELECT tenant, type, path, key, id FROM entry WHERE tenant = ?1 LIMIT ?2",
+        "DELETE FROM entry WHERE tenant = ?1 AND type = ?2 AND path = ?3 AND key = ?4 AND id = ?5",
+    ),
+    (
+        "SELECT tenant, type, path, value FROM claim WHERE tenant = ?1 LIMIT ?2",
+        "DELETE FROM claim WHERE tenant = ?1 AND type = ?2 AND path = ?3 AND value = ?4",
+    ),
+    (
+        "SELECT tenant, id, path FROM hidden WHERE tenant = ?1 LIMIT ?2",
+        "DELETE FROM hidden WHERE tenant = ?1 AND id = ?2 AND path = ?3",
+    ),
+    (
+        "SELECT tenant, id FROM person WHERE tenant = ?1 LIMIT ?2",
+        "DELETE FROM person WHERE tenant = ?1 AND id = ?2",
+    ),
+    (
+        "SELECT tenant, sequence FROM change WHERE tenant = ?1 LIMIT ?2",
+        "DELETE FROM change WHERE tenant = ?1 AND sequence = ?2",
+    ),
+    (
+        "SELECT tenant, number FROM audit WHERE tenant = ?1 LIMIT ?2",
+        "DELETE FROM audit WHERE tenant = ?1 AND number = ?2",
+    ),
+    (
+        "SELECT tenant, number FROM report WHERE tenant = ?1 LIMIT ?2",
+        "DELETE FROM report WHERE tenant = ?1 AND number = ?2",
+    ),
+];
+
+/// As [`REMOVE`], of the memberships of a resource, from either side.
+const REMOVE_LINKS: [(&str, &str); 2] = [
+    (
+        "SELECT grp, member FROM edge WHERE grp = ?1 LIMIT ?2",
+        "DELETE FROM edge WHERE grp = ?1 AND member = ?2",
+    ),
+    (
+        "SELECT member, grp FROM membership WHERE member = ?1 LIMIT ?2",
+        "DELETE FROM membership WHERE member = ?1 AND grp = ?2",
+    ),
+];
+
+/// Removes a portion. The tenant keeps its number, which others may remember.
+fn discard(
+    database: &Database,
+    tenant: &Tenant,
+    retired: Option<u64>,
+    count: usize,
+) -> Result<u64, StoreError> {
+    let Some((num, totals)) = totals(database, tenant)? else { return Ok(0) };
+    if !totals.may_go(retired) {
+        return Err(in_use());
+    }
+    let mut gone = 0;
+    let (mut left, most) = (count, clamp(count as u64));
+    // Memberships lead to resources by number, so that those of a resource go before it.
+    let sql = "SELECT num FROM resource WHERE tenant = ?1 ORDER BY id LIMIT ?2";
+    for resource in database.all(sql, &[&num, &most], |row| row.get::<_, i64>(0))? {
+        for pair in REMOVE_LINKS {
+            let removed = remove(database, pair, resource, left)?;
+            left -= removed.min(left);
+            gone += removed as u64;
+        }
+        if left == 0 {
+            break;
+        }
+        left -= 1;
+        gone += database.run("DELETE FROM resource WHERE num = ?1", &[&resource])? as u64;
+    }
+    for pair in REMOVE {
+        gone += remove(database, pair, num, count)? as u64;
+    }
+    if gone == 0 {
+        database.run("DELETE FROM total WHERE tenant = ?1", &[&num])?;
+        let sql =
+            "UPDATE tenant SET sequence = 0, audited = 0, reported = 0, reports = 0, open = 0 WHERE num = ?1";
+        database.run(sql, &[&num])?;
+    }
+    Ok(gone)
+}
+
+/// Removes at most `count` rows, and says how many there were.
+fn remove(
+    database: &Database,
+    (find, delete): (&str, &str),
+    of: i64,
+    count: usize,
+) -> Result<usize, StoreError> {
+    let keys = database.all(find, &[&of, &clamp(count as u64)], |row| {
+        (0..row.as_ref().column_count()).map(|column| row.get::<_, Value>(column)).collect()
+    })?;
+    for key in &keys {
+        let key: &Vec<Value> = key;
+        database.run(delete, &key.iter().map(|value| value as &dyn ToSql).collect::<Vec<_>>())?;
+    }
+    Ok(keys.len())
+}
+
+/// The number of a tenant, and what is counted of it.
+fn totals(database: &Database, tenant: &Tenant) -> Result<Option<(i64, Totals)>, StoreError> {
     let sql = "SELECT num, sequence, epoch, reported, reports, open, audited FROM tenant WHERE name = ?1";
-    let found = database.first(sql, &[&tenant.as_str()], |row| {
+    database.first(sql, &[&tenant.as_str()], |row| {
         let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
         let counts = Counts {
             sequence: number(1)?,
@@ -80,9 +182,12 @@ fn holdings(database: &Database, tenant: &Tenant) -> Result<Holdings, StoreError
             reports: number(4)?,
             open: number(5)?,
         };
-        Ok((row.get::<_, i64>(0)?, Totals { counts, audited: number(6)? }))
-    })?;
-    let Some((tenant, totals)) = found else { return Ok(Holdings::default()) };
+        Ok((row.get(0)?, Totals { counts, audited: number(6)? }))
+    })
+}
+
+fn holdings(database: &Database, tenant: &Tenant) -> Result<Holdings, StoreError> {
+    let Some((tenant, totals)) = totals(database, tenant)? else { return Ok(Holdings::default()) };
     let number = |sql: &str| {
         let found = database.first(sql, &[&tenant], |row| row.get::<_, i64>(0))?;
         Ok::<_, StoreError>(found.unwrap_or_default() as u64)

@@ -289,7 +289,7 @@ pub struct AuditEntry {
     pub action: String,
     /// The HTTP status of the answer.
     pub status: u16,
-    /// Why it was refused; empty when it was not.
+    /// Why it was refused, or what else there is to say; mostly empty when it was not.
     pub detail: String,
 }
 

@@ -41,11 +41,23 @@ impl Directory {
     pub async fn create_tenant(&self, name: &str, actor: &str) -> Result<Tenant> {
         let tenant =
             Tenant::new(name).map_err(|error| Error::new(ErrorKind::InvalidValue, error.to_string()))?;
-        let content = content(name, &TenantSettings::default().into_body(&tenant))?;
-        let operations = vec![create(Kind::Tenant, name, content)];
+        let settings = content(name, &TenantSettings::default().into_body(&tenant))?;
+        // Every tenant has this record, so that one that is deleted meanwhile, or was, is noticed.
+        let [before] = self.records([&Kind::Policy.id(name)]).await?;
+        let epoch = match before.as_ref().map(read::<PolicyBody>).transpose()? {
+            Some(PolicyBody { leaving: true, .. }) => return Err(leaving(&tenant)),
+            Some(PolicyBody { epoch, .. }) => epoch + 1,
+            None => 0,
+        };
+        let rules = content(name, &PolicyBody::new(None, epoch))?;
+        let rules = put(Kind::Policy, name, before.as_ref(), rules);
+        let operations = vec![create(Kind::Tenant, name, settings), rules];
         match self.change(operations, actor, format!("create tenant {name}"), 201).await? {
             Ok(_) => Ok(tenant),
-            Err(_) => Err(Error::new(ErrorKind::Conflict, format!("tenant `{name}` exists already"))),
+            Err(Conflict::Exists { operation: 0 }) => {
+                Err(Error::new(ErrorKind::Conflict, format!("tenant `{name}` exists already")))
+            }
+            Err(_) => Err(changed_meanwhile(&tenant)),
         }
     }
 
@@ -188,9 +200,9 @@ impl Directory {
     ) -> Result<()> {
         let name = tenant.as_str();
         let rules = known.policy.as_ref().map(read::<PolicyBody>).transpose()?;
-        let PolicyBody { text, epoch } = rules.unwrap_or(PolicyBody { text: None, epoch: 0 });
+        let PolicyBody { text, epoch, .. } = rules.unwrap_or(PolicyBody::new(None, 0));
         let epoch = epoch + 1;
-        let rules = content(name, &PolicyBody { text, epoch })?;
+        let rules = content(name, &PolicyBody::new(text, epoch))?;
         let operations = vec![exists(tenant), change, put(Kind::Policy, name, known.policy.as_ref(), rules)];
         match self.change(operations, actor, action, status).await? {
             Ok(_) => self.announce(tenant, epoch).await.map(drop),
@@ -230,7 +242,7 @@ impl Directory {
             return Err(faster(name));
         }
         let epoch = entry.epoch + 1;
-        let policy = content(name, &PolicyBody { text: policy, epoch })?;
+        let policy = content(name, &PolicyBody::new(policy, epoch))?;
         let schemas = content(name, &SchemasBody { documents: schemas })?;
         let operations = vec![
             exists(&entry.tenant),
@@ -379,10 +391,22 @@ impl Directory {
         action: String,
         status: u16,
     ) -> Result<std::result::Result<Timestamp, Conflict>> {
+        self.change_noting(operations, actor, action, status, String::new()).await
+    }
+
+    /// As [`Self::change`], with more to say of it in the audit trail.
+    pub(super) async fn change_noting(
+        &self,
+        operations: Vec<Operation>,
+        actor: &str,
+        action: String,
+        status: u16,
+        detail: String,
+    ) -> Result<std::result::Result<Timestamp, Conflict>> {
         let mut random = [0; 8];
         self.environment.fill(&mut random);
         let request = format!("{:016x}", u64::from_be_bytes(random));
-        let audit = AuditEntry { actor: actor.to_owned(), request, action, status, detail: String::new() };
+        let audit = AuditEntry { actor: actor.to_owned(), request, action, status, detail };
         let ids: Vec<String> = operations.iter().map(|operation| id(operation).to_owned()).collect();
         let at = self.now();
         let changeset = Changeset { operations, audit: Some(audit), ..Changeset::new(at) };
@@ -412,7 +436,13 @@ pub(crate) fn faster(tenant: &str) -> Error {
     Error::new(ErrorKind::Conflict, words).remedy("look at them, then try again")
 }
 
-fn changed_meanwhile(tenant: &Tenant) -> Error {
+/// The complaint about a name that is not free yet.
+pub(super) fn leaving(tenant: &Tenant) -> Error {
+    Error::new(ErrorKind::Conflict, format!("tenant `{tenant}` is being deleted, and not all of it is gone"))
+        .remedy(format!("go on with `scimd tenant delete {tenant}`"))
+}
+
+pub(super) fn changed_meanwhile(tenant: &Tenant) -> Error {
     let words = format!("somebody else changed the connection or the rules of tenant `{tenant}` just now");
     Error::new(ErrorKind::Conflict, words).remedy("look at them, then try again")
 }
@@ -431,7 +461,7 @@ pub(super) fn create(kind: Kind, name: &str, content: Content) -> Operation {
     }
 }
 
-fn delete(kind: Kind, name: &str, guard: Guard) -> Operation {
+pub(super) fn delete(kind: Kind, name: &str, guard: Guard) -> Operation {
     Operation::Delete { id: kind.id(name), resource_type: kind.name().into(), guard }
 }
 
@@ -441,7 +471,7 @@ fn replace(kind: Kind, name: &str, content: Option<Content>) -> Operation {
 }
 
 /// Creates the record, or replaces it if it is still the same.
-fn put(kind: Kind, name: &str, old: Option<&Record>, content: Content) -> Operation {
+pub(super) fn put(kind: Kind, name: &str, old: Option<&Record>, content: Content) -> Operation {
     match old {
         None => create(kind, name, content),
         Some(record) => guarded(kind, name, Guard::Version(record.version), Some(content)),

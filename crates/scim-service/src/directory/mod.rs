@@ -7,6 +7,7 @@
 
 mod administration;
 mod cache;
+mod deletion;
 mod entry;
 mod moving;
 mod record;

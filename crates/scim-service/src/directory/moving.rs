@@ -10,7 +10,7 @@ use bytes::Bytes;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::{Conflict, Content, Guard, IndexEntry, Query, Record, Start, Tenant};
 
-use super::administration::{create, guarded, id};
+use super::administration::{create, delete, guarded, id, put};
 use super::record::{Kind, Owner, corrupt, read, token_index};
 use super::{Directory, IndexBody};
 use crate::context::store_error;
@@ -60,7 +60,8 @@ impl Directory {
         let Belongings { tenant, records, indexes } = belongings;
         self.check_indexes(indexes).await?;
         let found = self.found(tenant).await?;
-        if found.is_empty() {
+        if !found.contains_key(&(Kind::Tenant, tenant.as_str().to_owned())) {
+            self.check_gone(tenant, &found)?;
             return Ok(Welcome::New);
         }
         let here: BTreeMap<_, _> =
@@ -89,11 +90,17 @@ impl Directory {
             return Ok(false);
         }
         let Belongings { tenant, records, indexes } = belongings;
+        // Of a tenant of that name that was deleted, whose rules are not counted on.
+        let mut before = self.found(tenant).await?;
         let mut operations = Vec::new();
-        for ((kind, name), (label, body)) in records {
+        for (key @ (kind, name), (label, body)) in records {
             let index = if *kind == Kind::Token { vec![token_index(tenant)] } else { Vec::new() };
-            operations.push(create(*kind, name, moved(label, body, index)));
+            let content = moved(label, body, index);
+            operations.push(put(*kind, name, before.remove(key).as_ref(), content));
         }
+        let rest = before.into_iter();
+        operations
+            .extend(rest.map(|((kind, name), record)| delete(kind, &name, Guard::Version(record.version))));
         let here = self.indexes().await?;
         for (name, body) in indexes {
             operations.push(match here.get(name) {
@@ -115,7 +122,7 @@ impl Directory {
     }
 
     /// The records of a tenant that are here, whether or not there is one.
-    async fn found(&self, tenant: &Tenant) -> Result<BTreeMap<(Kind, String), Record>> {
+    pub(super) async fn found(&self, tenant: &Tenant) -> Result<BTreeMap<(Kind, String), Record>> {
         let mut found = BTreeMap::new();
         for kind in Kind::ALL {
             match kind.owner() {

@@ -128,6 +128,17 @@ pub(super) struct PolicyBody {
     pub(super) text: Option<String>,
     /// Counts the policies and schemas of the tenant.
     pub(super) epoch: u64,
+    /// Whether the tenant is being deleted: it is not known any more, and its data are not all gone. What is left of the
+    /// record afterwards is the count, above which the next tenant of that name begins.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(super) leaving: bool,
+}
+
+impl PolicyBody {
+    /// These rules, in force.
+    pub(super) fn new(text: Option<String>, epoch: u64) -> Self {
+        Self { text, epoch, leaving: false }
+    }
 }
 
 /// What a `Schemas` record holds: the schema documents that extend the tenant's Users, in the order they were added.

@@ -49,7 +49,7 @@ fn spend(town: &Town) -> Result<(), StoreError> {
 }
 
 fn discard(town: &Town) -> Result<(), StoreError> {
-    wait(town.store.discard(&Tenant::new("umbrella").expect("a name")))
+    wait(town.store.discard(&Tenant::new("umbrella").expect("a name"), None, 10)).map(drop)
 }
 
 /// Holds reads of reports up, on a standby too.

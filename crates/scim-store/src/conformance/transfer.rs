@@ -10,7 +10,7 @@ use serde_json::json;
 use super::fixture::{Fixture, adding, named, removing};
 use super::wait;
 use crate::transfer::{
-    Copied, CopyError, Holdings, Link, Lot, Outcome, Portable, Progress, Whole, copy, verify,
+    Copied, CopyError, Holdings, Link, Lot, Outcome, Portable, Progress, Whole, copy, discard, verify,
 };
 use crate::{
     AuditEntry, ChangeKind, Changeset, Conflict, Content, Guard, Hidden, MemberDelta, Operation, Report,
@@ -54,6 +54,10 @@ const CASES: &[TransferCase] = &[
     TransferCase::new("whatever differs is found", differing),
     TransferCase::new("what is there already is compared and never touched", there_already),
     TransferCase::new("a tenant without anything can be copied", empty),
+    TransferCase::new(
+        "a tenant that leaves goes in portions, and what was planned for it is refused for ever",
+        leaving,
+    ),
 ];
 
 struct Pair {
@@ -318,7 +322,7 @@ fn differing(pair: &Pair) {
         });
         assert_eq!(ended, None, "nothing was found, and not {expected}");
         assert_eq!(because, format!("the two stores do not have the same of {expected}"));
-        wait(pair.to.discard(tenant)).expect("discarded");
+        wait(discard(&*pair.to, tenant)).expect("discarded");
         assert_eq!(pair.holdings().1, Holdings::default());
     };
     fn of<'a>(lot: &'a mut Lot, id: &str) -> &'a mut Whole {
@@ -357,7 +361,7 @@ fn there_already(pair: &Pair) {
     for lot in lots {
         wait(to.adopt(&here.tenant, lot)).expect_err("it is in use");
     }
-    wait(to.discard(&here.tenant)).expect_err("it is in use");
+    wait(discard(&**to, &here.tenant)).expect_err("it is in use");
     assert_eq!(pair.copy(&mut |_| {}).expect("the same").outcome, Outcome::Verified);
     assert!(there.everything() == before);
 
@@ -386,4 +390,56 @@ fn empty(pair: &Pair) {
     let members = MemberDelta::default();
     pair.there.must(vec![pair.there.group_with("g", members)]);
     assert!(matches!(pair.copy(&mut |_| {}), Err(CopyError::Taken { .. })));
+}
+
+/// Of the two stores only one counts here; the other has what comes back.
+fn leaving(pair: &Pair) {
+    let Pair { here, from, .. } = pair;
+    fill(here);
+    let tenant = &here.tenant;
+    let stranger = here.other_tenant("stranger");
+    fill(&stranger);
+    let others = stranger.everything();
+    pair.copy(&mut |_| {}).expect("copied");
+    let announce = |epoch| {
+        let changeset = Changeset { epoch, ..Changeset::new(here.now()) };
+        wait(here.store.commit(tenant, changeset)).expect("announced");
+    };
+    announce(7);
+    for other in [None, Some(0), Some(6), Some(8)] {
+        wait(from.discard(tenant, other, 10)).expect_err("it is in use");
+    }
+    let before = wait(from.holdings(tenant)).expect("holdings");
+    let (mut portions, mut gone) = (0, 0);
+    loop {
+        let removed = wait(from.discard(tenant, Some(7), 10)).expect("removed");
+        // Rows of eleven kinds are the most that a store has.
+        assert!(removed <= 11 * 10, "{removed} at once");
+        if removed == 0 {
+            break;
+        }
+        (portions, gone) = (portions + 1, gone + removed);
+        assert!(!wait(from.holdings(tenant)).expect("holdings").is_unfinished(), "no copy was ever begun");
+    }
+    assert!(portions > 3 && gone >= before.rows.parts(), "{portions} portions, {gone} rows");
+    let left = wait(from.holdings(tenant)).expect("holdings");
+    assert_eq!(left, Holdings { totals: before.totals.emptied(), ..Holdings::default() });
+    assert_eq!(left.totals.counts.epoch, 7);
+    assert_eq!(wait(from.discard(tenant, Some(7), 10)).expect("nothing"), 0);
+    assert!(stranger.everything() == others);
+
+    // Whoever was let in before is late, however late it is; the next one of that name begins from nothing.
+    let late =
+        Changeset { epoch: 6, operations: vec![here.user("late", "late")], ..Changeset::new(here.now()) };
+    let refused = wait(here.store.commit(tenant, late)).expect_err("the tenant is gone");
+    assert!(matches!(refused, crate::CommitError::Conflict(Conflict::Epoch { current: 7 })), "{refused}");
+    let next =
+        Changeset { epoch: 8, operations: vec![here.user("next", "next")], ..Changeset::new(here.now()) };
+    assert_eq!(wait(here.store.commit(tenant, next)).expect("created").sequence, 1);
+    wait(from.discard(tenant, Some(7), 10)).expect_err("another tenant has the name");
+    while wait(from.discard(tenant, Some(8), 10)).expect("removed") > 0 {}
+
+    // It comes back as a copy.
+    wait(copy(&*pair.to, &**from, tenant, &mut |_| {})).expect("copied");
+    pair.assert_same();
 }

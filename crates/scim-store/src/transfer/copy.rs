@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use super::part::Part;
-use super::{Holdings, Link, Lot, Portable, Rows, Totals, Whole};
+use super::{Holdings, Link, Lot, Portable, Rows, Totals, Whole, discard};
 use crate::{Audited, Change, Reported, StoreError, Tenant};
 
 /// What is going on.
@@ -90,7 +90,7 @@ pub async fn copy(
 ) -> Result<Copied, CopyError> {
     let mut copying = Copying { from, to, tenant, progress, done: 0, of: 0 };
     let there = to.holdings(tenant).await.map_err(CopyError::To)?;
-    if there.totals != Totals::default() {
+    if !there.totals.is_unused() {
         return copying.verify().await;
     }
     if there.is_unfinished() {
@@ -99,7 +99,7 @@ pub async fn copy(
     match copying.attempt(&there).await {
         Err(error @ (CopyError::Differs { .. } | CopyError::Changing)) => {
             (copying.progress)(Progress::Again { because: error.to_string() });
-            to.discard(tenant).await.map_err(CopyError::To)?;
+            discard(to, tenant).await.map_err(CopyError::To)?;
             copying.attempt(&Holdings::default()).await
         }
         outcome => outcome,

@@ -9,6 +9,12 @@
 //! A copy comes in lots, each durable, and what is counted of the tenant ([`Totals`]) comes with the last one, once
 //! everything was compared. So a tenant that has rows and whose totals are all zero is an unfinished copy, whatever
 //! ended it. [`copy`] goes on with it, and [`Portable::discard`] removes it.
+//!
+//! # Tenants that leave
+//!
+//! [`Portable::discard`] removes a tenant that is in use by the same statements, once nobody may write to it any more. What
+//! stays is the number of its rules ([`Counts::epoch`]): whatever was planned under an earlier one is refused for ever, and
+//! a tenant that gets the name begins above it.
 
 mod copy;
 mod part;
@@ -23,7 +29,7 @@ use scim_core::time::Timestamp;
 pub use self::copy::{Copied, CopyError, Outcome, Progress, copy, verify};
 
 use crate::draft::{Counts, Draft, Drafted, DraftedReports, Stored};
-use crate::{Audited, Change, Pending, Reported, Store, Tenant};
+use crate::{Audited, Change, Pending, Reported, Store, StoreError, Tenant};
 
 /// A store from which, and into which, tenants can be moved.
 pub trait Portable: Store {
@@ -47,11 +53,25 @@ pub trait Portable: Store {
     /// A fault when the tenant has totals: it is no unfinished copy.
     fn adopt<'a>(&'a self, tenant: &'a Tenant, lot: Lot) -> Pending<'a, ()>;
 
-    /// Removes an unfinished copy, durably, whole or not at all.
+    /// Removes a portion of an unfinished copy, or of a tenant whose rules have the number `retired`, under which nobody
+    /// writes: at most `count` rows of each kind, durably, whole or not at all. Says how many rows went. Where there is none
+    /// left, what is counted goes, all but the number of the rules.
     ///
     /// # Errors
-    /// A fault when the tenant has totals: it is no unfinished copy.
-    fn discard<'a>(&'a self, tenant: &'a Tenant) -> Pending<'a, ()>;
+    /// A fault when the tenant has totals and other rules: it is neither.
+    fn discard<'a>(&'a self, tenant: &'a Tenant, retired: Option<u64>, count: usize) -> Pending<'a, u64>;
+}
+
+/// Rows of each kind that are removed at once. Whoever writes beside it waits for no more than these.
+pub const PORTION: usize = 1000;
+
+/// Removes an unfinished copy, a portion at a time.
+///
+/// # Errors
+/// As [`Portable::discard`]. What was removed until then is gone.
+pub async fn discard(store: &dyn Portable, tenant: &Tenant) -> Result<(), StoreError> {
+    while store.discard(tenant, None, PORTION).await? > 0 {}
+    Ok(())
 }
 
 /// What is kept of a tenant, at one moment.
@@ -154,7 +174,24 @@ pub struct Lot {
 impl Holdings {
     /// Whether it is a copy that was not finished.
     pub fn is_unfinished(&self) -> bool {
-        self.totals == Totals::default() && self.rows != Rows::default()
+        self.totals.is_unused() && self.rows != Rows::default()
+    }
+}
+
+impl Totals {
+    /// Whether nothing was ever committed, or nothing is left of it. The number of the rules outlives a tenant.
+    pub fn is_unused(&self) -> bool {
+        *self == self.emptied()
+    }
+
+    /// What is left of them when everything else is gone.
+    pub fn emptied(&self) -> Self {
+        Self { counts: Counts { epoch: self.counts.epoch, ..Counts::default() }, audited: 0 }
+    }
+
+    /// Whether what they count may be removed ([`Portable::discard`]).
+    pub fn may_go(&self, retired: Option<u64>) -> bool {
+        self.is_unused() || retired == Some(self.counts.epoch)
     }
 }
 

@@ -65,7 +65,7 @@ pub enum Command {
         scimd serve --config /etc/scimd/scimd.toml\n\nSIGTERM and SIGINT end the server after the requests that were begun; \
         SIGHUP reads certificate and key again.")]
     Serve(Serve),
-    /// Create, list and set up tenants, one for each customer
+    /// Create, list, set up and delete tenants, one for each customer
     #[command(subcommand, arg_required_else_help = true)]
     Tenant(TenantCommand),
     /// Connect tenants to their identity providers
@@ -193,6 +193,18 @@ pub enum TenantCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// Delete a tenant with everything that is kept of it: users, groups, persons, audit trail, findings, tokens, policy
+    #[command(after_help = DELETE)]
+    Delete {
+        /// The tenant
+        tenant: String,
+        /// Without asking
+        #[arg(long)]
+        yes: bool,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+    },
     /// List all tenants
     #[command(after_help = "Examples:\n  scimd tenant list --store sqlite:scimd.db --format json")]
     List {
@@ -204,6 +216,17 @@ pub enum TenantCommand {
         output: Output,
     },
 }
+
+const DELETE: &str = "\
+Examples:
+  scimd audit list acme --after 0 --format json > acme-audit.json    if it has to be kept
+  scimd connection pause acme
+  scimd tenant delete acme
+  scimd tenant delete acme --yes --store sqlite:scimd.db             where nobody can be asked
+
+A tenant whose connection is in use is not touched. Running servers know the tenant no more within five seconds. The data go \
+in portions, beside which others write; if the command is ended, run it again. Then the name is free, and whoever gets it \
+inherits nothing.";
 
 /// What becomes of group members that do not exist, in one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

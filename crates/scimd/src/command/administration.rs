@@ -5,6 +5,7 @@ use scim_service::directory::{Connection, Directory, TenantEntry, TenantSettings
 use scim_service::environment::Environment;
 use scim_store::Tenant;
 
+use super::deletion;
 use super::moving::check_vacant;
 use super::{directory, new_directory, print, small_runtime};
 use crate::Failure;
@@ -33,6 +34,7 @@ pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
             eprintln!("set up tenant {tenant}; running servers follow within five seconds");
             Ok(())
         }
+        TenantCommand::Delete { tenant, yes, common } => deletion::run(&tenant, yes, &common),
         TenantCommand::List { common, output } => {
             let directory = directory(&common.flags())?;
             let tenants = small_runtime()?.block_on(directory.tenants())?;

@@ -2,6 +2,7 @@
 
 mod administration;
 mod audit;
+mod deletion;
 mod import;
 mod moving;
 mod people;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use scim_service::directory::{Directory, Welcome};
-use scim_store::transfer::{Copied, CopyError, Portable, Progress, Rows, copy, verify};
+use scim_store::transfer::{self, Copied, CopyError, Portable, Progress, Rows, copy, verify};
 use scim_store::{StoreError, Tenant};
 
 use super::{portable, print, small_runtime};
@@ -79,7 +79,7 @@ pub(super) fn discard(tenant: &str, common: &Common) -> Result<(), Failure> {
                 format!("there is no unfinished copy of a tenant `{tenant}` in {url}; nothing was removed");
             return Err(Failure::Run(words));
         }
-        store.discard(&name).await.map_err(failed)
+        transfer::discard(&*store, &name).await.map_err(failed)
     })?;
     eprintln!("removed the unfinished copy of tenant {tenant}");
     Ok(())
@@ -173,7 +173,7 @@ fn row(tenant: &Tenant, word: &str, rows: &Rows, seconds: f64) -> Cells {
 }
 
 /// Shows on the standard error how far it is: a bar on a terminal, and otherwise a line for each tenth.
-struct Meter<'a> {
+pub(super) struct Meter<'a> {
     tenant: &'a Tenant,
     is_terminal: bool,
     /// What was shown last: what is done, and how many tenths or percents of it.
@@ -181,7 +181,7 @@ struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    fn new(tenant: &'a Tenant) -> Self {
+    pub(super) fn new(tenant: &'a Tenant) -> Self {
         Self { tenant, is_terminal: stderr().is_terminal(), shown: ("", 0) }
     }
 
@@ -194,7 +194,8 @@ impl<'a> Meter<'a> {
         }
     }
 
-    fn measure(&mut self, what: &'static str, done: u64, of: u64) {
+    /// So many of so many.
+    pub(super) fn measure(&mut self, what: &'static str, done: u64, of: u64) {
         let steps = if self.is_terminal { 100 } else { 10 };
         let part = (u128::from(done) * u128::from(steps) / u128::from(of.max(1))) as u64;
         if self.shown == (what, part) || (part == 0 && !self.is_terminal) {
@@ -213,13 +214,13 @@ impl<'a> Meter<'a> {
         write(&text);
     }
 
-    fn say(&mut self, words: &str) {
+    pub(super) fn say(&mut self, words: &str) {
         self.end();
         write(&format!("{}: {words}\n", self.tenant));
     }
 
     /// Makes room for other lines.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         if self.is_terminal && !self.shown.0.is_empty() {
             write("\r\x1b[K");
         }

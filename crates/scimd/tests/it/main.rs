@@ -14,6 +14,7 @@ mod audit;
 mod cluster;
 mod commands;
 mod databases;
+mod deletion;
 mod differential;
 mod entra_validator;
 mod faults;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::ledger::{Ledger, faults};
 use crate::messages::{bulk, group, id, op, user, user_with, with};
 use crate::server::{Directory, Place, Ran, Server, run_in, scimd};
 
-const CONFIG: &str =
+pub(crate) const CONFIG: &str =
     "base_url = \"http://scim.example.com\"\npasswords = \"hash\"\n[limits]\nrequests_per_second = 1000000";
 
 const POLICY: &str = r#"
@@ -35,7 +35,7 @@ on_conflict = "latest"
 vocabulary = { m = "male", w = "female" }
 "#;
 
-/// A command that is killed when it says that it has come so far.
+/// A copy that is killed when it says that it has come so far.
 fn killed(from: &Place, to: &Place, what: &str, percent: u64) -> bool {
     let mut command = scimd();
     command.args([
@@ -48,6 +48,11 @@ fn killed(from: &Place, to: &Place, what: &str, percent: u64) -> bool {
         "--tenant",
         "acme",
     ]);
+    killed_at(command, what, percent)
+}
+
+/// A command that is killed when it says that it has come so far. Says whether that came in time.
+pub(crate) fn killed_at(mut command: Command, what: &str, percent: u64) -> bool {
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("scimd starts");
     let lines = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok);
     let is_there = |line: &String| {
@@ -61,14 +66,14 @@ fn killed(from: &Place, to: &Place, what: &str, percent: u64) -> bool {
     !child.wait().expect("a child").success()
 }
 
-fn copy(from: &str, to: &str, more: &[&str]) -> Ran {
+pub(crate) fn copy(from: &str, to: &str, more: &[&str]) -> Ran {
     let directory = Directory::new();
     let arguments = [&["store", "copy", "--from", from, "--to", to, "--format", "csv"], more].concat();
     run_in(directory.path(), &arguments)
 }
 
 /// A tenant with something of everything. Gives back paths that are answered with what it has.
-fn fill(server: &Server, client: &mut Client, many: usize) -> Vec<String> {
+pub(crate) fn fill(server: &Server, client: &mut Client, many: usize) -> Vec<String> {
     let file = server.place.directory.write("acme.toml", POLICY);
     let schema = json!({
         "id": "urn:example:Site", "name": "Site", "attributes": [{ "name": "site", "type": "string" }],
