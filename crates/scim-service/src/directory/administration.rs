@@ -320,17 +320,31 @@ impl Directory {
             return Err(self.no_tenant(tenant.as_str()).await);
         }
         let filter = Some(self.types.tokens_of(tenant)?);
-        let mut query = Query { filter, ..Query::all(self.types.token.clone(), PAGE) };
-        let mut entries = Vec::new();
-        loop {
-            let page = self.store.query(&self.system, &query).await.map_err(store_error)?;
-            let read: Result<Vec<TokenEntry>> = page.records.iter().map(TokenEntry::read).collect();
-            entries.append(&mut read?);
-            match page.next {
-                Some(position) => query.start = Start::After(position),
-                None => return Ok(entries),
-            }
-        }
+        self.found_tokens(Query { filter, ..Query::all(self.types.token.clone(), PAGE) }).await
+    }
+
+    /// The tokens of all tenants, expired ones included, in the order of their identifiers.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn all_tokens(&self) -> Result<Vec<TokenEntry>> {
+        self.found_tokens(Query::all(self.types.token.clone(), PAGE)).await
+    }
+
+    /// The tokens that end within [`TokenEntry::NOTICE_DAYS`], of all tenants; what ends first comes first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn ending_tokens(&self) -> Result<Vec<TokenEntry>> {
+        let now = self.now();
+        let mut tokens = self.all_tokens().await?;
+        tokens.retain(|entry| entry.is_ending(now));
+        tokens.sort_by_key(|entry| entry.expires);
+        Ok(tokens)
+    }
+
+    async fn found_tokens(&self, query: Query) -> Result<Vec<TokenEntry>> {
+        self.all(query).await?.iter().map(TokenEntry::read).collect()
     }
 
     /// Revokes a token. Every server on the store refuses it within [`super::TRUST_SECONDS`].

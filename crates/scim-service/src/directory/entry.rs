@@ -245,9 +245,18 @@ pub struct TokenEntry {
 }
 
 impl TokenEntry {
+    /// How many days before its end somebody should know of it.
+    pub const NOTICE_DAYS: i64 = 14;
+
     /// Whether it is past its time.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires.is_some_and(|end| end <= now)
+    }
+
+    /// Whether it is not yet past its time, and will be within [`Self::NOTICE_DAYS`].
+    pub fn is_ending(&self, now: Timestamp) -> bool {
+        let notice = Self::NOTICE_DAYS * 24 * 60 * 60 * 1000;
+        !self.is_expired(now) && self.expires.is_some_and(|end| end.0.saturating_sub(now.0) <= notice)
     }
 
     pub(super) fn read(record: &Record) -> Result<Self> {

@@ -334,11 +334,13 @@ pub enum TokenCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// List a tenant's tokens, without their secrets
-    #[command(after_help = "Examples:\n  scimd token list acme --store sqlite:scimd.db")]
+    /// List a tenant's tokens, or all, without their secrets
+    #[command(after_help = "Examples:\n  scimd token list acme --store sqlite:scimd.db\n  \
+        scimd token list --format json\n\nA token that is `ending` has 14 days left, or less: create another, give it to the \
+        identity provider, and revoke this one.")]
     List {
-        /// The tenant
-        tenant: String,
+        /// The tenant [default: all]
+        tenant: Option<String>,
         /// Where the configuration and the store are.
         #[command(flatten)]
         common: Common,

@@ -119,8 +119,13 @@ pub(super) fn token(command: TokenCommand) -> Result<(), Failure> {
         }
         TokenCommand::List { tenant, common, output } => {
             let directory = directory(&common.flags())?;
-            let name = named(&tenant)?;
-            let tokens = small_runtime()?.block_on(directory.tokens(&name))?;
+            let name = tenant.as_deref().map(named).transpose()?;
+            let tokens = small_runtime()?.block_on(async {
+                match &name {
+                    Some(name) => directory.tokens(name).await,
+                    None => directory.all_tokens().await,
+                }
+            })?;
             let now = System.now();
             list(&output, &TOKEN, tokens.iter().map(|entry| token_row(entry, now)))
         }
@@ -153,7 +158,11 @@ fn tenant_row(entry: &TenantEntry) -> Cells {
 }
 
 fn token_row(entry: &TokenEntry, now: Timestamp) -> Cells {
-    let state = if entry.is_expired(now) { "expired" } else { "valid" };
+    let state = match (entry.is_expired(now), entry.is_ending(now)) {
+        (true, _) => "expired",
+        (false, true) => "ending",
+        (false, false) => "valid",
+    };
     vec![
         entry.id.as_str().into(),
         entry.tenant.as_str().into(),

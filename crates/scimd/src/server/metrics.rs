@@ -25,6 +25,7 @@ pub struct Metrics {
     commits: [AtomicU64; 3],
     panics: AtomicU64,
     abandoned: AtomicU64,
+    ending: AtomicI64,
 }
 
 #[derive(Default)]
@@ -65,6 +66,7 @@ impl Default for Metrics {
             commits: Default::default(),
             panics: AtomicU64::default(),
             abandoned: AtomicU64::default(),
+            ending: AtomicI64::default(),
         }
     }
 }
@@ -121,6 +123,11 @@ impl Metrics {
     /// The client of a request went away before it was answered.
     pub(super) fn abandoned(&self) {
         self.abandoned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many tokens end soon.
+    pub(super) fn ending(&self, tokens: usize) {
+        self.ending.store(i64::try_from(tokens).unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
     /// All of it, in the text format of Prometheus.
@@ -180,6 +187,12 @@ impl Metrics {
                 "counter",
                 "Requests whose client went away before it was answered.",
                 signed(&self.abandoned),
+            ),
+            (
+                "scimd_tokens_ending",
+                "gauge",
+                "Tokens that end within 14 days.",
+                self.ending.load(Ordering::Relaxed),
             ),
             ("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes().unwrap_or(0)),
         ] {

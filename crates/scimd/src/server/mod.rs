@@ -1,6 +1,7 @@
 //! The server: sockets, tasks and the end of both. What is said over the sockets is `scim-service`'s business.
 
 mod connection;
+mod endings;
 mod exchange;
 mod framing;
 mod lines;
@@ -131,6 +132,7 @@ impl Server {
         tasks.spawn(follow(Arc::clone(&exchange)));
         tasks.spawn(share(Arc::clone(&exchange)));
         tasks.spawn(tell(Arc::clone(&exchange)));
+        tasks.spawn(endings::watch(Arc::clone(&exchange)));
         if let Some(observer) = observer {
             tasks.spawn(observer::serve(observer, Arc::clone(&exchange), store));
         }

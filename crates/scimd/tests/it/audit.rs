@@ -92,9 +92,20 @@ fn administration_has_a_trail_too() {
 fn a_long_trail_is_put_together_over_pages() {
     let (server, mut client) = Server::with("generic");
     let place = &server.place;
-    let ids: Vec<String> = (0..1100)
-        .map(|number| id(&client.post("/Users", &user(&format!("u{number}"))).expect(201)))
-        .collect();
+    let mut ids: Vec<String> = Vec::new();
+    for first in [0, 550] {
+        let create = |number: usize| {
+            let name = format!("u{number}");
+            json!({ "method": "POST", "path": "/Users", "bulkId": name, "data": user(&name) })
+        };
+        let operations: Vec<Value> = (first..first + 550).map(create).collect();
+        let answer = client.post("/Bulk", &bulk(Value::Array(operations))).expect(200);
+        let locations = answer["Operations"].as_array().expect("a list").iter().map(|one| &one["location"]);
+        ids.extend(locations.map(|location| {
+            let (_, id) = location.as_str().and_then(|text| text.rsplit_once('/')).expect("a location");
+            id.to_owned()
+        }));
+    }
     for more in [&["--after", "0"] as &[&str], &["--limit", "1100"]] {
         let rows = listed(place, &[&["audit", "list", "acme"], more].concat());
         let changed: Vec<Value> = ids.iter().map(|id| json!([id])).collect();

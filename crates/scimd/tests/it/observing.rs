@@ -8,7 +8,7 @@ use crate::faults::lock::{Held, Part};
 use crate::faults::on_postgres;
 use crate::http::{Client, Connection};
 use crate::messages::user;
-use crate::server::{Server, base};
+use crate::server::{Place, Server, base};
 
 /// Anybody who can reach a server can send it requests, and each line of its log is a piece of its disk.
 #[test]
@@ -55,6 +55,31 @@ fn a_refused_token_is_logged_with_its_tenant() {
     let refusals = log.lines().filter(|line| line.contains("\"status\":401"));
     assert!(refusals.zip(&tenants).all(|(line, tenant)| line.contains(tenant)), "{log}");
     assert!(!log.contains("a-stranger"), "{log}");
+}
+
+/// Nobody should learn of it from an identity provider that stops.
+#[test]
+fn tokens_that_end_soon_are_told_of() {
+    let place = Place::new("[metrics]\nlisten = \"127.0.0.1:0\"");
+    place.tenant("acme", "generic");
+    let token = |end: &str| {
+        let printed = place.command(&["token", "create", "acme", "--expires", end]);
+        printed.split('_').nth(1).expect("an identifier").to_owned()
+    };
+    let (soon, later) = (token("13d"), token("15d"));
+    let process = place.serve();
+    let line = process.wait_for("which token ends", |_, err| {
+        err.lines().find(|line| line.contains("a token ends soon")).map(str::to_owned)
+    });
+    let line: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((&line["tenant"], &line["token"]), (&Value::from("acme"), &Value::from(soon.as_str())));
+    assert!(line["ends"].as_str().is_some_and(|end| end.ends_with('Z')), "{line}");
+    let text = Client::bare(process.metrics(), "").get("/metrics").text();
+    assert!(text.contains("\nscimd_tokens_ending 1\n"), "{text}");
+    let listed: Vec<Value> =
+        serde_json::from_str(&place.command(&["token", "list", "--format", "json"])).expect("a list");
+    let state = |id: &str| listed.iter().find(|row| row["id"] == id).expect("a token")["state"].clone();
+    assert_eq!((state(&soon), state(&later)), (Value::from("ending"), Value::from("valid")));
 }
 
 const PATIENCE: Duration = Duration::from_secs(30);
