@@ -5,6 +5,7 @@
 
 mod admission;
 mod change;
+mod dismissal;
 mod genders;
 mod redact;
 mod rehearsal;

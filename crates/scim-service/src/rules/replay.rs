@@ -18,7 +18,7 @@ use scim_core::filter::Filter;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::{Error, ErrorKind, Result, json};
 use scim_store::{
-    Changeset, CommitError, Conflict, Query, Report, ReportQuery, Reported, Retry, Store, Tenant,
+    AuditEntry, Changeset, CommitError, Conflict, Query, Report, ReportQuery, Reported, Retry, Store, Tenant,
 };
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ impl Service {
                 Outcome::Failed(error) => return Err(error),
             };
             if refusal.as_ref().is_none_or(is_final) {
-                settle(self, &entry.tenant, &rules, &reported).await?;
+                settle(self, &entry, &reported, None).await?;
             }
             replayed.push(Replayed { reported: without_body(reported), refusal });
         }
@@ -287,18 +287,27 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// What was carried out is settled, even where a change of names hides what it was about, or nothing had to be changed.
-async fn settle(service: &Service, tenant: &Tenant, rules: &Rules, reported: &Reported) -> Result<()> {
+/// Settles a report, and what is older about the same subject, unless something newer has. Says whether it was this that did.
+///
+/// What was carried out is settled even where a change of names hides what it was about, or nothing had to be changed.
+pub(super) async fn settle(
+    service: &Service,
+    entry: &TenantEntry,
+    reported: &Reported,
+    audit: Option<AuditEntry>,
+) -> Result<bool> {
     let Reported { number, sequence, report, .. } = reported;
     let retry = Retry { subject: report.subject.clone(), number: *number, sequence: *sequence };
     let changeset = Changeset {
-        epoch: rules.epoch,
+        epoch: entry.epoch,
         settles: vec![report.subject.clone()],
         retries: Some(retry),
+        audit,
         ..Changeset::new(service.environment().now())
     };
-    match service.store().commit(tenant, changeset).await {
-        Ok(_) | Err(CommitError::Conflict(Conflict::Settled)) => Ok(()),
+    match service.store().commit(&entry.tenant, changeset).await {
+        Ok(_) => Ok(true),
+        Err(CommitError::Conflict(Conflict::Settled)) => Ok(false),
         Err(CommitError::Conflict(_)) => Err(outdated()),
         Err(CommitError::Store(error)) => Err(store_error(error)),
     }

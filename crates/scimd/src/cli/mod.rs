@@ -86,7 +86,7 @@ pub enum Command {
     /// See which words people have for their gender
     #[command(subcommand, arg_required_else_help = true)]
     Gender(GenderCommand),
-    /// Read what the rules said of requests
+    /// Read what the rules said of requests, and settle what will not come again
     #[command(subcommand, arg_required_else_help = true)]
     Findings(FindingsCommand),
     /// Look into groups

@@ -238,6 +238,19 @@ pub enum FindingsCommand {
         #[arg(long)]
         all: bool,
     },
+    /// Settle what will never be sent again, so that it is neither listed nor replayed
+    #[command(after_help = "Examples:\n  scimd findings dismiss acme 17 --store sqlite:scimd.db\n  \
+        scimd findings dismiss acme 17 18 23 --store sqlite:scimd.db\n\nWhat is older about the same person, or the same \
+        member of a group, is settled with it. Who did it is in the tenant's audit trail. If the request comes again, and is \
+        refused again, it is listed again.")]
+    Dismiss {
+        /// Of whom, and where.
+        #[command(flatten)]
+        of: OfTenant,
+        /// The number, as `scimd findings list` shows it; several are taken one after the other
+        #[arg(required = true, value_name = "NUMBER")]
+        numbers: Vec<u64>,
+    },
 }
 
 /// `scimd group …`.

@@ -127,7 +127,10 @@ fn all(office: &Office, tenant: &Tenant) -> Result<Vec<PersonRecord>, Failure> {
 }
 
 pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
-    let FindingsCommand::List { listing: Listing { of, output }, since, rule, person, all } = command;
+    let (Listing { of, output }, since, rule, person, all) = match command {
+        FindingsCommand::List { listing, since, rule, person, all } => (listing, since, rule, person, all),
+        FindingsCommand::Dismiss { of, numbers } => return dismiss(&of, &numbers),
+    };
     let since = since
         .map(|text| {
             scim_core::time::Instant::parse(&text).ok_or_else(|| {
@@ -170,6 +173,17 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
     list(&output, &FINDING, &rows)
 }
 
+fn dismiss(of: &OfTenant, numbers: &[u64]) -> Result<(), Failure> {
+    let OfTenant { tenant, common } = of;
+    let office = Office::open(common)?;
+    for number in numbers {
+        let reported = office.run(office.service.dismiss(tenant, *number, "cli:findings dismiss"))?;
+        let report = &reported.report;
+        eprintln!("dismissed finding {number}: {} {} of {}", report.method, report.path, report.subject);
+    }
+    Ok(())
+}
+
 /// What somebody is known by: what was asked for, and where that is an identifier, the name by which the creation was reported.
 fn called(office: &Office, tenant: &Tenant, person: String) -> Result<Vec<String>, Failure> {
     let record = office.read(office.store.get(tenant, &[&person]))?.into_iter().flatten().next();
@@ -197,7 +211,8 @@ fn check_code(name: &str) -> Result<(), Failure> {
     }))
 }
 
-const FINDING: [&str; 12] = [
+const FINDING: [&str; 13] = [
+    "number",
     "at",
     "count",
     "severity",
@@ -215,6 +230,7 @@ const FINDING: [&str; 12] = [
 fn finding_row(reported: &Reported, whom: &Whom, finding: Finding) -> Cells {
     let report = &reported.report;
     vec![
+        reported.number.into(),
         reported.at.to_string().into(),
         reported.count.into(),
         finding.severity.name().into(),

@@ -85,7 +85,7 @@ mod tests {
         }
 
         fn fill(&self, bytes: &mut [u8]) {
-            let mut next = || self.1.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let next = || self.1.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             bytes.iter_mut().for_each(|byte| *byte = (next() >> 56) as u8);
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::http::Client;
+use crate::messages::user_with;
 use crate::server::{Place, Server};
 use crate::transcript::{Request, Response, parse, run};
 use crate::transcripts::send;
@@ -102,4 +103,50 @@ fn a_policy_without_any_section_is_refused() {
             );
         }
     }
+}
+
+#[test]
+fn what_will_never_be_sent_again_is_dismissed() {
+    let (server, mut client) = Server::with("generic");
+    let place = &server.place;
+    let policy = place.directory.write("acme.toml", "[domain]\nallow = [\"example.com\"]\n");
+    place.command(&["policy", "apply", "acme", &policy.to_string_lossy()]);
+    let eve = user_with("eve@example.net", json!({}));
+    client.post("/Users", &eve).refused(400, "invalidValue");
+    client.post("/Users", &user_with("mallory@example.net", json!({}))).refused(400, "invalidValue");
+    let listed = |more: &[&str]| -> Vec<Value> {
+        let arguments = [&["findings", "list", "acme", "--format", "json"], more].concat();
+        serde_json::from_str(&place.command(&arguments)).expect("a list")
+    };
+    let numbers = |more: &[&str]| listed(more).iter().map(|row| row["number"].clone()).collect::<Vec<_>>();
+    assert_eq!(numbers(&[]), [1, 2].map(Value::from));
+    place.command(&["findings", "dismiss", "acme", "1"]);
+    assert_eq!(numbers(&[]), [2].map(Value::from));
+    let all = listed(&["--all"]);
+    assert_eq!((all.len(), &all[0]["settled"]), (2, &json!(true)));
+    let trail = place.command(&["audit", "list", "acme", "--limit", "2", "--format", "json"]);
+    let trail: Vec<Value> = serde_json::from_str(&trail).expect("a list");
+    assert_eq!(trail[1]["actor"], "cli:findings dismiss");
+    assert_eq!(trail[1]["action"], "dismiss finding 1 of POST /Users");
+    for (numbers, words) in
+        [(["1"], "no open finding with the number 1"), (["9"], "see `scimd findings list acme`")]
+    {
+        let ran = place.run(&[&["findings", "dismiss", "acme"], &numbers[..]].concat());
+        assert!(ran.code == Some(1) && ran.stderr.contains(words), "{ran:?}");
+    }
+    assert_eq!(
+        place.run(&["findings", "dismiss", "acme"]).code,
+        Some(2),
+        "nothing is dismissed by leaving it out"
+    );
+
+    // It is not carried out again, and is news if it comes again.
+    let lenient =
+        place.directory.write("lenient.toml", "[domain]\nallow = [\"example.com\", \"example.net\"]\n");
+    place.command(&["policy", "apply", "acme", &lenient.to_string_lossy()]);
+    let replayed = place.command(&["replay", "acme", "--format", "csv"]);
+    assert!(replayed.contains("mallory") && !replayed.contains("eve"), "{replayed}");
+    place.command(&["policy", "apply", "acme", &policy.to_string_lossy(), "--anyway"]);
+    client.post("/Users", &eve).refused(400, "invalidValue");
+    assert_eq!(numbers(&[]), [3].map(Value::from));
 }
