@@ -190,7 +190,7 @@ fn quirks(entry: &TenantEntry) -> Quirks {
 }
 
 /// The entry with other rules.
-fn with(entry: &TenantEntry, rules: &NewRules) -> TenantEntry {
+pub(super) fn with(entry: &TenantEntry, rules: &NewRules) -> TenantEntry {
     let mut next = entry.clone();
     next.rules = super::Memo::default();
     if let Some(policy) = &rules.policy {

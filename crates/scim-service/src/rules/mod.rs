@@ -6,6 +6,7 @@
 mod admission;
 mod change;
 mod dismissal;
+mod extension;
 mod genders;
 mod redact;
 mod rehearsal;

@@ -77,7 +77,7 @@ pub enum Command {
     /// Write, compare and apply a tenant's policy
     #[command(subcommand, arg_required_else_help = true)]
     Policy(PolicyCommand),
-    /// Declare extensions of one tenant
+    /// Declare, change and remove extensions of one tenant
     #[command(subcommand, arg_required_else_help = true)]
     Schema(SchemaCommand),
     /// Read the person records that the application sees; import them for tenants without an identity provider

@@ -91,6 +91,32 @@ pub enum SchemaCommand {
         /// The schema document
         file: PathBuf,
     },
+    /// Put another document in the place of a tenant's extension with the same id
+    #[command(
+        after_help = "Examples:\n  scimd connection pause acme\n  scimd schema replace acme extension.json\n  \
+        scimd connection resume acme\n\nIt is refused where Users have values that would not stay what they are, as \
+        those of an attribute that is not there any more, or is of another type. Attributes can be added, described and made \
+        optional at any time."
+    )]
+    Replace {
+        /// Of whom, and where.
+        #[command(flatten)]
+        of: OfTenant,
+        /// The schema document
+        file: PathBuf,
+    },
+    /// Remove a tenant's extension of which no User has values
+    #[command(
+        after_help = "Examples:\n  scimd connection pause acme\n  scimd schema remove acme urn:example:2.0:User\n  \
+        scimd connection resume acme"
+    )]
+    Remove {
+        /// Of whom, and where.
+        #[command(flatten)]
+        of: OfTenant,
+        /// The id of the schema
+        urn: String,
+    },
     /// List a tenant's own extensions
     #[command(after_help = "Examples:\n  scimd schema list acme --store sqlite:scimd.db")]
     List(Listing),

@@ -145,7 +145,8 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             {
                 return Err(Failure::Run(format!(
                     "tenant `{tenant}` has an extension `{urn}` already, which stays as it is; declare further attributes in \
-                     another one, or see `scimd schema list {tenant}{}`",
+                     another one, or put this in its place with `scimd schema replace {tenant} {}{}`",
+                    file.display(),
                     common.again()
                 )));
             }
@@ -161,6 +162,17 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             );
             Ok(())
         }
+        SchemaCommand::Replace { of, file } => {
+            let new = json(&file)?;
+            let Some(urn) = new.get("id").and_then(Value::as_str).map(str::to_owned) else {
+                return Err(Failure::Usage(format!("{}: it has no `id`", file.display())));
+            };
+            change_extension(&of, &urn, Some(new), "cli:schema replace").map_err(|failure| match failure {
+                Failure::Usage(words) => Failure::Usage(format!("{}: {words}", file.display())),
+                failure @ Failure::Run(_) => failure,
+            })
+        }
+        SchemaCommand::Remove { of, urn } => change_extension(&of, &urn, None, "cli:schema remove"),
         SchemaCommand::List(Listing { of: OfTenant { tenant, common }, output }) => {
             let office = Office::open(&common)?;
             let schemas = office.run(office.tenant(&tenant))?.schemas;
@@ -170,6 +182,18 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             print(&render(output.format, &["id", "name"], &rows))
         }
     }
+}
+
+fn change_extension(of: &OfTenant, urn: &str, document: Option<Value>, actor: &str) -> Result<(), Failure> {
+    let OfTenant { tenant, common } = of;
+    let office = Office::open(common)?;
+    let done = if document.is_some() { "replaced" } else { "removed" };
+    let changed = office.run(office.service.change_extension(tenant, urn, document, actor))?;
+    eprintln!(
+        "{done} the extension {urn} of tenant {tenant}; {} persons changed; running servers follow within five seconds",
+        changed.persons
+    );
+    Ok(())
 }
 
 pub(super) fn explain(listing: &Listing, file: &Path) -> Result<(), Failure> {

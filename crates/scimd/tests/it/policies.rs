@@ -150,3 +150,68 @@ fn what_will_never_be_sent_again_is_dismissed() {
     client.post("/Users", &eve).refused(400, "invalidValue");
     assert_eq!(numbers(&[]), [3].map(Value::from));
 }
+
+#[test]
+fn an_extension_is_changed_and_removed_where_nothing_is_lost() {
+    const URN: &str = "urn:example:Site";
+    let (server, mut client) = Server::with("generic");
+    let place = &server.place;
+    let schema = |attributes: Value| {
+        let schema = json!({ "id": URN, "name": "Site", "attributes": attributes });
+        place.directory.write("site.json", &schema.to_string()).to_string_lossy().into_owned()
+    };
+    place.command(&["schema", "add", "acme", &schema(json!([{ "name": "site" }, { "name": "floor" }]))]);
+    let user = |name: &str, site: Value| {
+        user_with(name, json!({ "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", URN], URN: site }))
+    };
+    let ada = client.post("/Users", &user("ada", json!({ "site": "Ulm" }))).expect(201);
+    let refused = |arguments: &[&str], words: &str| {
+        let ran = place.run(arguments);
+        assert!(ran.code == Some(1) && ran.stderr.contains(words), "{words}: {ran:?}");
+    };
+    let same = schema(json!([{ "name": "site" }]));
+    refused(&["schema", "replace", "acme", &same], "the connection of tenant `acme` is in use");
+    place.command(&["connection", "pause", "acme"]);
+    let replace = |attributes: Value, words: &str| {
+        refused(&["schema", "replace", "acme", &schema(attributes)], words);
+    };
+    replace(
+        json!([{ "name": "floor" }]),
+        "1 Users have values of `urn:example:Site` that would not stay what they are",
+    );
+    replace(json!([{ "name": "site", "type": "integer" }]), "the first `");
+    replace(json!([{ "name": "site" }, { "name": "room", "required": true }]), "`urn:example:Site:room`");
+    replace(json!([{ "name": "site", "uniqueness": "server" }]), "`site` cannot become unique");
+    replace(json!([{ "name": "site" }, { "name": "pin", "returned": "never" }]), "never returned");
+    refused(&["schema", "remove", "acme", URN], "neither found nor removed");
+    refused(&["schema", "remove", "acme", "urn:example:Cite"], "has no extension `urn:example:Cite`");
+
+    // What nobody has goes, and what is new comes.
+    let other = schema(json!([{ "name": "site", "caseExact": true }, { "name": "desk", "type": "integer" }]));
+    place.command(&["schema", "replace", "acme", &other]);
+    place.command(&["connection", "resume", "acme"]);
+    let path = format!("/Users/{}", ada["id"].as_str().expect("an identifier"));
+    let since = std::time::Instant::now();
+    while !client.get(&format!("/Schemas/{URN}")).text().contains("desk") {
+        assert!(since.elapsed().as_secs() < 10, "the server does not follow");
+    }
+    assert_eq!(client.get(&path).expect(200), ada, "nothing of it has changed");
+    client.post("/Users", &user("bob", json!({ "desk": 7 }))).expect(201);
+    let found = |client: &mut Client, site: &str| {
+        client.get(&format!("/Users?filter={URN}:site%20eq%20%22{site}%22")).expect(200)["totalResults"]
+            .clone()
+    };
+    assert_eq!((found(&mut client, "Ulm"), found(&mut client, "ulm")), (json!(1), json!(0)));
+
+    let all = client.get("/Users").expect(200);
+    for resource in all["Resources"].as_array().expect("a list") {
+        let path = format!("/Users/{}", resource["id"].as_str().expect("an identifier"));
+        let name = resource["userName"].as_str().expect("a text");
+        client.put(&path, &user_with(name, json!({}))).expect(200);
+    }
+    place.command(&["connection", "pause", "acme"]);
+    place.command(&["schema", "remove", "acme", URN]);
+    assert_eq!(place.command(&["schema", "list", "acme", "--format", "json"]).trim(), "[]");
+    let trail = place.command(&["audit", "administration", "acme", "--format", "csv"]);
+    assert!(trail.contains("cli:schema remove"), "{trail}");
+}
