@@ -239,7 +239,12 @@ fn mistakes_end_with_a_code_and_a_remedy() {
     }
     let ran = run_in(place.directory.path(), &["quickstart", "--base-url", "scim.example.com"]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-    assert!(ran.stderr.contains("scimd: --base-url: `scim.example.com` is not a base URL"), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("scimd: --base-url: the base URL `scim.example.com` does not begin with https://"),
+        "{}",
+        ran.stderr
+    );
     let ran = run_in(place.directory.path(), &["tenant", "create", "a", "--store", "memory"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("use `--store sqlite:PATH`"), "{}", ran.stderr);
