@@ -91,7 +91,8 @@ async fn discard(pool: Arc<Pool>, tenant: Tenant, retired: Option<u64>, count: u
     if locked.is_some_and(|locked| !totals(locked.row).may_go(retired)) {
         return Err(in_use());
     }
-    let most = clamp(count as u64);
+    // Where nothing is removed, nothing is left.
+    let most = clamp(count.max(1) as u64);
     let removed = lent.run(REMOVE.map(|sql| step!(sql, name.clone(), most)).into()).await?;
     let gone: Result<Vec<u64>, Failed> = removed.iter().flatten().map(|row| number(row, 0)).collect();
     let gone = gone?.into_iter().sum();

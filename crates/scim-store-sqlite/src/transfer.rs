@@ -125,6 +125,8 @@ fn discard(
     if !totals.may_go(retired) {
         return Err(in_use());
     }
+    // Where nothing is removed, nothing is left.
+    let count = count.max(1);
     let mut gone = 0;
     let (mut left, most) = (count, clamp(count as u64));
     // Memberships lead to resources by number, so that those of a resource go before it.

@@ -7,10 +7,10 @@ use scim_core::schema::ResourceType;
 use scim_core::{Error, ErrorKind, Result, decode};
 use serde_json::{Map, Value};
 
+use super::change::with;
 use super::{Changed, NewRules, user};
 use crate::Service;
 use crate::caller::in_use;
-use crate::rules::change::with;
 
 impl Service {
     /// Puts another document in the place of the tenant's extension with this URN, or removes it, and derives anew what is

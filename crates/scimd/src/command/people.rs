@@ -176,7 +176,8 @@ pub(super) fn findings(command: FindingsCommand) -> Result<(), Failure> {
 fn dismiss(of: &OfTenant, numbers: &[u64]) -> Result<(), Failure> {
     let OfTenant { tenant, common } = of;
     let office = Office::open(common)?;
-    for number in numbers {
+    // What is older goes with what is newer, and could not be dismissed after it.
+    for number in &numbers.iter().copied().collect::<BTreeSet<u64>>() {
         let reported = office.run(office.service.dismiss(tenant, *number, "cli:findings dismiss"))?;
         let report = &reported.report;
         eprintln!("dismissed finding {number}: {} {} of {}", report.method, report.path, report.subject);
