@@ -185,7 +185,7 @@ impl Context<'_> {
         content.hidden = hidden;
         let mut remarks = match resource_type.membership() {
             Some(Membership::Group) => self.remarks_on(&current.id, &members),
-            Some(Membership::Member) | None => Remarks::about_known(&current.id, &new, resource_type),
+            Some(Membership::Member) | None => Remarks::about_changed(&current.id, &old, &new, resource_type),
         };
         self.admit(&new, resource_type, &mut content, &mut remarks).await?;
         let kind = change_kind(&old, &new);

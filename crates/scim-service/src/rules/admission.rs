@@ -116,6 +116,21 @@ impl Remarks {
         remarks
     }
 
+    /// About a resource that is written anew. What was said as it was created went by the name that it had then.
+    pub(crate) fn about_changed(
+        id: &str,
+        old: &Document,
+        new: &Document,
+        resource_type: &ResourceType,
+    ) -> Self {
+        let mut remarks = Self::about_known(id, new, resource_type);
+        if resource_type.membership() == Some(Membership::Member) {
+            let before = name_of(old, resource_type).filter(|name| !remarks.settles.contains(name));
+            remarks.settles.extend(before);
+        }
+        remarks
+    }
+
     /// This and another, whose operations come after those of this.
     #[must_use]
     pub(crate) fn with(mut self, other: Self) -> Self {

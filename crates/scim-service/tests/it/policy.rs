@@ -418,6 +418,27 @@ fn every_write_and_every_refusal_is_recorded_once() {
 }
 
 #[test]
+fn what_was_said_of_somebody_ends_with_the_next_change_whatever_they_are_called_then() {
+    for put in [true, false] {
+        let world = World::new(Idp::Entra);
+        world.govern("[domain]\nmode = \"warn\"\nallow = [\"example.com\"]\n");
+        let path = format!("/Users/{}", created(&world, "ada@example.org"));
+        assert_eq!(world.said(), [("domain-not-listed".to_owned(), 1)]);
+        let answer = match put {
+            true => world.request("PUT", &path, &user("ada@example.com")),
+            false => world.patch(
+                &path,
+                &json!([
+                    {"op": "Replace", "path": "userName", "value": "ada@example.com"},
+                    {"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "ada@example.com"},
+                ]),
+            ),
+        };
+        assert_eq!((answer.status.as_u16(), world.said()), (200, vec![]), "{}", answer.body);
+    }
+}
+
+#[test]
 fn only_whom_other_rules_newly_refuse_is_compared_as_refused() {
     let world = World::new(Idp::Generic);
     let (ada, _) = (created(&world, "ada@example.org"), created(&world, "bob@example.com"));
