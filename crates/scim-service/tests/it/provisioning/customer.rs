@@ -98,6 +98,8 @@ pub(super) enum Event {
     Unassign(usize),
     Assign(usize),
     Write(usize, &'static str, usize),
+    /// Somebody turns out to be a shared mailbox.
+    Mailbox(usize),
     Manager(usize, usize),
     Found(usize),
     Rename(usize, usize),
@@ -205,6 +207,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         2 => team().prop_map(Event::Found),
         3 => place().prop_map(Event::Unassign),
         2 => place().prop_map(Event::Assign),
+        1 => place().prop_map(Event::Mailbox),
         1 => place().prop_map(Event::Purge),
         2 => (place(), place()).prop_map(|(of, manager)| Event::Manager(of, manager)),
         2 => (team(), 0..3usize).prop_map(|(team, name)| Event::Rename(team, name)),
@@ -260,6 +263,7 @@ impl Customer {
             | Event::Unassign(place)
             | Event::Assign(place)
             | Event::Write(place, _, _)
+            | Event::Mailbox(place)
             | Event::Manager(place, _)
             | Event::Join(place, _)
             | Event::Leave(place, _)
@@ -271,6 +275,10 @@ impl Customer {
                     Event::Unassign(_) => employee.assigned = false,
                     Event::Assign(_) => employee.assigned = true,
                     Event::Write(_, path, choice) => employee.user.set(path, chosen(path, place, choice)),
+                    Event::Mailbox(_) => {
+                        employee.user.set(GIVEN, None);
+                        employee.user.set(DISPLAY_NAME, Some("Team Vertrieb".to_owned()));
+                    }
                     Event::Manager(_, manager) => employee.manager = Some(manager).filter(|_| managed),
                     Event::Join(_, team) if exists(&self.teams, team) => {
                         employee.teams.insert(team);
@@ -327,6 +335,7 @@ impl fmt::Debug for Event {
             Self::Write(of, path, choice) => {
                 write!(f, "{}: {path} = {:?}", who(of), chosen(path, of, choice).unwrap_or_default())
             }
+            Self::Mailbox(of) => write!(f, "{} is called Team Vertrieb and has no given name", who(of)),
             Self::Manager(of, manager) => write!(f, "{} is managed by {}", who(of), who(manager)),
             Self::Found(of) => write!(f, "group {} is made", team(of)),
             Self::Rename(of, name) => write!(f, "group {} is called {}", team(of), TEAM_NAMES[of][name]),

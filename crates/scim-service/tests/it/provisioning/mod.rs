@@ -303,7 +303,7 @@ fn whatever_an_identity_provider_does_people_come_out_right() {
         cycles
     });
     let strategy = (dialect, policy(), cycles);
-    let cases = number("SCIM_PROVISIONING_CASES", 100).try_into().expect("not so many");
+    let cases = number("SCIM_PROVISIONING_CASES", 60).try_into().expect("not so many");
     let seed: Vec<u8> = number("SCIM_PROVISIONING_SEED", 0).to_be_bytes().repeat(4);
     let config = Config { failure_persistence: None, cases, max_shrink_iters: 4000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
