@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proptest::test_runner::TestCaseError;
 use serde_json::Value;
 
+use super::customer::USER_NAME;
 use super::model::{Answer, Change, Model, Subject};
 use crate::world::World;
 
@@ -88,6 +89,35 @@ impl<'a> Conversation<'a> {
         }
     }
 
+    /// An operator has carried out again what was refused.
+    pub(super) fn replay(&mut self) {
+        self.note("what was refused is carried out again:");
+        for replayed in self.world.replayed() {
+            let why = replayed.refusal.map_or("done".to_owned(), |refusal| refusal.detail());
+            self.note(&format!(
+                "{} {} {why}",
+                replayed.reported.report.method, replayed.reported.report.path
+            ));
+        }
+        let world = self.world;
+        let id_of = |endpoint: &str, attribute: &str, name: &str| {
+            let list = world.get(&format!("{endpoint}?attributes={attribute}")).body;
+            let all = list["Resources"].as_array().cloned().unwrap_or_default();
+            let it = all.into_iter().find(|one| one[attribute] == name);
+            it.and_then(|one| one["id"].as_str().map(str::to_owned)).unwrap_or_default()
+        };
+        let created = |change: &Change| match change {
+            Change::Create(user) => id_of("/Users", "userName", user.get(USER_NAME).unwrap_or_default()),
+            Change::CreateGroup { name, .. } => id_of("/Groups", "displayName", name),
+            Change::Write { .. } | Change::Delete(_) | Change::Group { .. } | Change::DeleteGroup(_) => {
+                String::new()
+            }
+        };
+        let open = self.world.refusals();
+        let is_told = |subject: &&Subject| open.iter().any(|told| told.subject == named(subject));
+        self.model.replay(created, |subjects| subjects.iter().find(is_told).cloned());
+    }
+
     /// Sends a request, and gives the identifier of what it was about if it was done.
     pub(super) fn send(
         &mut self,
@@ -131,7 +161,7 @@ impl<'a> Conversation<'a> {
                 }
                 let mut request = body.clone();
                 request.as_object_mut().map(|body| body.shift_remove("password"));
-                self.model.refuse(subject, codes, format!("{method} {path} {request}"));
+                self.model.refuse(subject, codes, change, format!("{method} {path} {request}"));
                 Ok(None)
             }
             (Answer::Taken, 409) => {

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::test_runner::TestCaseError;
-use scim_core::patch::MESSAGE;
-use scim_core::schema::{ENTERPRISE_USER, GROUP, USER};
+use scim_core::schema::{ENTERPRISE_USER, GROUP};
 use serde_json::{Map, Value, json};
 
 use super::conversation::Conversation;
-use super::customer::{Customer, EXTERNAL_ID, Employee, HOME, MANAGER, PATHS, USER_NAME, User, WORK};
+use super::customer::{Customer, Employee, HOME, MANAGER, USER_NAME, User};
+use super::message::{ACME_USER, known, patch, removed, resource};
 use super::model::Change;
 
 /// Which client it is.
@@ -90,6 +90,24 @@ impl Provider {
         Ok(())
     }
 
+    /// Learns what the server has by now.
+    pub(super) fn refresh(&mut self, wire: &mut Conversation<'_>) -> Outcome {
+        for linked in self.people.values_mut() {
+            linked.sent = known(&wire.read(&format!("/Users/{}", linked.id))?);
+        }
+        for team in self.teams.values_mut() {
+            let body = wire.read(&format!("/Groups/{}", team.id))?;
+            team.name = body["displayName"].as_str().unwrap_or_default().to_owned();
+            let members = body["members"].as_array().into_iter().flatten();
+            let ids: BTreeSet<&str> = members.filter_map(|member| member["value"].as_str()).collect();
+            let here = self.people.iter().map(|(key, linked)| (*key, linked.id.as_str()));
+            let known = here.chain(self.left.iter().map(|(key, id)| (*key, id.as_str())));
+            team.members = known.filter(|(_, id)| ids.contains(id)).map(|(key, _)| key).collect();
+            team.tried = team.tried.difference(&team.members).copied().collect();
+        }
+        Ok(())
+    }
+
     /// Those who are not in a group that they are to be in.
     pub(super) fn not_in_their_team(&self) -> BTreeSet<usize> {
         self.teams.values().flat_map(|team| team.tried.iter().copied()).collect()
@@ -160,6 +178,7 @@ impl Provider {
             Some(id) => {
                 // It is theirs from now on, whatever becomes of what is sent.
                 let sent = known(&wire.read(&format!("/Users/{id}"))?);
+                self.inherit(&id, employee.key);
                 let linked = Linked { id, sent };
                 self.people.insert(employee.key, linked.clone());
                 self.put(employee.key, &linked, &employee.user, wire)
@@ -171,6 +190,19 @@ impl Provider {
                     self.people.insert(employee.key, Linked { id, sent: employee.user.clone() });
                 }
                 Ok(())
+            }
+        }
+    }
+
+    /// Whoever is adopted is in the groups that their predecessor was in.
+    fn inherit(&mut self, id: &str, key: usize) {
+        let Some(old) = self.left.iter().find(|(_, left)| *left == id).map(|(old, _)| *old) else { return };
+        self.left.remove(&old);
+        for team in self.teams.values_mut() {
+            for keys in [&mut team.members, &mut team.tried] {
+                if keys.remove(&old) {
+                    keys.insert(key);
+                }
             }
         }
     }
@@ -319,6 +351,9 @@ impl Provider {
         if self.is_entra() {
             // Entra ID knows what the server has from the look-up, and sends what differs.
             let there = known(&body);
+            if there == *desired {
+                return Ok(());
+            }
             let operations = self.operations(&there, desired, false);
             return self.write(key, &linked.id, "PATCH", &patch(operations), desired, wire).map(drop);
         }
@@ -351,7 +386,8 @@ impl Provider {
         to: &User,
         wire: &mut Conversation<'_>,
     ) -> Outcome<bool> {
-        let change = Change::Write(id.to_owned(), to.clone());
+        let from = self.people.get(&key).filter(|_| method == "PATCH").map(|linked| linked.sent.clone());
+        let change = Change::Write { id: id.to_owned(), from, to: to.clone() };
         let done = wire.send(method, &format!("/Users/{id}"), body, &change)?.is_some();
         if done {
             self.people.insert(key, Linked { id: id.to_owned(), sent: to.clone() });
@@ -598,64 +634,4 @@ impl Provider {
         self.teams.insert(key, linked);
         Ok(())
     }
-}
-
-const ACME_USER: &str = "urn:ietf:params:scim:schemas:extension:acme:2.0:User";
-
-fn patch(operations: Value) -> Value {
-    json!({"schemas": [MESSAGE], "Operations": operations})
-}
-
-fn removed(id: &str) -> Value {
-    json!({"op": "remove", "path": format!("members[value eq \"{id}\"]")})
-}
-
-/// What is known of somebody from what the server answers.
-pub(super) fn known(body: &Value) -> User {
-    let mut user = User { active: body["active"] == true, ..User::default() };
-    for path in PATHS {
-        let value = if let Some(kind) = path.strip_prefix("emails[type eq \"") {
-            let emails = body["emails"].as_array().into_iter().flatten();
-            let mut emails =
-                emails.filter(|email| email["type"] == *kind.split('"').next().unwrap_or_default());
-            emails.next().map(|email| &email["value"])
-        } else if let Some((urn, name)) = path.rsplit_once(':') {
-            let value = &body[urn][name];
-            Some(if path == MANAGER { &value["value"] } else { value })
-        } else if let Some((whole, part)) = path.split_once('.') {
-            Some(&body[whole][part])
-        } else {
-            Some(&body[path])
-        };
-        user.set(path, value.and_then(Value::as_str).map(str::to_owned));
-    }
-    user
-}
-
-/// A User as a whole, as both send it. Extensions of the customer's own are not named in `schemas`.
-fn resource(user: &User) -> Value {
-    let mut body = json!({"schemas": [USER, ENTERPRISE_USER], "active": user.active});
-    let mut emails = Vec::new();
-    for (path, value) in &user.values {
-        if let Some(kind) = path.strip_prefix("emails[type eq \"").and_then(|rest| rest.split('"').next()) {
-            let mut email = json!({"type": kind, "value": value});
-            if *path == WORK {
-                email["primary"] = json!(true);
-            }
-            // The work address comes first.
-            emails.insert(if *path == WORK { 0 } else { emails.len() }, email);
-        } else if let Some((urn, name)) = path.rsplit_once(':') {
-            let value = if *path == MANAGER { json!({"value": value}) } else { json!(value) };
-            body[urn][name] = value;
-        } else if let Some((whole, part)) = path.split_once('.') {
-            body[whole][part] = json!(value);
-        } else {
-            body[*path] = json!(value);
-        }
-    }
-    if !emails.is_empty() {
-        body["emails"] = Value::Array(emails);
-    }
-    debug_assert!(user.get(EXTERNAL_ID).is_some(), "everybody has one");
-    body
 }
