@@ -57,6 +57,8 @@ impl Origin<'_> {
 pub(crate) struct Remarks {
     /// What there is to say of each operation.
     pub(crate) about: Vec<Remark>,
+    /// What there is to say of members, each by itself.
+    members: Vec<Remark>,
     /// About whom everything said before is settled.
     pub(crate) settles: Vec<String>,
 }
@@ -95,14 +97,14 @@ impl Remarks {
     /// About a resource of which this settles nothing.
     fn only(subject: &str) -> Self {
         let about = vec![Remark { subject: subject.to_owned(), ..Remark::default() }];
-        Self { about, settles: Vec::new() }
+        Self { about, ..Self::default() }
     }
 
     /// About a resource that has no identifier yet: by what its client knows it by.
     pub(crate) fn about_new(document: &Document, resource_type: &ResourceType) -> Self {
         match name_of(document, resource_type) {
             Some(name) => Self::about(&name),
-            None => Self { about: vec![Remark::default()], settles: Vec::new() },
+            None => Self { about: vec![Remark::default()], ..Self::default() },
         }
     }
 
@@ -135,6 +137,7 @@ impl Remarks {
     #[must_use]
     pub(crate) fn with(mut self, other: Self) -> Self {
         self.about.extend(other.about);
+        self.members.extend(other.members);
         self.settles.extend(other.settles);
         self
     }
@@ -250,7 +253,16 @@ impl Context<'_> {
         for (edge, person) in others.iter().zip(people) {
             let label = person.map(|person| person.label).filter(|label| !label.is_empty());
             let person = label.as_deref().unwrap_or(&edge.of);
-            remarks.say(0, self.rules.policy.second_group(person, &name, &edge.label));
+            let subject = in_group(group, &edge.of);
+            let finding = self.rules.policy.second_group(person, &name, &edge.label);
+            match remarks.members.iter_mut().find(|remark| remark.subject == subject) {
+                Some(remark) => remark.findings.extend(finding),
+                None => remarks.members.push(Remark {
+                    subject,
+                    findings: finding.into_iter().collect(),
+                    ..Remark::default()
+                }),
+            }
         }
         Ok(())
     }
@@ -273,7 +285,9 @@ impl Context<'_> {
         loop {
             // Only a conflict over the rules has to be looked at beside the operations again.
             let again = if is_bound { operations.clone() } else { Vec::new() };
-            let said = remarks.about.iter();
+            let said = remarks.about.iter().map(|remark| (remark, true));
+            // Of many members a body would be kept as many times, and what was accepted is never carried out again.
+            let said = said.chain(remarks.members.iter().map(|remark| (remark, false)));
             let changeset = Changeset {
                 at: self.now,
                 epoch: self.rules.epoch,
@@ -282,7 +296,10 @@ impl Context<'_> {
                 settles_below: settles_below.clone(),
                 retries: self.retries.cloned(),
                 reports: said
-                    .filter_map(|remark| self.report(&remark.subject, &remark.findings, status, &kept))
+                    .filter_map(|(remark, whole)| {
+                        let report = self.report(&remark.subject, &remark.findings, status, &kept)?;
+                        Some(if whole { report } else { Report { body: Bytes::new(), ..report } })
+                    })
                     .collect(),
                 audit: Some(self.audit(action.clone(), status, String::new())),
             };

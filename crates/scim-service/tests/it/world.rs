@@ -545,6 +545,14 @@ impl World {
         now(scim_store::persons::changes(&*self.store, &tenant, mark, count)).expect("in memory")
     }
 
+    /// How often the rules have said something, settled or not.
+    pub(crate) fn heard(&self) -> u64 {
+        let tenant = Tenant::new("acme").expect("a name");
+        let query = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
+        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
+        reports.iter().map(|reported| reported.count).sum()
+    }
+
     /// What is recorded of the tenant's requests: action, status and detail.
     pub(crate) fn audit(&self) -> Vec<String> {
         let tenant = Tenant::new("acme").expect("a name");
