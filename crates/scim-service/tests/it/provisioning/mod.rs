@@ -123,10 +123,10 @@ fn compare(wire: &Conversation<'_>, application: &mut Application, began: usize)
         return wire.fail(&format!("open refusals are to be\n{open:?}\nand are\n{kept:?}"));
     }
     let mut remarks: Vec<_> =
-        wire.model.remarks.values().map(|(subject, codes)| (subject.clone(), texts(codes))).collect();
-    // Of what several have, one is told, and memberships that are let through are listed by themselves.
+        wire.model.remarks().into_iter().map(|(subject, codes)| (subject, texts(&codes))).collect();
+    // Of those who have one address, one is told.
     let kept = wire.world.remarks().into_iter().filter_map(|mut told| {
-        told.codes.retain(|code| code != "email-taken" && code != "group-second");
+        told.codes.retain(|code| code != "email-taken");
         (!told.codes.is_empty()).then_some((told.subject, told.codes))
     });
     let mut kept: Vec<_> = kept.collect();
@@ -227,15 +227,15 @@ fn run(dialect: Dialect, first: &Policy, cycles: &[Cycle], tally: &Tally) -> Out
     let mut customer = Customer::default();
     let mut provider = Provider::new(dialect);
     let mut application = Application::default();
-    let mut before = 0;
+    let (mut before, mut stale) = (0, false);
     for cycle in cycles {
         if let Some(policy) = &cycle.policy {
             wire.note(&format!("other rules:\n{policy:?}"));
             govern(&mut wire, policy)?;
         }
-        // Operators look at what is open: what did not come again may not be meant any more.
-        let is_stale = wire.model.open.iter().any(|open| open.number <= before);
-        if cycle.replay && !is_stale {
+        if cycle.replay {
+            // What did not come again may not be meant any more, and then people need not be right in the end.
+            stale |= wire.model.open.iter().any(|open| open.number <= before);
             wire.replay();
             compare(&wire, &mut application, began)?;
             provider.refresh(&mut wire)?;
@@ -253,6 +253,9 @@ fn run(dialect: Dialect, first: &Policy, cycles: &[Cycle], tally: &Tally) -> Out
         provider.check(&mut wire)?;
     }
     count(tally, &wire);
+    if stale {
+        return Ok(());
+    }
     // Who could not join a group is first taken out of all of them, which is what the refusal says to do.
     wire.note("everything is mended");
     let belong = customer.mend(&provider.not_in_their_team());

@@ -89,7 +89,9 @@ pub(super) struct Model {
     /// Nothing is settled that was refused after this one.
     last: u64,
     /// What was said of Users when they were last accepted, by what they were known by then.
-    pub(super) remarks: BTreeMap<String, (String, Vec<&'static str>)>,
+    remarks: BTreeMap<String, (String, Vec<&'static str>)>,
+    /// In how many other groups a member of a group was, when both were last named together.
+    seconds: BTreeMap<(String, String), usize>,
     /// Writes and refusals.
     pub(super) recorded: usize,
 }
@@ -107,6 +109,7 @@ impl Model {
             refusals: 0,
             last: u64::MAX,
             remarks: BTreeMap::new(),
+            seconds: BTreeMap::new(),
             recorded: 0,
         }
     }
@@ -295,12 +298,17 @@ impl Model {
                 self.recorded += 1;
             }
             Change::CreateGroup { name, members } => {
-                let members = members.iter().map(|member| (member.clone(), now)).collect();
+                let members: BTreeMap<_, _> = members.iter().map(|member| (member.clone(), now)).collect();
+                self.remark_members(new, members.keys().cloned());
                 self.groups.insert(new.to_owned(), Group { name: name.clone(), members, version: now });
                 self.settle(|subject| *subject == Subject::NewGroup(fold(name)));
                 self.recorded += 1;
             }
             Change::Group { id, name, set, add, remove } => {
+                self.seconds.retain(|(group, member), _| {
+                    group != id || (set.is_none() && !add.contains(member) && !remove.contains(member))
+                });
+                self.remark_members(id, set.iter().flatten().chain(add).cloned());
                 let Some(group) = self.groups.get_mut(id) else { return };
                 let before = (group.name.clone(), group.members.keys().cloned().collect::<Vec<_>>());
                 if let Some(name) = name {
@@ -327,6 +335,7 @@ impl Model {
             }
             Change::DeleteGroup(id) => {
                 self.groups.remove(id);
+                self.seconds.retain(|(group, _), _| group != id);
                 self.settle(|subject| matches!(subject, Subject::Member { group, .. } if group == id));
                 self.recorded += 1;
             }
@@ -343,6 +352,28 @@ impl Model {
         if !codes.is_empty() {
             self.remarks.insert(id.to_owned(), (subject, codes));
         }
+    }
+
+    fn remark_members(&mut self, group: &str, members: impl Iterator<Item = String>) {
+        if self.policy.group != Mode::Warn || self.policy.conflict != "refuse" || self.policy.by_department {
+            return;
+        }
+        for member in members {
+            let others =
+                self.groups.iter().filter(|(id, it)| *id != group && it.members.contains_key(&member));
+            let others = others.count();
+            if others > 0 {
+                self.seconds.insert((group.to_owned(), member), others);
+            }
+        }
+    }
+
+    /// Whom something was said about that was let through, and what.
+    pub(super) fn remarks(&self) -> Vec<(String, Vec<&'static str>)> {
+        let second = |((group, member), others): (&(String, String), &usize)| {
+            (format!("{group}/{member}"), vec!["group-second"; *others])
+        };
+        self.remarks.values().cloned().chain(self.seconds.iter().map(second)).collect()
     }
 
     /// Whether another active person has the address.

@@ -32,7 +32,7 @@ pub(super) struct Policy {
     language: Mode,
     default: Option<&'static str>,
     supported: Option<&'static [&'static str]>,
-    group: Mode,
+    pub(super) group: Mode,
     pub(super) conflict: &'static str,
     pub(super) by_department: bool,
     gender: Mode,
