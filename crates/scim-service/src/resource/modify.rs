@@ -173,6 +173,9 @@ impl Context<'_> {
         let hidden = self.hide(hidden.into_iter()).await?;
         let members = members.into_delta(self.unknown_members);
         if new == old && members.is_empty() && hidden.is_empty() {
+            if resource_type.membership() == Some(Membership::Member) {
+                self.settle_unchanged(&current.id).await?;
+            }
             return Ok(Ok(Modified::Record(current)));
         }
         self.check_group_name(&new, Some(&old), resource_type, Some(&current.id)).await?;

@@ -15,7 +15,7 @@ use scim_core::{Error, ErrorKind, Result};
 use scim_policy::{Finding, Mode, Severity};
 use scim_store::{
     AuditEntry, Changeset, CommitError, Committed, Conflict, Content, Edge, EdgeQuery, MemberDelta,
-    Operation, Report, Side,
+    Operation, Report, ReportQuery, Side,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -388,6 +388,35 @@ impl Context<'_> {
                 outdated()
             }
             Err(CommitError::Store(error)) => store_error(error),
+        }
+    }
+
+    /// Settles what was refused of a User that is sent again as it is. What was said of it as it is stays.
+    pub(crate) async fn settle_unchanged(&self, id: &str) -> Result<()> {
+        if self.rules.epoch == 0 || self.retries.is_some() {
+            return Ok(());
+        }
+        let subject = Some(id.to_owned());
+        let query = ReportQuery { after: 0, count: Report::MOST_OF_SUBJECT, settled: Some(false), subject };
+        let open = self.store.reports(self.tenant, &query).await.map_err(store_error)?;
+        if open.iter().all(|reported| reported.report.status < 400) {
+            return Ok(());
+        }
+        let said = open.into_iter().map(|reported| reported.report).filter(|report| report.status < 400);
+        let changeset = Changeset {
+            epoch: self.rules.epoch,
+            settles: vec![id.to_owned()],
+            reports: said.collect(),
+            ..Changeset::new(self.now)
+        };
+        match self.store.commit(self.tenant, changeset).await {
+            Ok(_) => Ok(()),
+            // Without operations nothing else can be in the way.
+            Err(CommitError::Conflict(_)) => {
+                self.course.stale.store(true, Ordering::Relaxed);
+                Err(outdated())
+            }
+            Err(CommitError::Store(error)) => Err(store_error(error)),
         }
     }
 
