@@ -312,7 +312,7 @@ fn whatever_an_identity_provider_does_people_come_out_right() {
         ][..],
     );
     let shape = prop_oneof![Just(0), any::<u64>()];
-    let (policy_then, replay) = (proptest::option::weighted(0.2, policy()), proptest::bool::weighted(0.2));
+    let (policy_then, replay) = (proptest::option::weighted(0.3, policy()), proptest::bool::weighted(0.4));
     let cycle = (proptest::collection::vec(event(), 0..16), policy_then, replay, shape)
         .prop_map(|(events, policy, replay, shape)| Cycle { events, policy, replay, shape });
     let most = |all: usize| prop_oneof![1 => 0..=all, 3 => Just(all)];
@@ -324,7 +324,7 @@ fn whatever_an_identity_provider_does_people_come_out_right() {
         cycles
     });
     let strategy = (dialect, policy(), cycles);
-    let cases = number("SCIM_PROVISIONING_CASES", 60).try_into().expect("not so many");
+    let cases = number("SCIM_PROVISIONING_CASES", 80).try_into().expect("not so many");
     let seed: Vec<u8> = number("SCIM_PROVISIONING_SEED", 0).to_be_bytes().repeat(4);
     let config = Config { failure_persistence: None, cases, max_shrink_iters: 4000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));

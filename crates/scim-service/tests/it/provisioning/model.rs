@@ -75,6 +75,17 @@ pub(super) struct Refusal {
     after: u64,
 }
 
+/// What was let through, and said all the same.
+#[derive(Debug, Clone)]
+struct Remark {
+    /// The User, or the group and the member.
+    about: (String, Option<String>),
+    subject: String,
+    codes: Vec<&'static str>,
+    /// Whether it comes of what is just carried out again. What is older settles nothing that is newer.
+    fresh: bool,
+}
+
 /// What the server holds.
 pub(super) struct Model {
     pub(super) policy: Policy,
@@ -88,10 +99,8 @@ pub(super) struct Model {
     pub(super) refusals: u64,
     /// Nothing is settled that was refused after this one.
     last: u64,
-    /// What was said of Users when they were last accepted, by what they were known by then.
-    remarks: BTreeMap<String, (String, Vec<&'static str>)>,
-    /// In how many other groups a member of a group was, when both were last named together.
-    seconds: BTreeMap<(String, String), usize>,
+    /// What was said of Users and memberships as they were last accepted.
+    remarks: Vec<Remark>,
     /// Writes and refusals.
     pub(super) recorded: usize,
 }
@@ -108,8 +117,7 @@ impl Model {
             changes: 0,
             refusals: 0,
             last: u64::MAX,
-            remarks: BTreeMap::new(),
-            seconds: BTreeMap::new(),
+            remarks: Vec::new(),
             recorded: 0,
         }
     }
@@ -251,6 +259,7 @@ impl Model {
             }
         }
         self.last = u64::MAX;
+        self.remarks.iter_mut().for_each(|remark| remark.fresh = false);
     }
 
     /// A User as it will be.
@@ -278,6 +287,11 @@ impl Model {
             }
             Change::Write { id, from, to } => {
                 let user = self.written(id, from.as_ref(), to);
+                if from.is_some() && self.users.get(id) == Some(&user) {
+                    // Nothing happens and nothing is said, but what was refused is meant no more.
+                    self.settle(|subject| *subject == Subject::User(id.clone()));
+                    return;
+                }
                 self.remark(id, id.clone(), &user);
                 let recorded = self.recorded;
                 self.write(id, &user);
@@ -285,7 +299,7 @@ impl Model {
                 self.recorded = self.recorded.max(recorded + usize::from(from.is_none()));
             }
             Change::Delete(id) => {
-                self.remarks.remove(id);
+                self.forget(|about| about.0 == *id && about.1.is_none());
                 if let Some(user) = self.users.remove(id) {
                     self.settle(|subject| is_about(subject, id, &user));
                 }
@@ -305,8 +319,10 @@ impl Model {
                 self.recorded += 1;
             }
             Change::Group { id, name, set, add, remove } => {
-                self.seconds.retain(|(group, member), _| {
-                    group != id || (set.is_none() && !add.contains(member) && !remove.contains(member))
+                self.forget(|(group, member)| {
+                    let is_named =
+                        |member: &String| set.is_some() || add.contains(member) || remove.contains(member);
+                    group == id && member.as_ref().is_some_and(is_named)
                 });
                 self.remark_members(id, set.iter().flatten().chain(add).cloned());
                 let Some(group) = self.groups.get_mut(id) else { return };
@@ -335,7 +351,7 @@ impl Model {
             }
             Change::DeleteGroup(id) => {
                 self.groups.remove(id);
-                self.seconds.retain(|(group, _), _| group != id);
+                self.forget(|about| about.0 == *id);
                 self.settle(|subject| matches!(subject, Subject::Member { group, .. } if group == id));
                 self.recorded += 1;
             }
@@ -348,10 +364,17 @@ impl Model {
         let heard = said.into_iter().filter(|(mode, _)| *mode != Mode::Off);
         let mut codes: Vec<&str> = heard.map(|(_, code)| code).collect();
         codes.sort_unstable();
-        self.remarks.remove(id);
+        let about = (id.to_owned(), None);
+        self.forget(|of| *of == about);
         if !codes.is_empty() {
-            self.remarks.insert(id.to_owned(), (subject, codes));
+            let fresh = self.last != u64::MAX;
+            self.remarks.push(Remark { about, subject, codes, fresh });
         }
+    }
+
+    /// Settles remarks.
+    fn forget(&mut self, is_about: impl Fn(&(String, Option<String>)) -> bool) {
+        self.remarks.retain(|remark| remark.fresh || !is_about(&remark.about));
     }
 
     fn remark_members(&mut self, group: &str, members: impl Iterator<Item = String>) {
@@ -363,17 +386,17 @@ impl Model {
                 self.groups.iter().filter(|(id, it)| *id != group && it.members.contains_key(&member));
             let others = others.count();
             if others > 0 {
-                self.seconds.insert((group.to_owned(), member), others);
+                let subject = format!("{group}/{member}");
+                let (about, codes) = ((group.to_owned(), Some(member)), vec!["group-second"; others]);
+                let fresh = self.last != u64::MAX;
+                self.remarks.push(Remark { about, subject, codes, fresh });
             }
         }
     }
 
     /// Whom something was said about that was let through, and what.
     pub(super) fn remarks(&self) -> Vec<(String, Vec<&'static str>)> {
-        let second = |((group, member), others): (&(String, String), &usize)| {
-            (format!("{group}/{member}"), vec!["group-second"; *others])
-        };
-        self.remarks.values().cloned().chain(self.seconds.iter().map(second)).collect()
+        self.remarks.iter().map(|remark| (remark.subject.clone(), remark.codes.clone())).collect()
     }
 
     /// Whether another active person has the address.
