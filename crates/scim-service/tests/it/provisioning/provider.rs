@@ -8,7 +8,7 @@ use scim_core::schema::{ENTERPRISE_USER, GROUP};
 use serde_json::{Map, Value, json};
 
 use super::conversation::Conversation;
-use super::customer::{Customer, Employee, HOME, MANAGER, USER_NAME, User};
+use super::customer::{Customer, Employee, HOME, MANAGER, PATHS, USER_NAME, User};
 use super::message::{ACME_USER, known, patch, removed, resource};
 use super::model::Change;
 
@@ -59,6 +59,8 @@ pub(super) struct Provider {
     teams: BTreeMap<usize, LinkedTeam>,
     /// Identifiers of those who were deleted here and not at the server.
     left: BTreeMap<usize, String>,
+    /// What was refused of somebody. Entra ID sends what is there still, if that is what is to be in the end.
+    tried: BTreeMap<usize, BTreeSet<&'static str>>,
 }
 
 type Outcome<T = ()> = Result<T, TestCaseError>;
@@ -71,6 +73,7 @@ impl Provider {
             people: BTreeMap::new(),
             teams: BTreeMap::new(),
             left: BTreeMap::new(),
+            tried: BTreeMap::new(),
         }
     }
 
@@ -235,6 +238,13 @@ impl Provider {
         wire: &mut Conversation<'_>,
     ) -> Outcome {
         if linked.sent == *desired {
+            let tried = self.tried.remove(&key).filter(|_| self.is_entra()).unwrap_or_default();
+            let again = tried.iter().filter_map(|path| Some((path, desired.get(path)?)));
+            let again: Vec<Value> =
+                again.map(|(path, value)| json!({"op": "Replace", "path": path, "value": value})).collect();
+            if !again.is_empty() {
+                self.write(key, &linked.id, "PATCH", &patch(Value::Array(again)), desired, wire)?;
+            }
             return Ok(());
         }
         let Dialect::Entra { flagged } = self.dialect else {
@@ -387,10 +397,15 @@ impl Provider {
         wire: &mut Conversation<'_>,
     ) -> Outcome<bool> {
         let from = self.people.get(&key).filter(|_| method == "PATCH").map(|linked| linked.sent.clone());
+        let tried = from.as_ref().map(|from| PATHS.into_iter().filter(|path| from.get(path) != to.get(path)));
+        let tried: BTreeSet<&'static str> = tried.into_iter().flatten().collect();
         let change = Change::Write { id: id.to_owned(), from, to: to.clone() };
         let done = wire.send(method, &format!("/Users/{id}"), body, &change)?.is_some();
         if done {
+            self.tried.remove(&key);
             self.people.insert(key, Linked { id: id.to_owned(), sent: to.clone() });
+        } else {
+            self.tried.entry(key).or_default().extend(tried);
         }
         Ok(done)
     }
