@@ -166,7 +166,7 @@ pub(super) const DOCUMENTATION: Documentation = Documentation {
         CodeDocumentation {
             code: Code::LanguageUnsupported,
             meaning: "none of the languages that the person prefers is supported, so that the default is used; a note, \
-                      whatever the mode",
+                      where the rule is enforced too",
             remedy: "nothing needs to be done",
             example: Example {
                 policy: "[language]\ndefault = \"de\"\nsupported = [\"de\", \"en\"]\n",

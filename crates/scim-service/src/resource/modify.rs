@@ -174,6 +174,9 @@ impl Context<'_> {
         let hidden = self.hide(hidden.into_iter()).await?;
         let members = members.into_delta(self.unknown_members);
         if new == old && members.is_empty() && hidden.is_empty() {
+            if resource_type.membership() == Some(Membership::Member) {
+                self.settle_unchanged(&current.id).await?;
+            }
             return Ok(Ok(Modified::Record(current)));
         }
         self.check_group_name(&new, Some(&old), resource_type, Some(&current.id)).await?;
@@ -186,7 +189,7 @@ impl Context<'_> {
         content.hidden = hidden;
         let mut remarks = match resource_type.membership() {
             Some(Membership::Group) => self.remarks_on(&current.id, &members),
-            Some(Membership::Member) | None => Remarks::about_known(&current.id, &new, resource_type),
+            Some(Membership::Member) | None => Remarks::about_changed(&current.id, &old, &new, resource_type),
         };
         self.admit(&new, resource_type, &mut content, &mut remarks).await?;
         let kind = change_kind(&old, &new);

@@ -45,7 +45,7 @@ impl Context<'_> {
             self.check_group_name(&new, Some(&old), resource_type, Some(id)).await?;
             let mut content = content(&new, resource_type, self.quirks, self.now);
             content.hidden.clone_from(&hidden);
-            let mut remarks = Remarks::about_known(id, &new, resource_type);
+            let mut remarks = Remarks::about_changed(id, &old, &new, resource_type);
             self.admit(&new, resource_type, &mut content, &mut remarks).await?;
             let kind = change_kind(&old, &new);
             let action = format!("PUT {}/{id}", resource_type.endpoint());

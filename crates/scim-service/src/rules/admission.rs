@@ -16,7 +16,7 @@ use scim_core::{Error, ErrorKind, Result};
 use scim_policy::{Finding, Mode, Severity};
 use scim_store::{
     AuditEntry, Changeset, CommitError, Committed, Conflict, Content, Edge, EdgeQuery, MemberDelta,
-    Operation, Record, Report, Side,
+    Operation, Record, Report, ReportQuery, Side,
 };
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -58,6 +58,8 @@ impl Origin<'_> {
 pub(crate) struct Remarks {
     /// What there is to say of each operation.
     pub(crate) about: Vec<Remark>,
+    /// What there is to say of members, each by itself.
+    members: Vec<Remark>,
     /// About whom everything said before is settled.
     pub(crate) settles: Vec<String>,
 }
@@ -96,14 +98,14 @@ impl Remarks {
     /// About a resource of which this settles nothing.
     fn only(subject: &str) -> Self {
         let about = vec![Remark { subject: subject.to_owned(), ..Remark::default() }];
-        Self { about, settles: Vec::new() }
+        Self { about, ..Self::default() }
     }
 
     /// About a resource that has no identifier yet: by what its client knows it by.
     pub(crate) fn about_new(document: &Document, resource_type: &ResourceType) -> Self {
         match name_of(document, resource_type) {
             Some(name) => Self::about(&name),
-            None => Self { about: vec![Remark::default()], settles: Vec::new() },
+            None => Self { about: vec![Remark::default()], ..Self::default() },
         }
     }
 
@@ -117,10 +119,26 @@ impl Remarks {
         remarks
     }
 
+    /// About a resource that is written anew. What was said as it was created went by the name that it had then.
+    pub(crate) fn about_changed(
+        id: &str,
+        old: &Document,
+        new: &Document,
+        resource_type: &ResourceType,
+    ) -> Self {
+        let mut remarks = Self::about_known(id, new, resource_type);
+        if resource_type.membership() == Some(Membership::Member) {
+            let before = name_of(old, resource_type).filter(|name| !remarks.settles.contains(name));
+            remarks.settles.extend(before);
+        }
+        remarks
+    }
+
     /// This and another, whose operations come after those of this.
     #[must_use]
     pub(crate) fn with(mut self, other: Self) -> Self {
         self.about.extend(other.about);
+        self.members.extend(other.members);
         self.settles.extend(other.settles);
         self
     }
@@ -136,6 +154,13 @@ impl Remarks {
     fn say(&mut self, operation: usize, findings: impl IntoIterator<Item = Finding>) {
         if let Some(remark) = self.about.get_mut(operation) {
             remark.findings.extend(findings);
+        }
+    }
+
+    fn say_of_member(&mut self, subject: String, finding: Finding) {
+        match self.members.iter_mut().find(|remark| remark.subject == subject) {
+            Some(remark) => remark.findings.push(finding),
+            None => self.members.push(Remark { subject, findings: vec![finding], ..Remark::default() }),
         }
     }
 }
@@ -219,7 +244,9 @@ impl Context<'_> {
         let (others, _) = self.elsewhere(group, &members.add).await?;
         if !others.is_empty() {
             let name = self.name(group).await?;
-            remarks.say(0, self.second_groups(&name, &others).await?);
+            for (edge, finding) in self.second_groups(&name, &others).await? {
+                remarks.say_of_member(in_group(group, &edge.of), finding);
+            }
         }
         Ok(())
     }
@@ -248,12 +275,12 @@ impl Context<'_> {
     }
 
     /// What the rules say of members who are to come into the group of this name, and are in others.
-    async fn second_groups(&self, name: &str, others: &[Edge]) -> Result<Vec<Finding>> {
+    async fn second_groups<'e>(&self, name: &str, others: &'e [Edge]) -> Result<Vec<(&'e Edge, Finding)>> {
         let ids: Vec<&str> = others.iter().map(|edge| &*edge.of).collect();
         let people = self.store.get(self.tenant, &ids).await.map_err(store_error)?;
         let findings = others.iter().zip(people).filter_map(|(edge, person)| {
             let person = person.as_ref().and_then(known_as).unwrap_or_else(|| edge.of.clone());
-            self.rules.policy.second_group(&person, name, &edge.label)
+            Some((edge, self.rules.policy.second_group(&person, name, &edge.label)?))
         });
         Ok(findings.collect())
     }
@@ -276,7 +303,8 @@ impl Context<'_> {
             let (mut others, here) = self.elsewhere(id, &members.add).await?;
             others.retain(|edge| edge.of != member && !here.contains(&edge.of));
             others.dedup_by(|one, before| one.of == before.of);
-            findings.extend(self.second_groups(&name, &others).await?);
+            let others = self.second_groups(&name, &others).await?;
+            findings.extend(others.into_iter().map(|(_, finding)| finding));
         }
         Ok(findings)
     }
@@ -299,7 +327,9 @@ impl Context<'_> {
         loop {
             // Only a conflict over the rules has to be looked at beside the operations again.
             let again = if is_bound { operations.clone() } else { Vec::new() };
-            let said = remarks.about.iter();
+            let said = remarks.about.iter().map(|remark| (remark, true));
+            // Of many members a body would be kept as many times, and what was accepted is never carried out again.
+            let said = said.chain(remarks.members.iter().map(|remark| (remark, false)));
             let changeset = Changeset {
                 at: self.now,
                 epoch: self.rules.epoch,
@@ -308,7 +338,10 @@ impl Context<'_> {
                 settles_below: settles_below.clone(),
                 retries: self.retries.cloned(),
                 reports: said
-                    .filter_map(|remark| self.report(&remark.subject, &remark.findings, status, &kept))
+                    .filter_map(|(remark, whole)| {
+                        let report = self.report(&remark.subject, &remark.findings, status, &kept)?;
+                        Some(if whole { report } else { Report { body: Bytes::new(), ..report } })
+                    })
                     .collect(),
                 audit: Some(self.audit(action.clone(), status, String::new())),
             };
@@ -399,6 +432,35 @@ impl Context<'_> {
                 outdated()
             }
             Err(CommitError::Store(error)) => store_error(error),
+        }
+    }
+
+    /// Settles what was refused of a User that is sent again as it is. What was said of it as it is stays.
+    pub(crate) async fn settle_unchanged(&self, id: &str) -> Result<()> {
+        if self.rules.epoch == 0 || self.retries.is_some() {
+            return Ok(());
+        }
+        let subject = Some(id.to_owned());
+        let query = ReportQuery { after: 0, count: Report::MOST_OF_SUBJECT, settled: Some(false), subject };
+        let open = self.store.reports(self.tenant, &query).await.map_err(store_error)?;
+        if open.iter().all(|reported| reported.report.status < 400) {
+            return Ok(());
+        }
+        let said = open.into_iter().map(|reported| reported.report).filter(|report| report.status < 400);
+        let changeset = Changeset {
+            epoch: self.rules.epoch,
+            settles: vec![id.to_owned()],
+            reports: said.collect(),
+            ..Changeset::new(self.now)
+        };
+        match self.store.commit(self.tenant, changeset).await {
+            Ok(_) => Ok(()),
+            // Without operations nothing else can be in the way.
+            Err(CommitError::Conflict(_)) => {
+                self.course.stale.store(true, Ordering::Relaxed);
+                Err(outdated())
+            }
+            Err(CommitError::Store(error)) => Err(store_error(error)),
         }
     }
 

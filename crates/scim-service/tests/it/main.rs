@@ -10,6 +10,7 @@ mod import;
 mod memberships;
 mod policy;
 mod protocol;
+mod provisioning;
 mod quirks;
 mod replay;
 mod schemas;

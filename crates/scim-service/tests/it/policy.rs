@@ -260,7 +260,7 @@ fn nobody_comes_into_a_second_group_by_any_door() {
     ] {
         let world = World::new(Idp::Generic);
         world.govern(policy);
-        let said = || world.said().iter().map(|(_, count)| count).sum::<u64>();
+        let said = || world.heard();
         let ada = created(&world, "ada@example.com");
         let (red, blue) = (world.group("Red", &[&ada]), world.group("Blue", &[]));
         let member = json!([{"value": ada}]);
@@ -493,6 +493,47 @@ fn every_write_and_every_refusal_is_recorded_once() {
             deleted
         ]
     );
+}
+
+#[test]
+fn what_was_said_of_somebody_ends_with_the_next_change_whatever_they_are_called_then() {
+    for put in [true, false] {
+        let world = World::new(Idp::Entra);
+        world.govern("[domain]\nmode = \"warn\"\nallow = [\"example.com\"]\n");
+        let path = format!("/Users/{}", created(&world, "ada@example.org"));
+        assert_eq!(world.said(), [("domain-not-listed".to_owned(), 1)]);
+        let answer = match put {
+            true => world.request("PUT", &path, &user("ada@example.com")),
+            false => world.patch(
+                &path,
+                &json!([
+                    {"op": "Replace", "path": "userName", "value": "ada@example.com"},
+                    {"op": "Replace", "path": "emails[type eq \"work\"].value", "value": "ada@example.com"},
+                ]),
+            ),
+        };
+        assert_eq!((answer.status.as_u16(), world.said()), (200, vec![]), "{}", answer.body);
+    }
+}
+
+#[test]
+fn what_was_said_of_a_membership_ends_with_it() {
+    let world = World::new(Idp::Entra);
+    world.govern("[group]\nmode = \"warn\"\n");
+    let (ada, bob) = (created(&world, "ada@example.com"), created(&world, "bob@example.com"));
+    world.group("Red", &[&ada, &bob]);
+    let blue = format!("/Groups/{}", world.group("Blue", &[]));
+    let members = |op: &str, ids: &[&str]| {
+        let listed: Vec<Value> = ids.iter().map(|id| json!({"value": id})).collect();
+        world.patch(&blue, &json!([{"op": op, "path": "members", "value": listed}]))
+    };
+    let second = || ("group-second".to_owned(), 1);
+    assert_eq!(members("Add", &[&ada, &bob]).status.as_u16(), 204);
+    assert_eq!(world.said(), [second(), second()]);
+    assert_eq!(members("Remove", &[&ada]).status.as_u16(), 204);
+    assert_eq!(world.said(), [second()], "bob is in both still");
+    assert_eq!(members("Remove", &[&bob]).status.as_u16(), 204);
+    assert_eq!(world.said(), []);
 }
 
 #[test]

@@ -144,6 +144,25 @@ fn newer_refusals_about_the_same_are_carried_out_as_well_and_in_order() {
     assert_eq!((world.said(), world.get(&path).body["title"].clone()), (vec![], json!("Countess")));
 }
 
+/// The administrator takes the address back, and the identity provider sends the one that is there still.
+#[test]
+fn what_is_taken_back_without_a_change_is_not_carried_out() {
+    let world = World::new(Idp::Entra);
+    world.govern(&format!("{POLICY}[language]\n"));
+    let path = format!("/Users/{}", created(&world, "ada@example.com"));
+    assert_eq!(world.patch(&path, &replace("preferredLanguage", &json!("Klingonisch"))).status.as_u16(), 200);
+    let work = "emails[type eq \"work\"].value";
+    assert_eq!(world.patch(&path, &replace(work, &json!("ada@example.org"))).status.as_u16(), 400);
+    assert_eq!(world.said().len(), 3, "the refusal tells of the language too");
+    let before = world.trace();
+    assert_eq!(world.patch(&path, &replace(work, &json!("ada@example.com"))).status.as_u16(), 200);
+    assert_eq!(world.said(), [("language-unreadable".to_owned(), 1)], "what is said of who is there stays");
+    assert_eq!(world.trace(), before, "nothing was changed");
+    world.govern(LENIENT);
+    assert_eq!(world.replay(), 0);
+    assert_eq!(world.persons()[0].person.email.as_deref(), Some("ada@example.com"));
+}
+
 #[test]
 fn what_can_never_be_carried_out_is_settled() {
     let world = World::new(Idp::Entra);

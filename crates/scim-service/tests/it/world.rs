@@ -17,6 +17,7 @@ use scim_service::{
     Changed, Comparison, GenderWords, Headers, Import, ImportedRow, NewRules, Outcome, Replayed, Service,
     Settings,
 };
+use scim_store::persons::{Mark, PersonChanges};
 use scim_store::{
     ChangeKind, Changeset, Content, Guard, Hidden, IndexEntry, MemberDelta, MemoryStore, Operation,
     PersonQuery, PersonRecord, ReportQuery, Store, Tenant, UniqueKey,
@@ -70,6 +71,12 @@ pub(crate) struct World {
     token: String,
     store: Arc<MemoryStore>,
     environment: Arc<Clockwork>,
+}
+
+/// What was said of a request: of whom, and the codes in order.
+pub(crate) struct Told {
+    pub(crate) subject: String,
+    pub(crate) codes: Vec<String>,
 }
 
 /// An answer with its body read.
@@ -505,6 +512,45 @@ impl World {
             findings.iter().map(code).collect::<Vec<_>>()
         });
         codes.collect()
+    }
+
+    /// The refusals that nothing has settled, the latest last, with the errors alone.
+    pub(crate) fn refusals(&self) -> Vec<Told> {
+        self.told(|status| status >= 400, |finding| finding["severity"] == "error")
+    }
+
+    /// What was said of requests that were accepted and nothing has settled.
+    pub(crate) fn remarks(&self) -> Vec<Told> {
+        self.told(|status| status < 400, |_| true)
+    }
+
+    fn told(&self, status: impl Fn(u16) -> bool, counts: impl Fn(&Value) -> bool) -> Vec<Told> {
+        let tenant = Tenant::new("acme").expect("a name");
+        let query = ReportQuery { after: 0, count: 1000, settled: Some(false), subject: None };
+        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
+        let told = |reported: scim_store::Reported| {
+            let findings: Vec<Value> = serde_json::from_slice(&reported.report.findings).expect("JSON");
+            let code = |finding: &Value| finding["code"].as_str().expect("a code").to_owned();
+            let mut codes: Vec<String> =
+                findings.iter().filter(|finding| counts(finding)).map(code).collect();
+            codes.sort();
+            Told { subject: reported.report.subject, codes }
+        };
+        reports.into_iter().filter(|reported| status(reported.report.status)).map(told).collect()
+    }
+
+    /// What became of persons after a place in the change log.
+    pub(crate) fn followed(&self, mark: &Mark, count: usize) -> PersonChanges {
+        let tenant = Tenant::new("acme").expect("a name");
+        now(scim_store::persons::changes(&*self.store, &tenant, mark, count)).expect("in memory")
+    }
+
+    /// How often the rules have said something, settled or not.
+    pub(crate) fn heard(&self) -> u64 {
+        let tenant = Tenant::new("acme").expect("a name");
+        let query = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
+        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
+        reports.iter().map(|reported| reported.count).sum()
     }
 
     /// What is recorded of the tenant's requests: action, status and detail.
