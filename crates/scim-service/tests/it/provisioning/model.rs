@@ -132,9 +132,11 @@ impl Model {
                 if self.is_named(name, None) {
                     return Answer::Taken;
                 }
-                let second = members.iter().any(|member| self.is_in_another(member, None));
-                match second && self.policy.is_exclusive() {
-                    true => Answer::Refused(vec![Subject::NewGroup(fold(name))], vec!["group-second"]),
+                let second = members.iter().filter(|member| self.is_in_another(member, None)).count();
+                match second > 0 && self.policy.is_exclusive() {
+                    true => {
+                        Answer::Refused(vec![Subject::NewGroup(fold(name))], vec!["group-second"; second])
+                    }
                     false => Answer::Done,
                 }
             }
@@ -145,7 +147,9 @@ impl Model {
                     .map(|member| Subject::Member { group: id.clone(), member: member.clone() })
                     .collect();
                 if !second.is_empty() {
-                    return Answer::Refused(second, vec!["group-second"]);
+                    // Everybody is named, so that all of them can be mended at once.
+                    let codes = vec!["group-second"; second.len()];
+                    return Answer::Refused(second, codes);
                 }
                 match name.as_ref().is_some_and(|name| self.is_named(name, Some(id))) {
                     true => Answer::Taken,
