@@ -181,11 +181,14 @@ impl Pool {
 ///
 /// Every statement is made to walk an index from a known place, once for each thing that is asked for. The planner is kept
 /// from anything else: what it knows of a table lags behind, and a table that was empty a minute ago is walked whole. So
-/// one plan is as good for all values, and is made once.
+/// one plan is as good for all values, and is made once. What an index has in order but for the last column is sorted as
+/// it comes, key by key, instead of all before the first is given (`enable_sort`). Going through rows of an index is dear
+/// (`cpu_index_tuple_cost`): rows whose places are known are not looked for in it, however few a tenant is thought to have.
 const PREPARE: &str = "SELECT set_config('search_path', 'scim', false), set_config('statement_timeout', $1, false),
     set_config('lock_timeout', $2, false), set_config('idle_in_transaction_session_timeout', $3, false),
     set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),
     set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
+    set_config('enable_sort', 'off', false), set_config('cpu_index_tuple_cost', '1000', false),
     set_config('plan_cache_mode', 'force_generic_plan', false),
     set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false),
     set_config('default_transaction_isolation', 'read committed', false),
