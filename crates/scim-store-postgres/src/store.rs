@@ -118,9 +118,12 @@ impl PostgresStore {
         let asking = Arc::clone(&pool);
         let standing = runtime.wait(async move {
             let lent = asking.lend(&Tenant::system()).await?;
-            schema::standing(lent.session()?.client()).await
+            let standing = schema::standing(lent.session()?.client()).await?;
+            standing.admit()?;
+            let other = asking.lend(&Tenant::system()).await?;
+            schema::keep_apart(lent.session()?.client(), other.session()?.client()).await?;
+            Ok::<_, OpenError>(standing)
         })??;
-        standing.admit()?;
         let long = (pool.size() * 3 / 4).max(1);
         let Options { queue, batch, patience, wait, .. } = options;
         let writer = Writer::new(Arc::clone(&pool), runtime.handle()?.clone(), queue, batch, patience);
