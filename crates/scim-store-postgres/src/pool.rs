@@ -257,10 +257,12 @@ impl Lent {
     }
 }
 
-/// What a transaction of a tenant begins with.
+/// What a transaction of a tenant begins with. Whoever looks at the database's sessions sees for whom each has a transaction.
 fn beginning(how: &'static str, tenant: &Tenant) -> impl Iterator<Item = Step> {
     let name = tenant.as_str().to_owned();
-    [step!(how), step!("SELECT set_config('scim.tenant', $1, true)", name)].into_iter()
+    let sql = "SELECT set_config('scim.tenant', $1, true),
+        set_config('application_name', concat_ws(' ', current_setting('application_name'), $1), true)";
+    [step!(how), step!(sql, name)].into_iter()
 }
 
 impl Drop for Lent {
