@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use scim_store::{StoreError, Tenant};
+use scim_store::{Load, StoreError, Tenant};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -93,6 +93,12 @@ impl Pool {
     /// Most connections that are lent at a time.
     pub(crate) fn size(&self) -> usize {
         self.size
+    }
+
+    /// How much of it is lent.
+    pub(crate) fn load(&self) -> Load {
+        let (free, waiting) = self.places.free_and_waiting();
+        Load { most: self.size, lent: self.size.saturating_sub(free), waiting }
     }
 
     /// A connection with nothing set, outside of the pool.

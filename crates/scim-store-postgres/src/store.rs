@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scim_store::{
-    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
+    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Load, Page, Pending, PersonPage,
     PersonQuery, Query, Record, ReportQuery, Reported, Side, Spent, Store, StoreError, Tenant,
 };
 use tokio::runtime::Handle;
@@ -352,6 +352,10 @@ impl Store for PostgresStore {
             let query = Arc::clone(&query);
             async move { reports::page(snapshot, &query).await }
         }))
+    }
+
+    fn load(&self) -> Option<Load> {
+        Some(self.pool.load())
     }
 
     fn spend<'a>(&'a self, tenant: &'a Tenant, spent: &'a [Spent]) -> Pending<'a, Vec<Duration>> {
