@@ -240,7 +240,9 @@ impl Failed {
             Some(database) => format!("{} ({})", database.message(), database.code().code()),
             None => chain(error),
         };
-        Self::new(Kind::Away, words)
+        // The server has no more of them for us, or for anybody.
+        let is_busy = error.as_db_error().is_some_and(|database| database.code().code() == "53300");
+        Self::new(if is_busy { Kind::Busy } else { Kind::Away }, words)
     }
 }
 

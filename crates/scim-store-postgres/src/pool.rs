@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use scim_store::{Load, StoreError, Tenant};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Row};
@@ -24,6 +25,8 @@ pub(crate) struct Pool {
     places: Arc<Places>,
     size: usize,
     idle: Mutex<Idle>,
+    /// Told of each that is given back.
+    returned: Notify,
     config: Config,
     tls: Tls,
     options: Options,
@@ -76,7 +79,7 @@ impl Pool {
         }
         let tls = Tls::trusting(address.root_certificates.as_deref())?;
         let places = Places::new(size, size, options.queue);
-        Ok(Self { places, size, idle: Mutex::default(), config, tls, options, home })
+        Ok(Self { places, size, idle: Mutex::default(), returned: Notify::new(), config, tls, options, home })
     }
 
     /// A connection for a tenant, an idle one or a new one.
@@ -85,9 +88,26 @@ impl Pool {
         let Ok(Some(place)) = place else { return Err(Failed::new(Kind::Busy, "all connections are busy")) };
         let session = match self.take_idle() {
             Some(session) => session,
-            None => self.connect().await?,
+            None => match self.connect().await {
+                Err(failed) if failed.kind == Kind::Busy => self.take_returned(failed).await?,
+                connected => connected?,
+            },
         };
         Ok(Lent { pool: Arc::clone(self), session: Some(session), _place: place })
+    }
+
+    /// One that somebody gives back, where the server has no more connections, and fewer than there are places.
+    async fn take_returned(&self, failed: Failed) -> Result<Session, Failed> {
+        let taken = async {
+            loop {
+                let returned = self.returned.notified();
+                if let Some(session) = self.take_idle() {
+                    return session;
+                }
+                returned.await;
+            }
+        };
+        timeout(self.options.wait, taken).await.map_err(|_| failed)
     }
 
     /// Most connections that are lent at a time.
@@ -137,6 +157,7 @@ impl Pool {
         let mut idle = self.idle();
         if session.is_idle() && idle.left.is_none_or(|left| session.since > left) {
             idle.sessions.push(session);
+            self.returned.notify_one();
         }
     }
 

@@ -50,7 +50,7 @@ fn other_schemas_are_refused_by_name() {
 fn what_is_set_for_the_owner_is_in_nobodys_way() {
     let database = Database::empty();
     let name = database.run("SELECT current_database()").concat();
-    let settings = ["default_transaction_read_only = on", "statement_timeout = 1", "search_path = nowhere"];
+    let settings = ["default_transaction_read_only = on", "search_path = nowhere"];
     database.run(&settings.map(|setting| format!("ALTER DATABASE {name} SET {setting};")).concat());
     migrate(&database.owner(), Options::default(), Some(ROLE)).expect("migrates");
     database.open(Options::default());

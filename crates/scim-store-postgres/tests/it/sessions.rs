@@ -193,3 +193,18 @@ fn the_database_tells_for_which_tenant_a_session_waits() {
         WHERE datname = current_database() AND application_name LIKE 'scimd%'";
     assert_eq!(town.database.run(sql), ["scimd"], "of those that wait for work");
 }
+
+/// Whoever finds no more connections waits for one of those that there are.
+#[test]
+fn a_server_makes_do_with_the_connections_that_it_gets() {
+    let town = Town::new(Options { pool: 8, wait: LONG, ..Options::default() });
+    town.commit(town.user("u1")).expect("created");
+    let name = town.database.run("SELECT current_database()").concat();
+    town.database.run(&format!("ALTER DATABASE {name} CONNECTION LIMIT 2"));
+    let acme = acme();
+    let mut reads: Vec<_> = (0..100).map(|_| town.store.get(&acme, &["u1"])).collect();
+    reads.iter_mut().for_each(poll);
+    for read in reads {
+        wait(read).expect("a record");
+    }
+}
