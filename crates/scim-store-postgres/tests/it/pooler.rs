@@ -21,7 +21,7 @@ fn message(from: &mut impl Read, has_tag: bool) -> Result<Vec<u8>> {
     let length = u32::from_be_bytes(length.try_into().expect("four bytes")) as usize - 4;
     let start = bytes.len();
     bytes.resize(start + length, 0);
-    from.read_exact(&mut bytes[start..])?;
+    from.read_exact(bytes.get_mut(start..).unwrap_or_default())?;
     Ok(bytes)
 }
 
