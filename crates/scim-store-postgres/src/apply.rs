@@ -193,7 +193,7 @@ impl Table {
         if !gone.is_empty() {
             let sql = "DELETE FROM resource WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
                 FROM unnest($2::text[]) AS j (id) CROSS JOIN LATERAL (SELECT r.ctid FROM resource r
-                    WHERE r.tenant = $1 AND r.id = j.id OFFSET 0) f))";
+                    WHERE r.tenant = $1 AND r.id >= j.id AND r.id <= j.id ORDER BY r.id OFFSET 0) f))";
             steps.push(step!(sql, tenant.clone(), gone));
         }
         let again = resources_sql!(
@@ -268,7 +268,9 @@ fn hidden(
     let mut steps = Vec::new();
     if !cleared.is_empty() {
         let ids: Vec<String> = cleared.into_iter().collect();
-        let sql = "DELETE FROM hidden WHERE tenant = $1 AND id = ANY($2::text[])";
+        let sql = "DELETE FROM hidden WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
+                FROM unnest($2::text[]) AS j (key) CROSS JOIN LATERAL (SELECT h.ctid FROM hidden h
+                    WHERE h.tenant = $1 AND h.id = j.key OFFSET 0) f))";
         steps.push(step!(sql, tenant.to_owned(), ids));
     }
     let (mut gone, mut come) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new(), Vec::new()));

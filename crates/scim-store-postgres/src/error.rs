@@ -40,6 +40,13 @@ pub enum OpenError {
     },
     /// The server does not sync what it acknowledges.
     NotDurable,
+    /// Something in between lends one connection to several sessions in turns.
+    Pooled,
+    /// Texts are kept in another encoding than UTF-8.
+    Encoding {
+        /// Which.
+        encoding: String,
+    },
     /// The server is too old.
     Server {
         /// Its version, as it says.
@@ -98,6 +105,15 @@ impl fmt::Display for OpenError {
             Self::NotDurable => f.write_str(
                 "the server runs with `fsync = off`, so that nothing it acknowledges is durable; turn it on",
             ),
+            Self::Pooled => f.write_str(
+                "a pooler in between gives each transaction another session of the database, which loses what is set and \
+                 prepared; let it pool sessions (`pool_mode = session`), or name the database itself",
+            ),
+            Self::Encoding { encoding } => write!(
+                f,
+                "the database keeps texts in {encoding}, which has no room for all names; make it with `CREATE DATABASE … \
+                 TEMPLATE template0 ENCODING 'UTF8'`"
+            ),
             Self::Server { version } => {
                 write!(f, "the server is PostgreSQL {version}; 15 or later is needed")
             }
@@ -127,6 +143,8 @@ impl std::error::Error for OpenError {
             | Self::Role { .. }
             | Self::Unprotected { .. }
             | Self::NotDurable
+            | Self::Pooled
+            | Self::Encoding { .. }
             | Self::Server { .. }
             | Self::RootCertificates { .. }
             | Self::NoRole { .. } => None,
@@ -222,7 +240,9 @@ impl Failed {
             Some(database) => format!("{} ({})", database.message(), database.code().code()),
             None => chain(error),
         };
-        Self::new(Kind::Away, words)
+        // The server has no more of them for us, or for anybody.
+        let is_busy = error.as_db_error().is_some_and(|database| database.code().code() == "53300");
+        Self::new(if is_busy { Kind::Busy } else { Kind::Away }, words)
     }
 }
 

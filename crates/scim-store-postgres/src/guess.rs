@@ -190,8 +190,8 @@ impl Assumed {
         let mut steps = Vec::new();
         if !ids.is_empty() {
             let sql = "SELECT 1 / (count(*) = $5)::int FROM unnest($2::text[], $3::text[], $4::int8[]) AS j (id, type, version)
-                CROSS JOIN LATERAL (SELECT FROM resource r WHERE r.tenant = $1 AND r.id = j.id AND r.type = j.type
-                    AND r.version = coalesce(j.version, r.version) OFFSET 0) r";
+                CROSS JOIN LATERAL (SELECT FROM resource r WHERE r.tenant = $1 AND r.id >= j.id AND r.id <= j.id AND r.type = j.type
+                    AND r.version = coalesce(j.version, r.version) ORDER BY r.id OFFSET 0) r";
             let count = clamp(ids.len() as u64);
             steps.push(step!(sql, tenant.to_owned(), ids, types, versions, count));
         }

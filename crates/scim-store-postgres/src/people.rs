@@ -64,7 +64,9 @@ pub(crate) fn write(tenant: &str, persons: BTreeMap<String, Option<Derived>>) ->
         persons.into_iter().filter_map(|(id, derived)| Some((id, derived?))).collect();
     let mut steps = Vec::new();
     if !gone.is_empty() {
-        let sql = "DELETE FROM person WHERE tenant = $1 AND id = ANY($2::text[])";
+        let sql = "DELETE FROM person WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
+                FROM unnest($2::text[]) AS j (key) CROSS JOIN LATERAL (SELECT p.ctid FROM person p
+                    WHERE p.tenant = $1 AND p.id = j.key OFFSET 0) f))";
         steps.push(step!(sql, tenant.to_owned(), gone));
     }
     if come.is_empty() {
@@ -121,7 +123,8 @@ pub(crate) async fn page(snapshot: Snapshot, query: &PersonQuery) -> Result<Pers
             let count = ids.len();
             let sql = concat!(
                 person_columns!(),
-                ", p.version, p.modified FROM persons p WHERE p.tenant = $1 AND p.id = ANY($2::text[]) ORDER BY p.id"
+                ", p.version, p.modified FROM unnest($2::text[]) WITH ORDINALITY AS j (id, n) CROSS JOIN LATERAL
+                    (SELECT p.* FROM persons p WHERE p.tenant = $1 AND p.id = j.id OFFSET 0) p ORDER BY j.n"
             );
             (snapshot.rows(step!(sql, tenant, ids)).await?, count)
         }

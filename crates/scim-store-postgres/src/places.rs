@@ -41,6 +41,12 @@ impl Places {
         given.await.ok()
     }
 
+    /// How many are free, and how many wait for one.
+    pub(crate) fn free_and_waiting(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.free, state.waiting.waiting())
+    }
+
     /// Takes back a place of this tenant, which goes to whoever is next.
     fn next_after(&self, tenant: &Tenant) -> Option<(Tenant, oneshot::Sender<Place>)> {
         let State { free, taken, waiting } = &mut *self.lock();

@@ -6,8 +6,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use scim_store::{StoreError, Tenant};
+use scim_store::{Load, StoreError, Tenant};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_postgres::{Client, Config, Row};
@@ -24,6 +25,8 @@ pub(crate) struct Pool {
     places: Arc<Places>,
     size: usize,
     idle: Mutex<Idle>,
+    /// Told of each that is given back.
+    returned: Notify,
     config: Config,
     tls: Tls,
     options: Options,
@@ -76,7 +79,7 @@ impl Pool {
         }
         let tls = Tls::trusting(address.root_certificates.as_deref())?;
         let places = Places::new(size, size, options.queue);
-        Ok(Self { places, size, idle: Mutex::default(), config, tls, options, home })
+        Ok(Self { places, size, idle: Mutex::default(), returned: Notify::new(), config, tls, options, home })
     }
 
     /// A connection for a tenant, an idle one or a new one.
@@ -85,14 +88,37 @@ impl Pool {
         let Ok(Some(place)) = place else { return Err(Failed::new(Kind::Busy, "all connections are busy")) };
         let session = match self.take_idle() {
             Some(session) => session,
-            None => self.connect().await?,
+            None => match self.connect().await {
+                Err(failed) if failed.kind == Kind::Busy => self.take_returned(failed).await?,
+                connected => connected?,
+            },
         };
         Ok(Lent { pool: Arc::clone(self), session: Some(session), _place: place })
+    }
+
+    /// One that somebody gives back, where the server has no more connections, and fewer than there are places.
+    async fn take_returned(&self, failed: Failed) -> Result<Session, Failed> {
+        let taken = async {
+            loop {
+                let returned = self.returned.notified();
+                if let Some(session) = self.take_idle() {
+                    return session;
+                }
+                returned.await;
+            }
+        };
+        timeout(self.options.wait, taken).await.map_err(|_| failed)
     }
 
     /// Most connections that are lent at a time.
     pub(crate) fn size(&self) -> usize {
         self.size
+    }
+
+    /// How much of it is lent.
+    pub(crate) fn load(&self) -> Load {
+        let (free, waiting) = self.places.free_and_waiting();
+        Load { most: self.size, lent: self.size.saturating_sub(free), waiting }
     }
 
     /// A connection with nothing set, outside of the pool.
@@ -131,6 +157,7 @@ impl Pool {
         let mut idle = self.idle();
         if session.is_idle() && idle.left.is_none_or(|left| session.since > left) {
             idle.sessions.push(session);
+            self.returned.notify_one();
         }
     }
 
@@ -181,12 +208,18 @@ impl Pool {
 ///
 /// Every statement is made to walk an index from a known place, once for each thing that is asked for. The planner is kept
 /// from anything else: what it knows of a table lags behind, and a table that was empty a minute ago is walked whole. So
-/// one plan is as good for all values, and is made once.
+/// one plan is as good for all values, and is made once. What an index has in order but for the last column is sorted as
+/// it comes, key by key, instead of all before the first is given (`enable_sort`). Going through rows of an index is dear
+/// (`cpu_index_tuple_cost`): rows whose places are known are not looked for in it, however few a tenant is thought to have.
 const PREPARE: &str = "SELECT set_config('search_path', 'scim', false), set_config('statement_timeout', $1, false),
     set_config('lock_timeout', $2, false), set_config('idle_in_transaction_session_timeout', $3, false),
     set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false),
     set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false),
-    set_config('plan_cache_mode', 'force_generic_plan', false),
+    set_config('enable_sort', 'off', false), set_config('cpu_index_tuple_cost', '1000', false),
+    set_config('enable_indexscan', 'on', false), set_config('enable_indexonlyscan', 'on', false),
+    set_config('enable_tidscan', 'on', false), set_config('enable_nestloop', 'on', false),
+    set_config('enable_incremental_sort', 'on', false),
+    set_config('plan_cache_mode', 'force_generic_plan', false), set_config('row_security', 'on', false),
     set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false),
     set_config('default_transaction_isolation', 'read committed', false),
     set_config('default_transaction_read_only', 'off', false),
@@ -251,10 +284,12 @@ impl Lent {
     }
 }
 
-/// What a transaction of a tenant begins with.
+/// What a transaction of a tenant begins with. Whoever looks at the database's sessions sees for whom each has a transaction.
 fn beginning(how: &'static str, tenant: &Tenant) -> impl Iterator<Item = Step> {
     let name = tenant.as_str().to_owned();
-    [step!(how), step!("SELECT set_config('scim.tenant', $1, true)", name)].into_iter()
+    let sql = "SELECT set_config('scim.tenant', $1, true),
+        set_config('application_name', concat_ws(' ', current_setting('application_name'), $1), true)";
+    [step!(how), step!(sql, name)].into_iter()
 }
 
 impl Drop for Lent {

@@ -26,16 +26,17 @@ pub(crate) fn write(
     let tenant = || tenant.to_owned();
     let settled: Vec<i64> = settled.difference(removed).map(|number| clamp(*number)).collect();
     if !settled.is_empty() {
-        let sql = "UPDATE report SET settled = true WHERE tenant = $1 AND number = ANY($2::int8[])";
+        let sql = "UPDATE report SET settled = true WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
+                FROM unnest($2::int8[]) AS j (key) CROSS JOIN LATERAL (SELECT r.ctid FROM report r
+                    WHERE r.tenant = $1 AND r.number = j.key OFFSET 0) f))";
         steps.push(step!(sql, tenant(), settled));
     }
     let removed: Vec<i64> = removed.iter().map(|number| clamp(*number)).collect();
     if !removed.is_empty() {
-        steps.push(step!(
-            "DELETE FROM report WHERE tenant = $1 AND number = ANY($2::int8[])",
-            tenant(),
-            removed
-        ));
+        let sql = "DELETE FROM report WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
+                FROM unnest($2::int8[]) AS j (key) CROSS JOIN LATERAL (SELECT r.ctid FROM report r
+                    WHERE r.tenant = $1 AND r.number = j.key OFFSET 0) f))";
+        steps.push(step!(sql, tenant(), removed));
     }
     if added.is_empty() {
         return steps;

@@ -65,18 +65,54 @@ macro_rules! edge_columns {
 }
 pub(crate) use edge_columns;
 
+/// Picks the row of an identifier of `resource` under the name `r`. Written as equality, a planner that knows of an empty table
+/// may take the index by type, and go through all of the tenant. This order only the primary key has.
+macro_rules! of_id {
+    ($id:expr) => {
+        concat!("r.id >= ", $id, " AND r.id <= ", $id, " ORDER BY r.id")
+    };
+}
+pub(crate) use of_id;
+
 /// Joins the resource of an identifier, under the name `r`. Written like this the planner has no choice but to look up one
 /// resource for each row that is there already.
 macro_rules! resource_of {
     ($id:expr) => {
         concat!(
-            " CROSS JOIN LATERAL (SELECT r.* FROM resource r WHERE r.tenant = $1 AND r.id = ",
-            $id,
+            " CROSS JOIN LATERAL (SELECT r.* FROM resource r WHERE r.tenant = $1 AND ",
+            $crate::rows::of_id!($id),
             " OFFSET 0) r"
         )
     };
 }
 pub(crate) use resource_of;
+
+/// The edges of one resource after another, in order, of `edge` under the name `e`. Both indexes of it have both columns.
+/// Written as equality, which a planner that knows of one group only takes for no restriction, it may take the index of the other
+/// side, and go through all of the tenant. This order only one of them has.
+macro_rules! edges_from {
+    ($known:expr, $other:expr, $of:expr, $after:expr) => {
+        concat!(
+            "(e.",
+            $known,
+            ", e.",
+            $other,
+            ") > (",
+            $of,
+            ", ",
+            $after,
+            ") AND e.",
+            $known,
+            " <= ",
+            $of,
+            " ORDER BY e.",
+            $known,
+            ", e.",
+            $other
+        )
+    };
+}
+pub(crate) use edges_from;
 
 /// Reads `record_columns!()` from a column on.
 pub(crate) fn record(row: &Row, first: usize) -> Result<Record, Failed> {
@@ -102,7 +138,8 @@ pub(crate) fn floor(id: &str) -> String {
 }
 
 fn record_step(tenant: String, id: &str) -> Step {
-    let sql = concat!("SELECT ", record_columns!(), " FROM resource r WHERE r.tenant = $1 AND r.id = $2");
+    let sql =
+        concat!("SELECT ", record_columns!(), " FROM resource r WHERE r.tenant = $1 AND ", of_id!("$2"));
     step!(sql, tenant, id.to_owned())
 }
 
@@ -146,7 +183,9 @@ pub(crate) async fn sight(snapshot: Snapshot, id: &str) -> Result<Option<Sight>,
         person_columns!(),
         ", r.entries, ",
         record_columns!(),
-        " FROM resource r LEFT JOIN person p ON p.tenant = $1 AND p.id = r.id WHERE r.tenant = $1 AND r.id = $2"
+        " FROM (SELECT r.* FROM resource r WHERE r.tenant = $1 AND ",
+        of_id!("$2"),
+        " OFFSET 0) r LEFT JOIN person p ON p.tenant = $1 AND p.id = r.id"
     );
     let tenant = snapshot.tenant();
     let rows = snapshot.rows(step!(sql, tenant, id.to_owned())).await?;
@@ -171,14 +210,14 @@ pub(crate) async fn record_with_edges(
             concat!(
                 "SELECT ",
                 record_columns!(),
-                " FROM resource r WHERE r.tenant = $1 AND r.id = $2 UNION ALL (SELECT ",
+                " FROM (SELECT r.* FROM resource r WHERE r.tenant = $1 AND ",
+                of_id!("$2"),
+                " OFFSET 0) r UNION ALL (SELECT ",
                 edge_columns!("r", "e"),
                 " FROM edge e",
                 resource_of!(concat!("e.", $other)),
-                " WHERE e.tenant = $1 AND e.",
-                $known,
-                " = $2 ORDER BY e.",
-                $other,
+                " WHERE e.tenant = $1 AND ",
+                edges_from!($known, $other, "$2", "''"),
                 " LIMIT $3)"
             )
         };
@@ -229,12 +268,8 @@ macro_rules! edges_sql {
             $known,
             ", r.id, r.type, r.label, e.since FROM edge e",
             resource_of!(concat!("e.", $other)),
-            " WHERE e.tenant = $1 AND e.",
-            $known,
-            " = $2 AND e.",
-            $other,
-            " > $3 ORDER BY e.",
-            $other,
+            " WHERE e.tenant = $1 AND ",
+            edges_from!($known, $other, "$2", "$3"),
             " LIMIT $4"
         )
     };
@@ -258,14 +293,8 @@ macro_rules! edges_of {
             " CROSS JOIN LATERAL (",
             "SELECT r.id, r.type, r.label, e.since FROM edge e",
             resource_of!(concat!("e.", $other)),
-            " WHERE e.tenant = $1 AND e.",
-            $known,
-            " = j.of AND e.",
-            $other,
-            " > ",
-            $after,
-            " ORDER BY e.",
-            $other,
+            " WHERE e.tenant = $1 AND ",
+            $crate::rows::edges_from!($known, $other, "j.of", $after),
             " LIMIT $5) f LIMIT $5"
         )
     };
@@ -342,9 +371,10 @@ pub(crate) fn edges_found<'a>(
 /// several.
 pub(crate) async fn crowded(snapshot: Snapshot, after: &str, count: usize) -> Result<Vec<String>, Failed> {
     let sql = "SELECT e.member FROM edge e WHERE e.tenant = $1 AND e.member > $2 GROUP BY e.member
-        HAVING count(*) > 1 AND count(*) > (SELECT count(DISTINCT r.type) FROM edge o
-            CROSS JOIN LATERAL (SELECT r.type FROM resource r WHERE r.tenant = $1 AND r.id = o.grp OFFSET 0) r
-            WHERE o.tenant = $1 AND o.member = e.member)
+        HAVING count(*) > 1 AND count(*) > (SELECT count(DISTINCT r.type) FROM (SELECT o.grp FROM edge o
+                WHERE o.tenant = $1 AND o.member >= e.member AND o.member <= e.member ORDER BY o.member, o.grp OFFSET 0) o
+            CROSS JOIN LATERAL (SELECT r.type FROM resource r WHERE r.tenant = $1 AND r.id >= o.grp AND r.id <= o.grp
+                ORDER BY r.id OFFSET 0) r)
         ORDER BY e.member LIMIT $3";
     let tenant = snapshot.tenant();
     let rows = snapshot.rows(step!(sql, tenant, floor(after), clamp(count as u64))).await?;

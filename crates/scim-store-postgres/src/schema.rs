@@ -36,7 +36,7 @@
 //! the tenant that is set: `SELECT set_config('scim.tenant', 'acme', true)` inside the transaction, or `false` for the
 //! session.
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 use crate::error::{Failed, OpenError};
 
@@ -253,12 +253,22 @@ pub struct Standing {
     pub unprotected: Vec<String>,
     /// Whether the server syncs what it acknowledges.
     pub is_durable: bool,
+    /// The encoding in which the database keeps texts.
+    pub encoding: String,
     /// Tables, and the bytes that each takes with its indexes.
     pub tables: Vec<(String, u64)>,
 }
 
 /// The number of the lock that migrations take: `SCIM`.
 const LOCK: i64 = 0x5343_494D;
+
+/// Whatever is set for the role or the database: a migration writes, and takes as long as it takes.
+const PREPARE: &str =
+    "SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed';
+    SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+
+/// The only encoding that has room for all texts.
+const UTF_8: &str = "UTF8";
 
 /// Makes the tables, brings older ones up to date, and lets a role use them.
 pub(crate) async fn migrate(
@@ -268,7 +278,14 @@ pub(crate) async fn migrate(
 ) -> Result<Migrated, OpenError> {
     let known = steps.len() as i32;
     let failed = |error: tokio_postgres::Error| OpenError::from(Failed::of(&error));
+    client.batch_execute(PREPARE).await.map_err(failed)?;
     let transaction = client.transaction().await.map_err(failed)?;
+    let row =
+        transaction.query_one("SELECT current_setting('server_encoding')", &[]).await.map_err(failed)?;
+    let encoding: String = row.try_get(0).map_err(failed)?;
+    if encoding != UTF_8 {
+        return Err(OpenError::Encoding { encoding });
+    }
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(failed)?;
     if let Some(role) = role {
         let found = transaction
@@ -336,7 +353,7 @@ pub(crate) async fn standing(client: &Client) -> Result<Standing, OpenError> {
                 NOT (r.rolsuper OR r.rolbypassrls), current_setting('fsync') = 'on',
                 current_setting('server_version_num')::int4,
                 has_schema_privilege('pg_catalog', 'USAGE') AND EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'scim'
-                    AND has_schema_privilege(n.oid, 'USAGE'))
+                    AND has_schema_privilege(n.oid, 'USAGE')), current_setting('server_encoding')
              FROM pg_roles r WHERE r.rolname = current_user",
             &[],
         )
@@ -376,6 +393,7 @@ pub(crate) async fn standing(client: &Client) -> Result<Standing, OpenError> {
         is_owner: false,
         unprotected: Vec::new(),
         is_durable: is(4)?,
+        encoding: get(7)?,
         tables: Vec::new(),
     };
     for row in &tables {
@@ -387,6 +405,27 @@ pub(crate) async fn standing(client: &Client) -> Result<Standing, OpenError> {
         standing.tables.push((name, row.try_get::<_, i64>(1).map_err(failed)? as u64));
     }
     Ok(standing)
+}
+
+/// Refuses two connections that are not two sessions. A pooler of transactions lends the session of one to the other as long
+/// as it is idle, and then has another for the one.
+pub(crate) async fn keep_apart(one: &Client, other: &Client) -> Result<(), OpenError> {
+    let failed = |error: tokio_postgres::Error| OpenError::from(Failed::of(&error));
+    let session = async |client: &Client| {
+        let answer = client.simple_query("SELECT pg_backend_pid()").await.map_err(failed)?;
+        Ok::<_, OpenError>(answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        }))
+    };
+    let before = session(one).await?;
+    other.batch_execute("BEGIN").await.map_err(failed)?;
+    let (others, after) = (session(other).await?, session(one).await?);
+    other.batch_execute("ROLLBACK").await.map_err(failed)?;
+    match before == after && before != others {
+        true => Ok(()),
+        false => Err(OpenError::Pooled),
+    }
 }
 
 impl Standing {
@@ -410,6 +449,9 @@ impl Standing {
         }
         if !self.is_durable {
             return Err(OpenError::NotDurable);
+        }
+        if self.encoding != UTF_8 {
+            return Err(OpenError::Encoding { encoding: self.encoding.clone() });
         }
         Ok(())
     }

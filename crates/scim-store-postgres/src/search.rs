@@ -48,6 +48,13 @@ struct Stretch {
     parameters: Vec<Value>,
 }
 
+/// How much of a stretch is wanted.
+struct Limit {
+    sql: String,
+    /// Whether much is skipped before it.
+    is_far: bool,
+}
+
 /// What is bound for a stretch.
 #[derive(Clone)]
 enum Value {
@@ -63,6 +70,9 @@ const TOTAL: &str = "SELECT coalesce(sum(count), 0)::int8 FROM total WHERE tenan
 
 /// How many candidates are fetched at first where the walk may end early, and then each time.
 const FETCHES: [&str; 3] = ["FETCH 200 FROM walk", "FETCH 2000 FROM walk", "FETCH 20000 FROM walk"];
+
+/// From how many skipped resources on it costs less to look up those of the page once more.
+const FAR: i64 = 1000;
 
 /// Most resources on a page that is short whatever there is.
 const FEW: usize = 10;
@@ -170,6 +180,7 @@ impl Search {
             parameters.extend([limit(self.query.count), bytes]);
             parameters.extend(self.with.map(|(_, count)| limit(count)));
             parameters.push(bound(offset));
+            let is_far = offset >= FAR;
             let offset = format!(" OFFSET ${}", parameters.len());
             let mut walks = Vec::new();
             for stretch in stretches {
@@ -178,7 +189,8 @@ impl Search {
                     (Some(_), false) | (None, _) => concat!("NULL::bytea AS place, ", record_columns!()),
                 };
                 let skipped = if walks.is_empty() { offset.as_str() } else { "" };
-                walks.push(format!("({} LIMIT $3{skipped})", stretch.walk(columns, &mut parameters)));
+                let limit = Limit { sql: format!(" LIMIT $3{skipped}"), is_far: walks.is_empty() && is_far };
+                walks.push(format!("({})", stretch.page(columns, &limit, &mut parameters)));
             }
             sql = format!(
                 "WITH page AS (SELECT w.*, {} FROM ({}) w LIMIT $3) ",
@@ -380,30 +392,31 @@ impl Search {
             Source::Id(id) => vec![Stretch {
                 rows: "resource r",
                 counted: "resource r",
-                condition: "r.tenant = $1 AND r.id = ? AND r.type = $2",
-                order: "",
-                parameters: vec![Value::Text(id.clone())],
+                condition: "r.tenant = $1 AND r.id >= ? AND r.id <= ? AND r.type = $2",
+                order: " ORDER BY r.id",
+                parameters: vec![Value::Text(id.clone()), Value::Text(id.clone())],
             }],
             Source::Type { descending: false } => vec![Stretch {
                 rows: "resource r",
                 counted: "resource r",
-                condition: "r.tenant = $1 AND r.type = $2 AND r.id > ?",
-                order: " ORDER BY r.id",
+                condition: "r.tenant = $1 AND (r.type, r.id) > ($2, ?) AND r.type <= $2",
+                order: " ORDER BY r.type, r.id",
                 parameters: vec![id_after()],
             }],
             Source::Type { descending: true } => {
                 let (condition, parameters) = match after {
-                    None => ("r.tenant = $1 AND r.type = $2", Vec::new()),
+                    None => ("r.tenant = $1 AND r.type >= $2 AND r.type <= $2", Vec::new()),
                     Some(position) => {
                         let mut id = floor(&position.id);
                         if id.len() < position.id.len() {
                             // What is cut comes after the rest; nothing comes between.
                             id.push('\u{1}');
                         }
-                        ("r.tenant = $1 AND r.type = $2 AND r.id < ?", vec![Value::Text(id)])
+                        let condition = "r.tenant = $1 AND (r.type, r.id) < ($2, ?) AND r.type >= $2";
+                        (condition, vec![Value::Text(id)])
                     }
                 };
-                let order = " ORDER BY r.id DESC";
+                let order = " ORDER BY r.type DESC, r.id DESC";
                 vec![Stretch { rows: "resource r", counted: "resource r", condition, order, parameters }]
             }
             Source::Linked { of, .. } if is_impossible(of) => Vec::new(),
@@ -411,16 +424,17 @@ impl Search {
                 let (rows, condition, order) = match side {
                     Side::Members => (
                         concat!("edge e", resource_of!("e.member")),
-                        "e.tenant = $1 AND e.grp = ? AND e.member > ? AND r.type = $2",
-                        " ORDER BY e.member",
+                        "e.tenant = $1 AND (e.grp, e.member) > (?, ?) AND e.grp <= ? AND r.type = $2",
+                        " ORDER BY e.grp, e.member",
                     ),
                     Side::Groups => (
                         concat!("edge e", resource_of!("e.grp")),
-                        "e.tenant = $1 AND e.member = ? AND e.grp > ? AND r.type = $2",
-                        " ORDER BY e.grp",
+                        "e.tenant = $1 AND (e.member, e.grp) > (?, ?) AND e.member <= ? AND r.type = $2",
+                        " ORDER BY e.member, e.grp",
                     ),
                 };
-                let parameters = vec![Value::Text(of.clone()), id_after()];
+                let of = || Value::Text(of.clone());
+                let parameters = vec![of(), id_after(), of()];
                 vec![Stretch { rows, counted: rows, condition, order, parameters }]
             }
             Source::Index(range) => self.index_stretches(range, after),
@@ -486,14 +500,42 @@ impl Stretch {
         self.counted == "entry x"
     }
 
+    /// Whether it walks the resources of a type.
+    fn is_of_type(&self) -> bool {
+        self.rows == "resource r" && self.order.starts_with(" ORDER BY r.type")
+    }
+
     /// What walks it in order. Its parameters are added to those of the statement.
     fn walk(&self, columns: &str, parameters: &mut Vec<Parameter>) -> String {
         format!("SELECT {columns} FROM {} WHERE {}{}", self.rows, self.placed(parameters), self.order)
     }
 
+    /// What gives so much of it in order. Of what an index leads to, no more is looked up than is wanted: neither what is
+    /// skipped, nor what has to be sorted where one key goes down and identifiers go up.
+    fn page(&self, columns: &str, limit: &Limit, parameters: &mut Vec<Parameter>) -> String {
+        let Self { rows, order, .. } = self;
+        let (condition, Limit { sql, is_far }) = (self.placed(parameters), limit);
+        let narrow = match (self.has_key(), self.is_of_type() && *is_far) {
+            (true, _) => "x.key, x.id FROM entry x",
+            (false, true) => "r.type, r.id FROM resource r",
+            (false, false) => return format!("SELECT {columns} FROM {rows} WHERE {condition}{order}{sql}"),
+        };
+        let outer = order.replace(" r.", " x.");
+        let narrow = format!("SELECT {narrow} WHERE {condition}{order}{sql}");
+        format!(concat!("SELECT {} FROM ({}) x", resource_of!("x.id"), "{}"), columns, narrow, outer)
+    }
+
     /// What counts it.
     fn count(&self, what: &str, parameters: &mut Vec<Parameter>) -> String {
-        format!("SELECT {what} FROM {} WHERE {}", self.counted, self.placed(parameters))
+        let (counted, condition) = (self.counted, self.placed(parameters));
+        match self.has_key() {
+            true => format!("SELECT {what} FROM {counted} WHERE {condition}"),
+            // The order says which index, and costs nothing.
+            false => format!(
+                "SELECT {what} FROM (SELECT FROM {counted} WHERE {condition}{} OFFSET 0) c",
+                self.order
+            ),
+        }
     }
 
     fn placed(&self, parameters: &mut Vec<Parameter>) -> String {
@@ -518,13 +560,19 @@ fn memberships_column(plan: &Plan) -> String {
         Side::Members => ("grp", "member"),
         Side::Groups => ("member", "grp"),
     };
-    let limited = match only {
-        Some(_) => format!(" AND g.{other} = ANY($3::text[])"),
-        None => String::new(),
+    let edges = match only {
+        Some(_) => format!(
+            "unnest($3::text[]) AS o (id) CROSS JOIN LATERAL (SELECT g.{other} FROM edge g
+                WHERE g.tenant = $1 AND g.{known} = r.id AND g.{other} = o.id OFFSET 0) g"
+        ),
+        None => format!(
+            "(SELECT g.{other} FROM edge g WHERE g.tenant = $1 AND g.{known} >= r.id AND g.{known} <= r.id
+                ORDER BY g.{known}, g.{other} OFFSET 0) g"
+        ),
     };
     format!(
-        "(SELECT coalesce(json_agg(json_build_array(m.id, m.type)), '[]')::text FROM edge g
-            CROSS JOIN LATERAL (SELECT m.id, m.type FROM resource m WHERE m.tenant = $1 AND m.id = g.{other} OFFSET 0) m
-            WHERE g.tenant = $1 AND g.{known} = r.id{limited})"
+        "(SELECT coalesce(json_agg(json_build_array(m.id, m.type)), '[]')::text FROM {edges} CROSS JOIN LATERAL
+            (SELECT m.id, m.type FROM resource m WHERE m.tenant = $1 AND m.id >= g.{other} AND m.id <= g.{other}
+                ORDER BY m.id OFFSET 0) m)"
     )
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use scim_store::{
-    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
+    Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Load, Page, Pending, PersonPage,
     PersonQuery, Query, Record, ReportQuery, Reported, Side, Spent, Store, StoreError, Tenant,
 };
 use tokio::runtime::Handle;
@@ -118,9 +118,12 @@ impl PostgresStore {
         let asking = Arc::clone(&pool);
         let standing = runtime.wait(async move {
             let lent = asking.lend(&Tenant::system()).await?;
-            schema::standing(lent.session()?.client()).await
+            let standing = schema::standing(lent.session()?.client()).await?;
+            standing.admit()?;
+            let other = asking.lend(&Tenant::system()).await?;
+            schema::keep_apart(lent.session()?.client(), other.session()?.client()).await?;
+            Ok::<_, OpenError>(standing)
         })??;
-        standing.admit()?;
         let long = (pool.size() * 3 / 4).max(1);
         let Options { queue, batch, patience, wait, .. } = options;
         let writer = Writer::new(Arc::clone(&pool), runtime.handle()?.clone(), queue, batch, patience);
@@ -349,6 +352,10 @@ impl Store for PostgresStore {
             let query = Arc::clone(&query);
             async move { reports::page(snapshot, &query).await }
         }))
+    }
+
+    fn load(&self) -> Option<Load> {
+        Some(self.pool.load())
     }
 
     fn spend<'a>(&'a self, tenant: &'a Tenant, spent: &'a [Spent]) -> Pending<'a, Vec<Duration>> {

@@ -221,7 +221,8 @@ async fn wholes(mut snapshot: Snapshot, after: Arc<str>, count: usize) -> Result
     let all: Result<Vec<Stored>, Failed> = answers.iter().flatten().map(stored).collect();
     let all = all?;
     let ids: Vec<String> = all.iter().map(|stored| stored.record.id.clone()).collect();
-    let sql = "SELECT id, path, value FROM hidden WHERE tenant = $1 AND id = ANY($2::text[])";
+    let sql = "SELECT h.id, h.path, h.value FROM unnest($2::text[]) AS j (id) CROSS JOIN LATERAL
+        (SELECT h.* FROM hidden h WHERE h.tenant = $1 AND h.id = j.id OFFSET 0) h";
     let steps = vec![step!(sql, tenant.clone(), ids.clone()), step!(people::DERIVED, tenant, ids)];
     let answers = snapshot.last(steps).await?;
     let [secrets, derived] = answers.as_slice() else { return Err(corrupt("an answer is missing")) };

@@ -218,7 +218,8 @@ impl Reads {
         let wanted: Vec<String> = ids.into_iter().collect();
         let sql = stored_sql!(
             "(SELECT DISTINCT e.grp AS id FROM unnest($2::text[]) AS o (of) CROSS JOIN LATERAL
-                (SELECT e.grp FROM edge e WHERE e.tenant = $1 AND e.member = o.of OFFSET 0) e) j"
+                (SELECT e.grp FROM edge e WHERE e.tenant = $1 AND e.member >= o.of AND e.member <= o.of
+                    ORDER BY e.member, e.grp OFFSET 0) e) j"
         );
         self.add(step!(sql, self.tenant.clone(), wanted), |known, rows| stored(known, &rows));
     }
@@ -298,11 +299,13 @@ impl Reads {
             let sql = match side {
                 Side::Members => {
                     "SELECT j.of, e.member, NULL FROM unnest($2::text[]) AS j (of) CROSS JOIN LATERAL
-                        (SELECT e.member FROM edge e WHERE e.tenant = $1 AND e.grp = j.of OFFSET 0) e"
+                        (SELECT e.member FROM edge e WHERE e.tenant = $1 AND e.grp >= j.of AND e.grp <= j.of
+                            ORDER BY e.grp, e.member OFFSET 0) e"
                 }
                 Side::Groups => concat!(
                     "SELECT j.of, e.grp, r.type FROM unnest($2::text[]) AS j (of) CROSS JOIN LATERAL
-                        (SELECT e.grp FROM edge e WHERE e.tenant = $1 AND e.member = j.of OFFSET 0) e",
+                        (SELECT e.grp FROM edge e WHERE e.tenant = $1 AND e.member >= j.of AND e.member <= j.of
+                            ORDER BY e.member, e.grp OFFSET 0) e",
                     resource_of!("e.grp")
                 ),
             };

@@ -88,7 +88,7 @@ pub use query::{
 pub use record::{Audited, Change, ChangeKind, PersonRecord, Record};
 pub use report::{Report, Reported};
 pub use spent::Spent;
-pub use store::{CommitError, Pending, Store, StoreError};
+pub use store::{CommitError, Load, Pending, Store, StoreError};
 pub use tenant::{InvalidTenant, Tenant};
 pub use turns::{Taken, Turns};
 pub use walk::Walk;

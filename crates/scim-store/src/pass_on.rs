@@ -131,6 +131,11 @@ macro_rules! pass_on {
             $crate::Store::reports($store, tenant, query)
         }
     };
+    (@load $this:ident, $store:expr) => {
+        fn load(&$this) -> Option<$crate::Load> {
+            $crate::Store::load($store)
+        }
+    };
     (@spend $this:ident, $store:expr) => {
         fn spend<'a>(
             &'a $this,

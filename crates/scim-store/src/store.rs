@@ -103,6 +103,22 @@ pub trait Store: Send + Sync + 'static {
     fn spend<'a>(&'a self, _tenant: &'a Tenant, _spent: &'a [Spent]) -> Pending<'a, Vec<Duration>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
+
+    /// How much of what it lends to those who call is lent, for whoever watches. Nothing where it lends nothing.
+    fn load(&self) -> Option<Load> {
+        None
+    }
+}
+
+/// How much of something of which there is so much at most, such as connections, is lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// How many there can be.
+    pub most: usize,
+    /// How many are lent.
+    pub lent: usize,
+    /// How many callers wait for one.
+    pub waiting: usize,
 }
 
 /// Why a store could not answer. Its words are for the log, never for a client.

@@ -36,6 +36,11 @@ impl<T> Turns<T> {
         Ok(())
     }
 
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting.values().map(VecDeque::len).sum()
+    }
+
     /// Who is next, if anybody waits.
     pub fn pop(&mut self) -> Option<T> {
         self.pop_of(|_| true).map(|(_, item)| item)

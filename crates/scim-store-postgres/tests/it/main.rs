@@ -9,6 +9,7 @@ mod outages;
 mod partitions;
 mod people;
 mod plans;
+mod pooler;
 mod proxy;
 mod reads;
 mod searches;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scim_store::conformance::wait;
 use scim_store::{CommitError, Conflict, Spent, Store, Tenant};
-use scim_store_postgres::{Migrated, OpenError, Options, PostgresStore, migrate, standing};
+use scim_store_postgres::{Address, Migrated, OpenError, Options, PostgresStore, migrate, standing};
 
 use crate::cluster::{Database, ROLE};
 use crate::people::{Town, a_tenant};
@@ -44,6 +44,33 @@ fn other_schemas_are_refused_by_name() {
     assert!(matches!(newer, OpenError::Newer { .. }), "{newer}");
     database.run("DELETE FROM scim.migration; INSERT INTO scim.migration (step) VALUES (0)");
     check("has no tables of this software");
+}
+
+#[test]
+fn what_is_set_for_the_owner_is_in_nobodys_way() {
+    let database = Database::empty();
+    let name = database.run("SELECT current_database()").concat();
+    let settings = ["default_transaction_read_only = on", "search_path = nowhere"];
+    database.run(&settings.map(|setting| format!("ALTER DATABASE {name} SET {setting};")).concat());
+    migrate(&database.owner(), Options::default(), Some(ROLE)).expect("migrates");
+    database.open(Options::default());
+}
+
+#[test]
+fn texts_are_in_utf_8_or_nothing_is_made() {
+    for encoding in ["latin1", "sql_ascii"] {
+        let other = Database::empty();
+        let address = format!("{}_{encoding}", other.text("postgres"));
+        let (_, name) = address.rsplit_once('/').expect("a database");
+        other.run(&format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"));
+        let owner: Address = address.parse().expect("an address");
+        let refused = migrate(&owner, Options::default(), Some(ROLE)).expect_err("another encoding");
+        assert!(matches!(refused, OpenError::Encoding { .. }), "{refused}");
+        assert!(refused.to_string().contains(&encoding.to_uppercase()), "{refused}");
+        let standing = standing(&owner, Options::default()).expect("a standing");
+        assert_eq!((standing.schema, standing.encoding), (0, encoding.to_uppercase()));
+        other.run(&format!("DROP DATABASE {name}"));
+    }
 }
 
 /// Whoever served before serves after, without being named again.

@@ -214,7 +214,7 @@ async fn forward(
 }
 
 /// The socket of the cluster of an address.
-fn socket_path(address: &str) -> String {
+pub(crate) fn socket_path(address: &str) -> String {
     let place = address.rsplit_once('@').expect("a host").1;
     let (directory, rest) = place.split_once(':').expect("a port");
     let port = rest.split_once('/').expect("a database").0;

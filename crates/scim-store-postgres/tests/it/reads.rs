@@ -130,7 +130,7 @@ fn a_statement_sees_the_tenant_that_it_sets() {
     let as_role = town.database.text(ROLE);
     for (what, sql, arguments) in [
         ("a record", only(&town, "one and its groups", record), "'u1', 10"),
-        ("a page", only(&town, "a look-up", page), "'User', 10, 1000, 10, 0, 'u1', 'u1'"),
+        ("a page", only(&town, "a look-up", page), "'User', 10, 1000, 10, 0, 'u1', 'u1', 'u1', 'u1'"),
     ] {
         let execute = |asked: &str, set: &str| format!("EXECUTE asked('{asked}', {arguments}, '{set}');");
         for mode in ["force_generic_plan", "force_custom_plan"] {

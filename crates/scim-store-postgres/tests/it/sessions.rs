@@ -167,3 +167,44 @@ fn a_connection_need_not_keep_what_it_has_prepared() {
     }
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
+
+/// Whoever waits, and whoever is waited for.
+#[test]
+fn the_database_tells_for_which_tenant_a_session_waits() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("u1")).expect("created");
+    let other = superuser_of(&town.database);
+    other.run("BEGIN; SELECT FROM scim.tenant WHERE name = 'acme' FOR UPDATE");
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| town.commit(town.user("u2")));
+        let sql = "SELECT application_name FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting = loop {
+            let waiting = town.database.run(sql);
+            if !waiting.is_empty() {
+                break waiting;
+            }
+        };
+        other.run("COMMIT");
+        assert_eq!(waiting, ["scimd acme"]);
+        writer.join().expect("no panic").expect("created");
+    });
+    let sql = "SELECT DISTINCT application_name FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'scimd%'";
+    assert_eq!(town.database.run(sql), ["scimd"], "of those that wait for work");
+}
+
+/// Whoever finds no more connections waits for one of those that there are.
+#[test]
+fn a_server_makes_do_with_the_connections_that_it_gets() {
+    let town = Town::new(Options { pool: 8, wait: LONG, ..Options::default() });
+    town.commit(town.user("u1")).expect("created");
+    let name = town.database.run("SELECT current_database()").concat();
+    town.database.run(&format!("ALTER DATABASE {name} CONNECTION LIMIT 2"));
+    let acme = acme();
+    let mut reads: Vec<_> = (0..100).map(|_| town.store.get(&acme, &["u1"])).collect();
+    reads.iter_mut().for_each(poll);
+    for read in reads {
+        wait(read).expect("a record");
+    }
+}

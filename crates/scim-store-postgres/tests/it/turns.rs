@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use scim_store::conformance::wait;
-use scim_store::{EdgeQuery, Pending, Query, Side, Store, Tenant};
+use scim_store::{EdgeQuery, Load, Pending, Query, Side, Store, Tenant};
 use scim_store_postgres::Options;
 
 use crate::cluster::superuser_of;
@@ -69,4 +69,25 @@ fn what_is_short_does_not_wait_for_what_is_long() {
     for list in lists {
         assert_eq!(wait(list).expect("a page").total, Some(1));
     }
+}
+
+/// Who watches sees that connections are missing.
+#[test]
+fn a_store_tells_how_many_connections_it_has_lent() {
+    let town = Town::new(Options { pool: 2, wait: Duration::from_secs(60), ..Options::default() });
+    town.commit(town.user("u1")).expect("created");
+    let other = superuser_of(&town.database);
+    other.run("BEGIN; LOCK TABLE scim.resource IN ACCESS EXCLUSIVE MODE");
+    let (tenant, mut context) = (acme(), Context::from_waker(Waker::noop()));
+    let mut reads: Vec<_> = (0..10).map(|_| town.store.get(&tenant, &["u1"])).collect();
+    for read in &mut reads {
+        assert!(Pin::new(read).poll(&mut context).is_pending());
+    }
+    let full = Load { most: 2, lent: 2, waiting: 8 };
+    while town.store.load() != Some(full) {}
+    other.run("ROLLBACK");
+    for read in reads {
+        wait(read).expect("a record");
+    }
+    while town.store.load() != Some(Load { lent: 0, waiting: 0, ..full }) {}
 }

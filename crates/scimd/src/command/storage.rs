@@ -98,10 +98,21 @@ async fn total(store: &dyn Store, tenant: &Tenant, query: &Query) -> Result<u64,
 fn database(address: &Address, url: &StoreUrl, rows: &mut Vec<Cells>) -> Result<bool, Failure> {
     let standing = scim_store_postgres::standing(&with_password(address), Options::default())
         .map_err(|error| cannot("ask", url, &error))?;
-    let Standing { server, schema, known, role, is_bound, is_owner, unprotected, is_durable, tables } =
-        &standing;
+    let Standing {
+        server,
+        schema,
+        known,
+        role,
+        is_bound,
+        is_owner,
+        unprotected,
+        is_durable,
+        encoding,
+        tables,
+    } = &standing;
     rows.push(row("server", "version", server.as_str()));
     rows.push(row("server", "syncs commits", *is_durable));
+    rows.push(row("server", "encoding", encoding.as_str()));
     rows.push(row("schema", "version", *schema));
     rows.push(row("schema", "needed", *known));
     rows.push(row("role", "name", role.as_str()));

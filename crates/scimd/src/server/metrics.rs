@@ -4,6 +4,8 @@ use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use scim_store::Load;
+
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "other"];
 /// The endpoints as the service calls them; `-` is whatever was refused before it was known.
 const ROUTES: [&str; 9] =
@@ -131,14 +133,14 @@ impl Metrics {
     }
 
     /// All of it, in the text format of Prometheus.
-    pub fn render(&self) -> String {
+    pub fn render(&self, load: Option<Load>) -> String {
         let mut text = String::with_capacity(8192);
         // Writing to a string cannot fail.
-        let _ = self.write(&mut text);
+        let _ = self.write(&mut text, load);
         text
     }
 
-    fn write(&self, out: &mut String) -> fmt::Result {
+    fn write(&self, out: &mut String, load: Option<Load>) -> fmt::Result {
         let mut refused = 0;
         head(out, "scimd_requests_total", "counter", "Requests by method, endpoint and status.")?;
         let mut cells = self.requests.iter().map(|counter| counter.load(Ordering::Relaxed));
@@ -172,6 +174,20 @@ impl Metrics {
                 "scimd_commits_total{{outcome=\"{outcome}\"}} {}",
                 counter.load(Ordering::Relaxed)
             )?;
+        }
+        if let Some(Load { most, lent, waiting }) = load {
+            for (name, help, value) in [
+                ("scimd_store_connections_max", "Most connections to the database.", most),
+                ("scimd_store_connections_in_use", "Connections to the database in use.", lent),
+                (
+                    "scimd_store_connections_waited_for",
+                    "Who waits for a connection to the database.",
+                    waiting,
+                ),
+            ] {
+                head(out, name, "gauge", help)?;
+                writeln!(out, "{name} {value}")?;
+            }
         }
         for (name, kind, help, value) in [
             (
@@ -258,7 +274,8 @@ mod tests {
         metrics.committed(Commit::Conflict);
         let (_request, connection) = (metrics.begin(), metrics.connect());
         drop(connection);
-        let text = metrics.render();
+        let load = Load { most: 16, lent: 16, waiting: 3 };
+        let text = metrics.render(Some(load));
         for line in [
             r#"scimd_requests_total{method="GET",endpoint="resource",status="200"} 2"#,
             r#"scimd_requests_total{method="other",endpoint="-",status="401"} 1"#,
@@ -272,10 +289,14 @@ mod tests {
             r#"scimd_commits_total{outcome="conflict"} 1"#,
             "scimd_requests_in_flight 1",
             "scimd_connections 0",
+            "scimd_store_connections_max 16",
+            "scimd_store_connections_in_use 16",
+            "scimd_store_connections_waited_for 3",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
         assert!(!text.contains("PATCH"), "{text}");
+        assert!(!metrics.render(None).contains("scimd_store_"), "{text}");
         assert!(resident_bytes().is_some_and(|bytes| bytes > 100_000));
     }
 }

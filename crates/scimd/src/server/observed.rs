@@ -15,7 +15,8 @@ pub(crate) struct Observed {
 impl Store for Observed {
     pass_on!(
         self => &*self.store;
-        get, query, edges, crowded, persons, get_with_edges, query_with_edges, changes, audit, reports, spend
+        get, query, edges, crowded, persons, get_with_edges, query_with_edges, changes, audit, reports, spend,
+        load
     );
 
     fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {

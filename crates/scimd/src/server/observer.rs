@@ -55,7 +55,7 @@ async fn answer(
 ) -> Response<Full<Bytes>> {
     let (status, text) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, "ok\n".to_owned()),
-        (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, exchange.metrics.render()),
+        (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, exchange.metrics.render(store.load())),
         (&Method::GET | &Method::HEAD, "/readyz") => match ready(exchange, store).await {
             Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
             Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),

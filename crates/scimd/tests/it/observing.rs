@@ -35,6 +35,7 @@ fn who_has_no_token_does_not_fill_the_log() {
     assert!((100..1000).contains(&lines), "{lines}");
     let text = Client::bare(server.process.metrics(), "").get("/metrics").text();
     assert!(text.contains("status=\"401\"} 1000\n") && text.contains("status=\"404\"} 1000\n"), "{text}");
+    assert_eq!(text.contains("\nscimd_store_connections_max 16\n"), on_postgres(), "{text}");
 }
 
 /// A token has ended, and the operator has to know whose.
