@@ -26,6 +26,8 @@ pub struct Projection(Arc<Decided>);
 struct Decided {
     is_default: bool,
     keeps_documents: bool,
+    /// Whether the type has something that is returned on request alone.
+    withholds: bool,
     attributes: Vec<Kept>,
     extensions: Vec<(Arc<str>, Vec<Kept>)>,
 }
@@ -59,7 +61,8 @@ impl Projection {
         resource: &Value,
         resource_type: &ResourceType,
     ) -> Result<Self> {
-        Self::with(attributes, excluded, sent::in_resource(resource, resource_type), resource_type)
+        let sent = sent_of(resource_type, || sent::in_resource(resource, resource_type));
+        Self::with(attributes, excluded, sent, resource_type)
     }
 
     /// As [`Self::parse_for_write`], for the answer to a PatchOp message.
@@ -72,7 +75,8 @@ impl Projection {
         message: &Value,
         resource_type: &ResourceType,
     ) -> Result<Self> {
-        Self::with(attributes, excluded, sent::in_patch(message, resource_type), resource_type)
+        let sent = sent_of(resource_type, || sent::in_patch(message, resource_type));
+        Self::with(attributes, excluded, sent, resource_type)
     }
 
     fn with(
@@ -122,7 +126,8 @@ impl Projection {
             extensions.push((Arc::clone(schema.shared_id()), kept.collect()));
         }
         let is_default = matches!(request, Request::Default);
-        Self(Arc::new(Decided { is_default, keeps_documents, attributes, extensions }))
+        let withholds = sent::has_any(resource_type);
+        Self(Arc::new(Decided { is_default, keeps_documents, withholds, attributes, extensions }))
     }
 
     /// Whether the request named no attributes.
@@ -161,6 +166,14 @@ impl Projection {
                 _ => false,
             }
         });
+    }
+}
+
+/// What was sent of what is returned on request. Most types have nothing of that kind, and are not looked for it.
+fn sent_of(resource_type: &ResourceType, find: impl FnOnce() -> Names) -> Names {
+    match Projection::default_of(resource_type).0.withholds {
+        true => find(),
+        false => Names::default(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::cursor::Seal;
 use crate::etag::Precondition;
 use crate::reply::Reply;
-use crate::resource::{Modified, Scope, search};
+use crate::resource::{Modified, Scope, location, search};
 use crate::route::Endpoint;
 use crate::{discovery, query};
 
@@ -110,7 +110,7 @@ impl Service {
         selects: bool,
     ) -> Result<Reply> {
         if resource_type.membership() == Some(Membership::Group) && !selects {
-            let location = format!("{}{}/{id}", context.base, resource_type.endpoint());
+            let location = location(context.base, resource_type.endpoint(), id);
             let tag = format!("W/\"{}\"", modified.version());
             return Ok(Reply::empty(StatusCode::NO_CONTENT).etag(&tag).location(&location));
         }

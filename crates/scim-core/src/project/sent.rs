@@ -15,7 +15,7 @@ use crate::schema::{Attribute, ResourceType, Returned, Schema};
 /// Of the attributes in a resource, those that are returned on request or have parts that are.
 pub(super) fn in_resource(body: &Value, resource_type: &ResourceType) -> Names {
     let mut names = Vec::new();
-    if let (true, Value::Object(object)) = (has_any(resource_type), body) {
+    if let Value::Object(object) = body {
         of_resource(object, resource_type, &mut names);
     }
     Names(names)
@@ -24,7 +24,7 @@ pub(super) fn in_resource(body: &Value, resource_type: &ResourceType) -> Names {
 /// As [`in_resource`], of the attributes that a PatchOp message names.
 pub(super) fn in_patch(message: &Value, resource_type: &ResourceType) -> Names {
     let mut names = Vec::new();
-    if let (true, Value::Object(message)) = (has_any(resource_type), message) {
+    if let Value::Object(message) = message {
         let operations = member(message, "Operations").and_then(Value::as_array);
         for operation in operations.into_iter().flatten() {
             of_operation(operation, resource_type, &mut names);
@@ -33,7 +33,8 @@ pub(super) fn in_patch(message: &Value, resource_type: &ResourceType) -> Names {
     Names(names)
 }
 
-fn has_any(resource_type: &ResourceType) -> bool {
+/// Whether there are such attributes at all.
+pub(super) fn has_any(resource_type: &ResourceType) -> bool {
     let extensions = resource_type.extensions().iter().flat_map(|extension| extension.schema().attributes());
     resource_type.attributes().chain(extensions).any(is_on_request)
 }

@@ -23,7 +23,7 @@ use self::references::{MARK, mentioned, substitute};
 use crate::context::Context;
 use crate::etag::Precondition;
 use crate::reply::Reply;
-use crate::resource::{Modified, Planned};
+use crate::resource::{Modified, Planned, location};
 use crate::route::Endpoint;
 use crate::rules::{Origin, Refusal, Remarks, Sent};
 
@@ -312,7 +312,7 @@ impl<'a> Run<'a> {
     ) -> Outcome {
         Outcome {
             status,
-            location: Some(format!("{}{}/{id}", self.context.base, resource_type.endpoint())),
+            location: Some(location(self.context.base, resource_type.endpoint(), id)),
             version,
             error: None,
         }

@@ -113,6 +113,7 @@ impl Directory {
     }
 }
 
-fn is_known(found: &Found, tenant: &Tenant) -> bool {
+/// Whether there is a tenant among its records, and not only what one has left.
+pub(super) fn is_known(found: &Found, tenant: &Tenant) -> bool {
     found.contains_key(&(Kind::Tenant, tenant.as_str().to_owned()))
 }

@@ -11,6 +11,7 @@ use scim_core::{Error, ErrorKind, Result};
 use scim_store::{Conflict, Content, Guard, IndexEntry, Query, Record, Start, Tenant};
 
 use super::administration::{create, delete, guarded, id, put};
+use super::deletion::is_known;
 use super::record::{Kind, Owner, corrupt, read, token_index};
 use super::{Directory, IndexBody};
 use crate::context::store_error;
@@ -44,7 +45,7 @@ impl Directory {
     /// `NotFound` when there is no such tenant.
     pub async fn belongings(&self, tenant: &Tenant) -> Result<Belongings> {
         let found = self.found(tenant).await?;
-        if !found.contains_key(&(Kind::Tenant, tenant.as_str().to_owned())) {
+        if !is_known(&found, tenant) {
             return Err(self.no_tenant(tenant.as_str()).await);
         }
         let records = found.into_iter().map(|(key, record)| (key, (record.label, record.body))).collect();
@@ -60,7 +61,7 @@ impl Directory {
         let Belongings { tenant, records, indexes } = belongings;
         self.check_indexes(indexes).await?;
         let found = self.found(tenant).await?;
-        if !found.contains_key(&(Kind::Tenant, tenant.as_str().to_owned())) {
+        if !is_known(&found, tenant) {
             self.check_gone(tenant, &found)?;
             return Ok(Welcome::New);
         }

@@ -16,5 +16,5 @@ pub(crate) use create::Planned;
 pub(crate) use list::{Scope, search};
 pub(crate) use members::MemberChange;
 pub(crate) use modify::Modified;
-pub(crate) use render::Answer;
+pub(crate) use render::{Answer, location};
 pub(crate) use work::Spent;
