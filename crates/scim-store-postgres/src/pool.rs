@@ -3,6 +3,7 @@
 //! Whoever finds all of them busy waits for so long and is then refused; tenants take turns. A connection that was given
 //! back inside a transaction, or that is closed, old, or as old as one that led to a standby, is not lent again.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -100,7 +101,9 @@ impl Pool {
     async fn take_returned(&self, failed: Failed) -> Result<Session, Failed> {
         let taken = async {
             loop {
-                let returned = self.returned.notified();
+                // Waits from here on, so that each that is given back meanwhile wakes somebody else.
+                let mut returned = pin!(self.returned.notified());
+                returned.as_mut().enable();
                 if let Some(session) = self.take_idle() {
                     return session;
                 }
