@@ -235,8 +235,9 @@ fn a_database_that_goes_away_is_told_and_found_again() {
     assert!(!refused.text().contains("database"), "{}", refused.text());
     let request = refused.header("x-request-id").expect("an identifier").to_owned();
     server.process.wait_for("why it failed", |_, err| {
+        // Without the tenant, where the directory had to be asked whether there is one.
         let mut lines = err.lines().filter(|line| line.contains(&request));
-        lines.any(|line| line.contains("\"ERROR\"") && line.contains("\"tenant\":\"acme\"")).then_some(())
+        lines.any(|line| line.contains("\"ERROR\"")).then_some(())
     });
     assert_eq!(client.post("/Users", &user("bob")).status, 503);
     database.reopen();
