@@ -6,10 +6,14 @@
 
 use std::fmt;
 
-use super::{Comparison, Filter, Operand, Subject};
+use super::{Comparison, Filter, Operand, Operator, Subject};
+use crate::path::AttributePath;
 
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((path, operator)) = said_of_primary(self) {
+            return write!(f, "{path}.primary {operator} false");
+        }
         match self {
             Self::And(parts) => list(f, parts, " and ", |part| matches!(part, Self::And(_) | Self::Or(_))),
             Self::Or(parts) => list(f, parts, " or ", |part| matches!(part, Self::Or(_))),
@@ -18,6 +22,11 @@ impl fmt::Display for Filter {
                 write!(f, "{subject} {} {operand}", operator.name())
             }
             Self::Present(subject) => write!(f, "{subject} pr"),
+            // What an attribute that no element has always lacks: a name that elements do have stands in for it.
+            Self::Element { path, filter } if **filter == Self::Not(Box::new(Self::Never)) => {
+                let name = path.attribute().sub_attributes().first().map_or("value", |sub| sub.name());
+                write!(f, "{path}[{name} pr or {name} eq null]")
+            }
             Self::Element { path, filter } => match &**filter {
                 Self::And(parts) => match parts.as_slice() {
                     [
@@ -45,12 +54,43 @@ fn list(
         if index > 0 {
             f.write_str(separator)?;
         }
-        match group(part) {
+        match group(part) && said_of_primary(part).is_none() {
             true => write!(f, "({part})")?,
             false => write!(f, "{part}")?,
         }
     }
     Ok(())
+}
+
+/// What `primary eq false` and `primary ne false` were resolved to, which has a group or brackets more.
+fn said_of_primary(filter: &Filter) -> Option<(&AttributePath, &'static str)> {
+    let is_primary = |filter: &Filter, operator: Operator| match filter {
+        Filter::Compare(comparison) => {
+            comparison.operator == operator
+                && comparison.operand == Operand::Boolean(true)
+                && comparison.subject.path().leaf().name() == "primary"
+        }
+        _ => false,
+    };
+    match filter {
+        Filter::Element { path, filter }
+            if path.attribute().is_multi_valued() && is_primary(filter, Operator::Ne) =>
+        {
+            Some((path, "eq"))
+        }
+        Filter::Or(parts) => match parts.as_slice() {
+            [Filter::Not(nobody), primary @ Filter::Compare(compared)]
+                if is_primary(primary, Operator::Eq)
+                    && let Filter::Present(Subject::Attribute(list)) = &**nobody
+                    && list.attribute().is_multi_valued()
+                    && compared.subject.path().parent() == *list =>
+            {
+                Some((list, "ne"))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 impl fmt::Display for Subject {

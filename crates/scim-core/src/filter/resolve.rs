@@ -50,9 +50,20 @@ impl Resolver<'_, '_> {
     fn node(&self, index: usize, enclosing: Option<&AttributePath>, to: &mut Filter) -> Result<()> {
         let Some(node) = self.expression.nodes.get(index) else { return Ok(()) };
         match &node.kind {
-            NodeKind::And(first) => *to = Filter::And(self.list(*first, enclosing)?),
-            NodeKind::Or(first) => *to = Filter::Or(self.list(*first, enclosing)?),
-            NodeKind::Not(inner) => *to = Filter::Not(self.boxed(*inner, enclosing)?),
+            NodeKind::And(first) => {
+                let parts = self.list(*first, enclosing)?;
+                *to = if self.among_types { all(parts) } else { Filter::And(parts) };
+            }
+            NodeKind::Or(first) => {
+                let parts = self.list(*first, enclosing)?;
+                *to = if self.among_types { any(parts) } else { Filter::Or(parts) };
+            }
+            NodeKind::Not(inner) => {
+                let inner = self.boxed(*inner, enclosing)?;
+                if !is_always(&inner) {
+                    *to = Filter::Not(inner);
+                }
+            }
             NodeKind::Compare(raw) => {
                 self.comparison(raw, enclosing, to).map_err(|error| error.spanning(raw.span()))?;
             }
@@ -63,7 +74,9 @@ impl Resolver<'_, '_> {
                 }
                 self.check_element(&path)?;
                 let filter = self.boxed(*inner, Some(&path))?;
-                *to = Filter::Element { path, filter };
+                if *filter != Filter::Never {
+                    *to = Filter::Element { path, filter };
+                }
             }
         }
         Ok(())
@@ -273,8 +286,43 @@ impl Text {
 fn of_no_value(raw: &RawComparison<'_>) -> Filter {
     match (raw.operator, &raw.literal) {
         (Some(Operator::Ne), Literal::Null) => Filter::Never,
-        (Some(Operator::Ne), _) | (Some(Operator::Eq), Literal::Null) => Filter::Not(Box::new(Filter::Never)),
+        (Some(Operator::Ne), _) | (Some(Operator::Eq), Literal::Null) => always(),
         (Some(_) | None, _) => Filter::Never,
+    }
+}
+
+fn always() -> Filter {
+    Filter::Not(Box::new(Filter::Never))
+}
+
+fn is_always(filter: &Filter) -> bool {
+    matches!(filter, Filter::Not(inner) if **inner == Filter::Never)
+}
+
+/// `and`, of parts of which some may be decided already: one that never matches decides, and one that always does says
+/// nothing. So what is decided stands alone, or in brackets alone, and a store has nothing to look up for it.
+fn all(mut parts: Vec<Filter>) -> Filter {
+    if parts.contains(&Filter::Never) {
+        return Filter::Never;
+    }
+    parts.retain(|part| !is_always(part));
+    match parts.len() {
+        0 => always(),
+        1 => parts.swap_remove(0),
+        _ => Filter::And(parts),
+    }
+}
+
+/// `or`, the other way round.
+fn any(mut parts: Vec<Filter>) -> Filter {
+    if parts.iter().any(is_always) {
+        return always();
+    }
+    parts.retain(|part| *part != Filter::Never);
+    match parts.len() {
+        0 => Filter::Never,
+        1 => parts.swap_remove(0),
+        _ => Filter::Or(parts),
     }
 }
 
