@@ -25,16 +25,30 @@ pub fn canonical(text: &str) -> String {
 }
 
 /// The usual spelling of the words, if they are degrees to the last.
-fn all_canonical(mut words: &[Word<'_>]) -> Option<String> {
-    let mut spelled = String::new();
+fn all_canonical(words: &[Word<'_>]) -> Option<String> {
+    all(words).map(|degrees| beside(&degrees))
+}
+
+/// The degrees that the words are, if they are nothing else.
+fn all(mut words: &[Word<'_>]) -> Option<Vec<&'static str>> {
+    let mut degrees = Vec::new();
     loop {
         let (degree, rest) = find(words)?;
-        spelled.push_str(degree.canonical);
+        degrees.push(degree.canonical);
         if rest.is_empty() {
-            return Some(spelled);
+            return Some(degrees);
         }
-        spelled.push(' ');
         words = rest;
+    }
+}
+
+/// Degrees one after the other, with commas between them where they would be others without: a doctor who is a master of
+/// education besides is `Dr., MEd`, since `Dr. MEd` is one of medicine.
+fn beside(degrees: &[&'static str]) -> String {
+    let spelled = degrees.join(" ");
+    match degrees.len() < 2 || all(&words(&spelled)).is_some_and(|again| again == degrees) {
+        true => spelled,
+        false => degrees.join(", "),
     }
 }
 

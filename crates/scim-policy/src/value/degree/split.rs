@@ -2,8 +2,8 @@
 //!
 //! Every word that is taken needs evidence that it is no part of a name. Where there is none, it stays.
 
-use super::TEXT_LIMIT;
 use super::table::{Degree, Evidence, Place, Word, find_where, words};
+use super::{TEXT_LIMIT, beside};
 
 /// The degrees in their usual spelling, and the text without them.
 ///
@@ -83,7 +83,7 @@ fn take(part: &str, words: &[Word<'_>], name: Name) -> Taken {
     let titled = !leading.is_empty() || trailing.is_some();
     let kept = [part.get(..start), part.get(from..until)].map(Option::unwrap_or_default).concat();
     let degrees = [leading, trailing.map(|(degrees, _)| degrees).unwrap_or_default()];
-    let degrees = degrees.into_iter().filter(|run| !run.is_empty()).map(|run| run.join(" ")).collect();
+    let degrees = degrees.into_iter().filter(|run| !run.is_empty()).map(|run| beside(&run)).collect();
     Taken { degrees, rest: spaced(&kept), titled }
 }
 
@@ -101,7 +101,7 @@ fn whole(words: &[Word<'_>], name: Name) -> Option<(String, bool)> {
                     _ => name.titled && written.iter().all(|word| word.dotted),
                 }
     });
-    (left.is_empty() && !degrees.is_empty()).then(|| (degrees.join(" "), titled > 0))
+    (left.is_empty() && !degrees.is_empty()).then(|| (beside(&degrees), titled > 0))
 }
 
 /// The degrees that are accepted at the start of the words, and the words after them.
