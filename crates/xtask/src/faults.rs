@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 /// The rows, which are the files of the tests.
-const ROWS: [&str; 12] = [
+const ROWS: [&str; 13] = [
     "kill",
+    "power",
     "terminate",
     "disk",
     "log",
@@ -28,7 +29,8 @@ usage: cargo xtask faults [--long] [--store sqlite|postgres] [--debug] [ROW]...
 
 Does to a running scimd what may happen to it, and checks what became of everything that it acknowledged.
 
-  ROW           kill, terminate, disk, log, lock, exhausted, neighbours, slow, idle, servers, restart, failover
+  ROW           kill, power, terminate, disk, log, lock, exhausted, neighbours, slow, idle, servers, restart,
+                failover
                 [default: all]
   --long        the numbers of docs/faults.md instead of the quick ones of the test command
   --store       what the servers keep their data in [default: sqlite]; postgres starts a cluster of its own, or takes

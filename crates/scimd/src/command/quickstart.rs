@@ -2,7 +2,7 @@
 //!
 //! Whatever is there already is used: a second start finds the same tenant and prints the same token.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -25,8 +25,8 @@ pub(super) fn run(arguments: &Quickstart) -> Result<(), Failure> {
     let Quickstart { idp, listen, base_url, data } = arguments;
     let flags = Flags { base_url: base_url.clone(), ..Flags::default() };
     let defaults = Config::of_flags(&flags)?;
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.map_err(|error| Failure::io(format_args!("cannot make the folder {}", data.display()), &error))?;
+    make(data)
+        .map_err(|error| Failure::io(format_args!("cannot make the folder {}", data.display()), &error))?;
     let config = Config {
         listen: *listen,
         store: StoreUrl::Sqlite(data.join("scimd.db")),
@@ -82,11 +82,24 @@ async fn token(directory: &Directory, entry: &TenantEntry, file: &Path) -> Resul
     Ok(token)
 }
 
+/// Makes a folder that only this user may look into, to stay even if the power fails next.
+fn make(folder: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    for part in missing {
+        let around = part.parent().filter(|around| !around.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(around)?.sync_all()?;
+    }
+    Ok(())
+}
+
 /// Writes a secret that only this user may read.
 fn keep(file: &Path, secret: &str) -> std::io::Result<()> {
     let mut output = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
     output.set_permissions(fs::Permissions::from_mode(0o600))?;
-    writeln!(output, "{secret}")
+    writeln!(output, "{secret}")?;
+    output.sync_all()
 }
 
 /// What is printed when everything is ready.

@@ -3,6 +3,7 @@
 //! Nothing here waits for time to pass: a server is ready when it says so, and gone when the system says so. What it
 //! leaves behind is kept when a test fails.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -78,6 +79,8 @@ pub(crate) struct Place {
     /// The database of the store, where it is none in a file.
     database: Option<Database>,
     pub(crate) config: PathBuf,
+    /// What commands and servers find in their environment besides.
+    pub(crate) environment: Vec<(&'static str, OsString)>,
 }
 
 impl Place {
@@ -113,7 +116,7 @@ impl Place {
         let metrics = if config.contains("[metrics]") { "" } else { "[metrics]\nlisten = \"\"\n" };
         let text = format!("listen = \"127.0.0.1:0\"\nstore = \"{store}\"\n{config}\n{metrics}");
         let config = directory.write("scimd.toml", &text);
-        Self { directory, store, database: None, config }
+        Self { directory, store, database: None, config, environment: Vec::new() }
     }
 
     /// The database, where it is in PostgreSQL.
@@ -141,8 +144,8 @@ impl Place {
 
     /// Runs a command against the configuration.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
-        let mut command = scimd();
-        command.args(arguments).arg("--config").arg(&self.config).current_dir(self.directory.path());
+        let mut command = self.scimd();
+        command.args(arguments).arg("--config").arg(&self.config);
         Ran::new(command.output().expect("scimd runs"))
     }
 
@@ -183,9 +186,17 @@ impl Place {
 
     /// Starts a server and waits until it listens.
     pub(crate) fn serve(&self) -> Process {
-        let mut command = scimd();
-        command.arg("serve").arg("--config").arg(&self.config).current_dir(self.directory.path());
+        let mut command = self.scimd();
+        command.arg("serve").arg("--config").arg(&self.config);
         Process::start(command)
+    }
+
+    fn scimd(&self) -> Command {
+        let mut command = scimd();
+        command
+            .current_dir(self.directory.path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
     }
 }
 

@@ -41,11 +41,16 @@ struct Line {
     intent: Option<Intent>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
+    /// How long the file beside it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<u64>,
 }
 
 /// The file, and how far it has come.
 pub(super) struct Journal {
     path: PathBuf,
+    /// A file that somebody else makes longer, whose length goes into each line.
+    beside: Option<PathBuf>,
     state: Mutex<Writing>,
     more: Condvar,
 }
@@ -71,14 +76,19 @@ impl Journal {
         let path = folder.join("journal.jsonl");
         let file = OpenOptions::new().append(true).create_new(true).open(&path).expect("a journal");
         let state = Mutex::new(Writing { file, count: Count::default() });
-        Self { path, state, more: Condvar::new() }
+        Self { path, beside: None, state, more: Condvar::new() }
+    }
+
+    /// A journal that notes how long another file was when something was about to be sent, and had been answered.
+    pub(super) fn beside(folder: &Path, other: &Path) -> Self {
+        Self { beside: Some(other.to_owned()), ..Self::create(folder) }
     }
 
     /// Writes down what is about to be sent, and gives its number.
     pub(super) fn intend(&self, intent: &Intent) -> usize {
         self.write(|count| {
             count.intended += 1;
-            Some(Line { number: count.intended, intent: Some(intent.clone()), outcome: None })
+            Some(Line { number: count.intended, intent: Some(intent.clone()), outcome: None, at: self.at() })
         })
     }
 
@@ -90,7 +100,7 @@ impl Journal {
                 Outcome::Refused(_) => count.refused += 1,
                 Outcome::Unknown(_) => count.unknown += 1,
             }
-            Some(Line { number, intent: None, outcome: Some(outcome.clone()) })
+            Some(Line { number, intent: None, outcome: Some(outcome.clone()), at: self.at() })
         });
     }
 
@@ -118,17 +128,36 @@ impl Journal {
 
     /// Everything in the file: what was intended in the order it was, and what came of it, if that is known.
     pub(super) fn read(&self) -> Vec<(Intent, Outcome)> {
-        let text = std::fs::read_to_string(&self.path).expect("the journal");
+        self.until(u64::MAX)
+    }
+
+    /// The same of what was written down while the file beside it was no longer than that.
+    pub(super) fn until(&self, length: u64) -> Vec<(Intent, Outcome)> {
         let (mut intents, mut outcomes) = (Vec::new(), HashMap::new());
-        for line in text.lines() {
-            let Line { number, intent, outcome } = serde_json::from_str(line).expect("a line");
-            intents.extend(intent.map(|intent| (number, intent)));
-            outcomes.extend(outcome.map(|outcome| (number, outcome)));
+        for Line { number, intent, outcome, at } in self.lines() {
+            if at.is_none_or(|at| at <= length) {
+                intents.extend(intent.map(|intent| (number, intent)));
+                outcomes.extend(outcome.map(|outcome| (number, outcome)));
+            }
         }
         let open = || Outcome::Unknown("it was not noted".to_owned());
-        let told = |number| outcomes.remove(&number).unwrap_or_else(open);
-        let mut told = told;
+        let mut told = |number| outcomes.remove(&number).unwrap_or_else(open);
         intents.into_iter().map(|(number, intent)| (intent, told(number))).collect()
+    }
+
+    /// How long the file beside it was whenever something was acknowledged.
+    pub(super) fn told(&self) -> Vec<u64> {
+        let done = self.lines().into_iter().filter(|line| matches!(line.outcome, Some(Outcome::Done(_))));
+        done.filter_map(|line| line.at).collect()
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let text = std::fs::read_to_string(&self.path).expect("the journal");
+        text.lines().map(|line| serde_json::from_str(line).expect("a line")).collect()
+    }
+
+    fn at(&self) -> Option<u64> {
+        self.beside.as_ref().map(|file| std::fs::metadata(file).expect("the file beside the journal").len())
     }
 
     fn write(&self, line: impl FnOnce(&mut Count) -> Option<Line>) -> usize {

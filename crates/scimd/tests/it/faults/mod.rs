@@ -15,6 +15,7 @@ mod kill;
 pub(crate) mod lock;
 mod log;
 mod neighbours;
+mod power;
 mod restart;
 mod servers;
 mod slow;

@@ -27,8 +27,14 @@ struct State {
 /// Compares everything there is with everything the journal knows. `groups` were created beside it.
 #[track_caller]
 pub(super) fn verify(store: &StoreUrl, client: &mut Client, groups: &[String], journal: &Journal) {
+    agree(store, client, groups, &journal.read());
+}
+
+/// The same with what is known at some point.
+#[track_caller]
+pub(super) fn agree(store: &StoreUrl, client: &mut Client, groups: &[String], known: &[(Intent, Outcome)]) {
     let state = State::read(client, groups);
-    let mutations = state.compare(&journal.read()) + groups.len();
+    let mutations = state.compare(known) + groups.len();
 
     let ledger = Ledger::open(store);
     let audited = ledger.audit(TENANT);
