@@ -8,6 +8,7 @@ use std::sync::Arc;
 use http::Method;
 use percent_encoding::percent_decode_str;
 use scim_core::schema::{Registry, ResourceType};
+use scim_core::text::nearest;
 
 /// The methods of a collection of resources.
 const COLLECTION: &str = "GET, HEAD, POST";
@@ -128,6 +129,14 @@ impl Endpoint {
     pub(crate) fn allows(&self, method: &Method) -> bool {
         self.methods().split(", ").any(|name| name == method.as_str())
     }
+}
+
+/// The endpoint that a path which leads nowhere was probably meant to begin with.
+pub(crate) fn meant(path: &str, registry: &Registry) -> Option<String> {
+    const FIXED: [&str; 5] = ["Bulk", "Me", "ResourceTypes", "Schemas", "ServiceProviderConfig"];
+    let first = path.strip_prefix('/')?.split('/').next()?;
+    let types = registry.resource_types().iter().filter_map(|known| known.endpoint().strip_prefix('/'));
+    nearest(first, types.chain(FIXED)).map(|segment| format!("/{segment}"))
 }
 
 /// Splits `/t/{tenant}/scim/v2{rest}`.

@@ -13,7 +13,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::Full;
 use scim_core::message::ListWriter;
-use scim_core::schema::{Registry, ResourceType};
+use scim_core::schema::Registry;
 use scim_core::text::excerpt;
 use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result};
@@ -28,7 +28,7 @@ use crate::held::{Held, SMALL, Share};
 use crate::quirk::{Quirk, Quirks};
 use crate::rate::{Rate, Rates};
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
-use crate::route::{Endpoint, other_version, split_tenant};
+use crate::route::{Endpoint, meant, other_version, split_tenant};
 use crate::rules::{Origin, Rules, Sent, unfit};
 use crate::settings::Settings;
 use crate::strangers::Strangers;
@@ -416,13 +416,11 @@ fn nowhere(path: &str, registry: &Registry, connection: &Connection) -> Error {
     if path.starts_with("//") {
         return error.remedy("the tenant URL must end in `/scim/v2`, without a slash");
     }
-    let plain = path.trim_end_matches('/');
-    let known = |resource_type: &Arc<ResourceType>| plain.eq_ignore_ascii_case(resource_type.endpoint());
-    match registry.resource_types().iter().find(|resource_type| known(resource_type)) {
-        Some(resource_type) => {
-            let endpoint = resource_type.endpoint();
-            error.remedy(format!("did you mean `{endpoint}`? case matters, and no slash follows"))
+    match meant(path, registry) {
+        Some(endpoint) if path.strip_prefix(&endpoint).is_some_and(|rest| rest.starts_with('/')) => {
+            error.remedy(format!("`{endpoint}` is one, but not with what follows it here"))
         }
+        Some(endpoint) => error.remedy(format!("did you mean `{endpoint}`? case matters")),
         None => error.remedy("`/ResourceTypes` lists them"),
     }
 }

@@ -646,3 +646,27 @@ fn a_group_with_more_members_than_an_answer_holds_is_written_and_shown_without_t
     assert_eq!((read.status.as_u16(), read.body["scimType"].as_str()), (400, Some("tooMany")));
     assert_eq!(world.get(&format!("{path}?excludedAttributes=members")).body["displayName"], "more");
 }
+
+#[test]
+fn a_misspelt_endpoint_is_told_the_right_one() {
+    let world = World::new(Idp::Generic);
+    for (path, remedy) in [
+        ("/users", "did you mean `/Users`? case matters"),
+        ("/User/2819c223", "did you mean `/Users`? case matters"),
+        ("/Gruops?count=1", "did you mean `/Groups`? case matters"),
+        ("/ServiceProviderConfigs", "did you mean `/ServiceProviderConfig`? case matters"),
+        ("/Users/", "`/Users` is one, but not with what follows it here"),
+        ("/Users/2819c223/manager", "`/Users` is one, but not with what follows it here"),
+        ("/Bulk/1", "`/Bulk` is one, but not with what follows it here"),
+        ("/Employees", "`/ResourceTypes` lists them"),
+        ("//Users", "the tenant URL must end in `/scim/v2`, without a slash"),
+    ] {
+        let refused = world.get(path);
+        let expected = format!("there is no such endpoint; {remedy}");
+        assert_eq!(
+            (refused.status.as_u16(), refused.body["detail"].as_str()),
+            (404, Some(&*expected)),
+            "{path}"
+        );
+    }
+}
