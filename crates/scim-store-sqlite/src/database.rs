@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, ToSql};
 use scim_store::{StoreError, Tenant};
 
-use crate::error::{corrupt, store_error};
+use crate::error::{OpenError, corrupt, store_error};
 use crate::schema;
 use crate::store::Trace;
 
@@ -45,6 +45,21 @@ impl Database {
             names: RefCell::default(),
             texts: RefCell::default(),
         })
+    }
+
+    /// Checks that no later version has brought the file up to date since it was opened: whatever is written by what is known
+    /// here might not be what that one needs.
+    ///
+    /// # Errors
+    /// `Unavailable`, for good.
+    pub(crate) fn check_version(&self) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare_cached("PRAGMA user_version").map_err(store_error)?;
+        let found: i64 = statement.query_row((), |row| row.get(0)).map_err(store_error)?;
+        let known = schema::MIGRATIONS.len() as i64;
+        match found == known {
+            true => Ok(()),
+            false => Err(StoreError::Unavailable(OpenError::Newer { found, known }.into())),
+        }
     }
 
     /// A statement, prepared once. The text is never made of anything but constants.

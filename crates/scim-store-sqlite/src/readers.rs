@@ -119,7 +119,8 @@ impl Readers {
         let job: Walk = Box::new(move |database| {
             // Nobody waits any more if the request was given up.
             if !answer.is_closed() {
-                let outcome = read(database, &own, &|| !answer.is_closed());
+                let outcome =
+                    database.check_version().and_then(|()| read(database, &own, &|| !answer.is_closed()));
                 let _ = answer.send(outcome);
             }
         });
@@ -188,6 +189,10 @@ impl Point {
             self.end();
             self.database.run("BEGIN", &[])?;
             self.kept = Some(Kept { commits, since: Instant::now() });
+            if let Err(error) = self.database.check_version() {
+                self.end();
+                return Err(error);
+            }
         }
         let answer = read(&self.database);
         if answer.is_err() {

@@ -210,6 +210,7 @@ fn commit(database: &Database, batch: Vec<Job>) -> (Outcome, Vec<Job>) {
     let write = || {
         let mut answers = Vec::with_capacity(jobs.len());
         database.run("BEGIN IMMEDIATE", &[])?;
+        database.check_version()?;
         let mut counters = Counters::default();
         while (answers.is_empty() || began.elapsed() < LONG)
             && let Some(Job { tenant, changeset, answer }) = jobs.next()

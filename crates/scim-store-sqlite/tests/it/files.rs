@@ -2,7 +2,7 @@
 
 use scim_core::person::{Derived, Gender, Person, Pick};
 use scim_store::conformance::wait;
-use scim_store::{Operation, Store};
+use scim_store::{CommitError, Operation, Store, StoreError};
 use scim_store_sqlite::{Options, SqliteStore};
 use serde_json::json;
 
@@ -29,6 +29,37 @@ fn a_store_opened_again_has_everything() {
     assert_eq!(again.check().expect("a check"), [""; 0]);
     wait(again.commit(&acme(), town.user("u2"))).expect("created by the second");
     assert_eq!(wait(town.store.changes(&acme(), 2, 10)).expect("changes").len(), 1, "seen by the first");
+}
+
+#[test]
+fn a_file_that_a_later_version_has_changed_is_left_alone() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("u1")).expect("created");
+    let everybody = town.query("User", "displayName co \"x\"", "");
+    wait(town.store.query(&acme(), &everybody)).expect("a page");
+    stranger(&town.file()).execute_batch("PRAGMA user_version = 99").expect("runs");
+    let check = |what: &str, error: StoreError| {
+        assert!(matches!(error, StoreError::Unavailable(_)), "{what}: {error:?}");
+        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        assert!(
+            format!("{error} {source}").contains("the file has schema version 99"),
+            "{what}: {error} {source}"
+        );
+    };
+    let Err(CommitError::Store(error)) = town.commit(town.user("u2")) else { panic!("it was written") };
+    check("a commit", error);
+    check("a query", wait(town.store.query(&acme(), &everybody)).expect_err("a walk"));
+    // A read may go on in a state of the file from before, for some milliseconds.
+    let began = std::time::Instant::now();
+    let error = loop {
+        match wait(town.store.get(&acme(), &["u1"])) {
+            Ok(_) => assert!(began.elapsed().as_secs() < 60, "it reads on"),
+            Err(error) => break error,
+        }
+    };
+    check("a read", error);
+    stranger(&town.file()).execute_batch("PRAGMA user_version = 3").expect("runs");
+    assert_eq!(wait(town.store.get(&acme(), &["u1", "u2"])).expect("as before").iter().flatten().count(), 1);
 }
 
 #[test]
