@@ -10,6 +10,7 @@ use scim_core::path::AttributePath;
 use scim_core::project::Projection;
 use scim_core::schema::{Membership, ResourceType};
 use scim_core::sort::Sort;
+use scim_core::text::FOLDING;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::{Edge, Page, Query, Record, Room, Side, Start};
 
@@ -256,7 +257,9 @@ fn binding(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Bin
         Scope::Root => "/",
     };
     let (attributes, excluded) = (request.attributes.join(","), request.excluded_attributes.join(","));
-    Binding::new([
+    // A place in an order that is another by now would leave some out.
+    let order = request.sort_by.as_ref().map(|_| FOLDING.to_string());
+    let parts = [
         context.tenant.as_str(),
         endpoint,
         request.filter.as_deref().unwrap_or_default(),
@@ -264,7 +267,8 @@ fn binding(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Bin
         request.sort_order.as_deref().unwrap_or_default(),
         &attributes,
         &excluded,
-    ])
+    ];
+    Binding::new(parts.into_iter().chain(order.as_deref()))
 }
 
 impl Part {
