@@ -27,6 +27,7 @@ use crate::environment::Environment;
 use crate::held::{Held, SMALL, Share};
 use crate::quirk::{Quirk, Quirks};
 use crate::rate::{Rate, Rates};
+use crate::reindex::{kept, superseded};
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
 use crate::route::{Endpoint, meant, other_version, split_tenant};
 use crate::rules::{Origin, Rules, Sent, unfit};
@@ -76,7 +77,12 @@ impl Service {
     ) -> Self {
         let rate = Rate::new(settings.requests_per_second, settings.burst_seconds);
         Self {
-            directory: Directory::new(Arc::clone(&store), Arc::clone(&environment)),
+            directory: Directory::new(Arc::clone(&store), Arc::clone(&environment)).keeping(
+                registry
+                    .resource_types()
+                    .iter()
+                    .map(|resource_type| (resource_type.name(), kept(resource_type))),
+            ),
             rates: Rates::new(rate),
             strangers: Strangers::new(rate),
             held: Held::new(settings.max_page_bytes.saturating_mul(PAGES_HELD)),
@@ -106,6 +112,16 @@ impl Service {
         self.follow_schemas().await?;
         self.follow_rules().await?;
         self.seal().await.map(|_| ())
+    }
+
+    /// Whether what is stored was derived by this service's schemas and version, as far as is known. It is after
+    /// [`Service::prepare`], until a service with others is prepared on the same store: from then on this one answers all
+    /// requests with 503.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn is_current(&self) -> Result<bool> {
+        self.directory.is_current().await
     }
 
     /// Tells the store what tenants have spent of their rates here, and learns what they have spent with other servers on the
@@ -302,6 +318,9 @@ impl Service {
 
     /// The rules that a tenant's requests are carried out under.
     fn rules_in_force<'e>(&self, entry: &'e TenantEntry) -> Result<&'e Arc<Rules>> {
+        if !entry.is_current {
+            return Err(superseded());
+        }
         entry.rules.rules(|| Rules::of(entry, &self.registry)).map_err(|problems| unfit(entry, problems))
     }
 

@@ -376,18 +376,50 @@ impl Directory {
         Ok(self.change(operations, "scimd", format!("create secret {name}"), 201).await?.is_ok())
     }
 
-    /// Remembers what is kept of the resources of a type.
-    pub(crate) async fn keep_index(&self, resource_type: &str, index: &IndexBody) -> Result<()> {
-        let content = || content(resource_type, index);
-        let action = || format!("derive the index of {resource_type}");
-        let anew = vec![create(Kind::Index, resource_type, content()?)];
-        if self.change(anew, "scimd", action(), 201).await?.is_err() {
-            let again = vec![replace(Kind::Index, resource_type, Some(content()?))];
-            if self.change(again, "scimd", action(), 200).await?.is_err() {
-                return Err(Error::new(ErrorKind::Internal, "the record of an index came and went"));
+    /// Remembers what is kept of the resources of a type, where what was remembered is still of this version, or nothing.
+    /// Says whether it is.
+    pub(crate) async fn keep_index(
+        &self,
+        resource_type: &str,
+        before: Option<u64>,
+        index: &IndexBody,
+    ) -> Result<bool> {
+        let content = content(resource_type, index)?;
+        let operation = match before {
+            None => create(Kind::Index, resource_type, content),
+            Some(version) => guarded(Kind::Index, resource_type, Guard::Version(version), Some(content)),
+        };
+        let action = format!("derive the index of {resource_type}");
+        Ok(self.change(vec![operation], "scimd", action, 200).await?.is_ok())
+    }
+
+    /// Gives the rules of a tenant another number, so that the store refuses whatever was planned before. Whoever is refused
+    /// looks at the directory again.
+    ///
+    /// # Errors
+    /// `Conflict` when its operators change them again and again.
+    pub(crate) async fn renumber(&self, tenant: &Tenant) -> Result<()> {
+        let name = tenant.as_str();
+        for _ in 0..DRAWS {
+            let [known, policy] = {
+                let ids = [Kind::Tenant, Kind::Policy].map(|kind| kind.id(name));
+                self.records(ids.each_ref().map(String::as_str)).await?
+            };
+            // A tenant that was deleted has got another number.
+            if known.is_none() {
+                return Ok(());
+            }
+            let rules =
+                policy.as_ref().map(read::<PolicyBody>).transpose()?.unwrap_or(PolicyBody::new(None, 0));
+            let epoch = rules.epoch + 1;
+            let next =
+                put(Kind::Policy, name, policy.as_ref(), content(name, &PolicyBody { epoch, ..rules })?);
+            let action = format!("derive {name} anew");
+            if self.change(vec![exists(tenant), next], "scimd", action, 200).await?.is_ok() {
+                return self.announce(tenant, epoch).await.map(drop);
             }
         }
-        Ok(())
+        Err(changed_meanwhile(tenant))
     }
 
     /// The records of another kind that belong to these tenants.

@@ -88,7 +88,9 @@ impl Cache {
                     drop(inner.tenants.remove(name))
                 }
                 Some((Kind::Token, name)) => drop(inner.tokens.remove(name)),
-                Some((Kind::Secret | Kind::Index | Kind::Unfinished, _)) | None => {}
+                // Which schemas are in force is remembered with each tenant.
+                Some((Kind::Index, _)) => inner.tenants.clear(),
+                Some((Kind::Secret | Kind::Unfinished, _)) | None => {}
             }
         }
     }

@@ -200,7 +200,9 @@ pub struct TenantEntry {
     pub schemas: Vec<Value>,
     /// Counts the policies and schemas that it has had.
     pub epoch: u64,
-    /// What follows from the two.
+    /// Whether what is kept of its resources follows from the schemas and the version of this service, as far as is known.
+    pub(crate) is_current: bool,
+    /// What follows from policy and schemas.
     pub(crate) rules: Memo,
 }
 
@@ -225,6 +227,7 @@ impl TenantEntry {
             policy,
             schemas: schemas.unwrap_or_default().documents,
             epoch,
+            is_current: true,
             rules: Memo::default(),
         })
     }

@@ -47,12 +47,21 @@ pub struct Directory {
     system: Tenant,
     types: Types,
     cache: Cache,
+    /// By the identifier of its record, what a service keeps beside the resources of each type.
+    keeps: Vec<(String, IndexBody)>,
 }
 
 impl Directory {
     /// The directory of `store`. It caches nothing until [`Directory::refresh`] is called regularly.
     pub fn new(store: Arc<dyn Store>, environment: Arc<dyn Environment>) -> Self {
-        Self { store, environment, system: Tenant::system(), types: Types::new(), cache: Cache::new() }
+        let (system, types, cache) = (Tenant::system(), Types::new(), Cache::new());
+        Self { store, environment, system, types, cache, keeps: Vec::new() }
+    }
+
+    /// The directory of a service that keeps this beside the resources of each type.
+    pub(crate) fn keeping<'a>(self, keeps: impl IntoIterator<Item = (&'a str, IndexBody)>) -> Self {
+        let keeps = keeps.into_iter().map(|(name, index)| (Kind::Index.id(name), index)).collect();
+        Self { keeps, ..self }
     }
 
     /// The tenant of this name, with its connection.
@@ -68,16 +77,30 @@ impl Directory {
         let generation = self.cache.generation();
         let kinds = [Kind::Tenant, Kind::Connection, Kind::Policy, Kind::Schemas];
         let ids = kinds.map(|kind| kind.id(name));
-        let [record, connection, policy, schemas] = self.records(ids.each_ref().map(String::as_str)).await?;
+        // Whoever derives anew says so before the rules get another number, so that nobody sees only the number.
+        let ids: Vec<&str> =
+            ids.iter().chain(self.keeps.iter().map(|(id, _)| id)).map(String::as_str).collect();
+        let mut records = self.store.get(&self.system, &ids).await.map_err(store_error)?.into_iter();
+        let [record, connection, policy, schemas] = std::array::from_fn(|_| records.next().flatten());
         let Some(record) = record else { return Ok(None) };
         let parts =
             Parts { connection: connection.as_ref(), policy: policy.as_ref(), schemas: schemas.as_ref() };
-        let entry = Arc::new(TenantEntry::read(tenant, &record, parts)?);
+        let is_current = self.is_kept(records)?;
+        let entry = Arc::new(TenantEntry { is_current, ..TenantEntry::read(tenant, &record, parts)? });
         // What is refused today is looked up anew each time, so that an operator need not wait for it to work.
-        if entry.connection.is_some() {
+        if entry.is_current && entry.connection.is_some() {
             self.cache.keep_tenant(Arc::clone(&entry), generation);
         }
         Ok(Some(entry))
+    }
+
+    /// A tenant as it is in the store now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn latest(&self, tenant: &Tenant) -> Result<Option<TenantEntry>> {
+        self.refresh().await?;
+        Ok(self.tenant(tenant.as_str()).await?.map(|entry| (*entry).clone()))
     }
 
     /// The entry of `token`, if it is a token of this tenant that is valid now. Whatever is wrong with it, the answer
@@ -140,13 +163,35 @@ impl Directory {
         record.as_ref().map_or_else(|| Err(record::corrupt(&id)), record::read_secret)
     }
 
-    /// What is kept of the resources of a type, as far as is known.
+    /// What is kept of the resources of a type, as far as is known, and the version of what says so.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) async fn index(&self, resource_type: &str) -> Result<Option<IndexBody>> {
+    pub(crate) async fn index(&self, resource_type: &str) -> Result<Option<(IndexBody, u64)>> {
         let [record] = self.records([&Kind::Index.id(resource_type)]).await?;
-        record.as_ref().map(record::read).transpose()
+        record.map(|record| Ok((record::read(&record)?, record.version))).transpose()
+    }
+
+    /// Whether what is stored was derived as the service wants it, as far as is known.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn is_current(&self) -> Result<bool> {
+        let ids: Vec<&str> = self.keeps.iter().map(|(id, _)| id.as_str()).collect();
+        let records = self.store.get(&self.system, &ids).await.map_err(store_error)?;
+        self.is_kept(records)
+    }
+
+    /// Whether these records of what is kept say what the service wants.
+    fn is_kept(&self, records: impl IntoIterator<Item = Option<Record>>) -> Result<bool> {
+        for (record, (_, wanted)) in records.into_iter().zip(&self.keeps) {
+            if let Some(record) = record
+                && record::read::<IndexBody>(&record)? != *wanted
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn read_token(&self, id: &str) -> Result<Option<Arc<TokenEntry>>> {

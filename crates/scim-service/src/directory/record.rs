@@ -174,7 +174,7 @@ struct SecretBody {
 }
 
 /// What an `Index` record holds: what stores keep of the resources of a type beside their documents.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct IndexBody {
     /// The paths that have entries, and what their keys depend on.
     pub(crate) entries: Vec<String>,
@@ -186,6 +186,20 @@ pub(crate) struct IndexBody {
     /// By which definition texts are folded ([`scim_core::text::FOLDING`]); 0 before it was remembered.
     #[serde(default)]
     pub(crate) folding: u32,
+}
+
+impl IndexBody {
+    /// No path is called that, so that this is what no server wants, of whatever version.
+    const BEGUN: &str = "(begun)";
+
+    /// What a record holds as long as not everything that is stored was derived by this.
+    pub(crate) fn begun(&self) -> Self {
+        let mut entries = self.entries.clone();
+        if entries.first().is_none_or(|entry| entry != Self::BEGUN) {
+            entries.insert(0, Self::BEGUN.to_owned());
+        }
+        Self { entries, ..self.clone() }
+    }
 }
 
 /// The resource types, as queries need them. Only tokens are ever looked for by anything but their identifier.

@@ -558,10 +558,15 @@ fn index(unique: &str) -> IndexBody {
     }
 }
 
+fn keep(directory: &Directory, resource_type: &str, unique: &str) {
+    let before = now(directory.index(resource_type)).unwrap().map(|(_, version)| version);
+    assert!(now(directory.keep_index(resource_type, before, &index(unique))).unwrap());
+}
+
 #[test]
 fn a_tenant_is_taken_in_with_all_that_is_known_of_it() {
     let (from, to, tenant, token) = two();
-    now(from.keep_index("User", &index("userName"))).unwrap();
+    keep(&from, "User", "userName");
     now(to.create_tenant("umbrella", "test")).unwrap();
     now(to.refresh()).unwrap();
     let belongings = now(from.belongings(&tenant)).unwrap();
@@ -570,7 +575,7 @@ fn a_tenant_is_taken_in_with_all_that_is_known_of_it() {
     assert_eq!(now(to.welcome(&belongings)).unwrap(), Welcome::Known);
     assert!(!now(to.take_in(&belongings, "cli:store copy")).unwrap(), "a second time");
     assert_eq!(now(to.belongings(&tenant)).unwrap(), belongings);
-    assert_eq!(now(to.index("User")).unwrap(), Some(index("userName")));
+    assert_eq!(now(to.index("User")).unwrap().map(|(index, _)| index), Some(index("userName")));
 
     let entry = now(to.tenant("acme")).unwrap().unwrap();
     let before = now(from.tenant("acme")).unwrap().unwrap();
@@ -627,15 +632,15 @@ fn a_tenant_is_not_taken_in_where_it_does_not_fit() {
 
     // Other schemas.
     let (from, to, tenant, _) = two();
-    now(from.keep_index("User", &index("userName"))).unwrap();
-    now(to.keep_index("User", &index("externalId"))).unwrap();
+    keep(&from, "User", "userName");
+    keep(&to, "User", "externalId");
     let belongings = now(from.belongings(&tenant)).unwrap();
     check(
         now(to.welcome(&belongings)),
         "what is indexed or unique of User differs; start a server of this version with the same configuration",
     );
-    now(to.keep_index("User", &index("userName"))).unwrap();
+    keep(&to, "User", "userName");
     assert_eq!(now(to.welcome(&belongings)).unwrap(), Welcome::New);
-    now(to.keep_index("Device", &index("serial"))).unwrap();
+    keep(&to, "Device", "serial");
     check(now(to.welcome(&belongings)), "of Device differs");
 }

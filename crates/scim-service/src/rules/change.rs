@@ -117,8 +117,8 @@ impl Service {
     /// "the rules … are in force" leaves what is stored partly as it was, until they are put in force again or a service is
     /// prepared ([`Service::prepare`]).
     pub async fn change_rules(&self, tenant: &str, rules: &NewRules, actor: &str) -> Result<Changed> {
-        self.check_schemas().await?;
         let entry = self.entry(tenant).await?;
+        self.check_schemas().await?;
         if rules.instead_of.is_some_and(|epoch| epoch != entry.epoch) {
             return Err(faster(tenant));
         }

@@ -71,6 +71,161 @@ fn values_that_are_not_unique_cannot_become_so() {
     assert_ne!(world.get("/Devices").body["Resources"], Value::Null);
 }
 
+const OTHERS: &str = "a server with other schemas, or of another version, has been started on this store";
+
+#[test]
+fn whoever_has_other_schemas_than_what_is_stored_serves_nothing() {
+    let (old, prepared) = World::new(Idp::Generic).restarted(registry(false, &[]));
+    prepared.expect("nothing is stored");
+    device(&old, "X1", "Delft");
+    // What it remembers of tenant and tokens is believed for some seconds.
+    old.follow();
+    assert_eq!(old.get("/Devices").status.as_u16(), 200);
+    let new = old.beside(registry(true, &["site"]));
+    assert!(!new.is_current(), "it is not prepared");
+    new.prepare().expect("all serials differ");
+    let second = json!({"schemas": [DEVICE], "serial": "x1"});
+    let refused = old.request("POST", "/Devices", &second);
+    assert_eq!(refused.status.as_u16(), 503, "{}", refused.body);
+    assert!(
+        refused.body["detail"].as_str().is_some_and(|detail| detail.starts_with(OTHERS)),
+        "{}",
+        refused.body
+    );
+    assert!(refused.head.headers.contains_key("retry-after"));
+    assert_eq!(old.get("/Devices?filter=site+eq+%22delft%22").status.as_u16(), 503);
+    assert!(!old.is_current());
+    assert_eq!(new.request("POST", "/Devices", &second).status.as_u16(), 409);
+    assert_eq!(new.get("/Devices?filter=site+eq+%22delft%22").body["totalResults"], json!(1));
+
+    // With the schemas from before, those that have them go on.
+    new.follow();
+    let (again, prepared) = old.beside(registry(false, &[])).restarted(registry(false, &[]));
+    prepared.expect("nothing is unique");
+    device(&again, "x1", "Aachen");
+    old.follow();
+    assert_eq!(old.get("/Devices").body["totalResults"], json!(2));
+    assert_eq!(new.request("POST", "/Devices", &second).status.as_u16(), 503);
+}
+
+#[test]
+fn schemas_that_differ_in_nothing_that_is_kept_are_spoken_side_by_side() {
+    let (one, prepared) = World::new(Idp::Generic).restarted(registry(false, &[]));
+    prepared.expect("nothing is stored");
+    one.follow();
+    let builder = registry(false, &[]).to_builder();
+    let schema = json!({"id": BADGE, "name": "Badge", "attributes": [{"name": "floor"}]});
+    let builder = builder.schema(&schema).expect("a schema").extend("User", BADGE, false).expect("of users");
+    let other = one.beside(builder.build().expect("a registry"));
+    other.prepare().expect("nothing is to be derived");
+    device(&one, "X1", "Delft");
+    device(&other, "X2", "Delft");
+    one.follow();
+    assert_eq!(one.get("/Devices").body["totalResults"], json!(2));
+}
+
+#[test]
+fn what_cannot_become_unique_keeps_nobody_else_from_serving() {
+    let (world, prepared) = World::new(Idp::Generic).restarted(registry(false, &["site"]));
+    prepared.expect("nothing is stored");
+    let ids = [device(&world, "X1", "Delft"), device(&world, "x1", "Aachen")];
+    world.follow();
+    let recorded = world.directory_audit();
+    let other = world.beside(registry(true, &[]));
+    let detail = other.prepare().expect_err("the same serial twice").detail();
+    assert!(ids.iter().all(|id| detail.contains(id.as_str())), "{detail}");
+    assert_eq!(world.directory_audit(), recorded, "nothing was begun");
+    assert_eq!(world.get("/Devices?filter=site+eq+%22delft%22").body["totalResults"], json!(1));
+    device(&world, "X2", "Gouda");
+}
+
+/// Whenever it comes: somebody is there twice, and those with the schemas from before go on; or is refused.
+#[test]
+fn what_comes_while_others_are_shut_out_is_kept_or_refused() {
+    let (mut kept, mut refused) = (0, 0);
+    for looks in 0.. {
+        let (old, prepared) = World::new(Idp::Generic).restarted(registry(false, &[]));
+        prepared.expect("nothing is stored");
+        device(&old, "X1", "Delft");
+        // It believes what it has read of tenant and token.
+        old.follow();
+        old.get("/Devices");
+        let new = old.beside(registry(true, &["site"]));
+        let second = json!({"schemas": [DEVICE], "serial": "x1", "site": "Aachen"});
+        old.interrupt_anyhow(looks, "POST", "/Devices", &second);
+        let prepared = new.prepare();
+        if !old.is_interrupted() {
+            break;
+        }
+        let count = if let Err(error) = prepared {
+            kept += 1;
+            assert!(
+                error.detail().contains("the schemas want `serial` of Device unique"),
+                "{}",
+                error.detail()
+            );
+            old.remember_otherwise("Device", |index| assert_eq!(index["unique"], json!([]), "as before"));
+            let (again, prepared) = old.beside(registry(false, &[])).restarted(registry(false, &[]));
+            prepared.expect("the schemas from before");
+            assert_eq!(again.get("/Devices?filter=serial+eq+%22x1%22").body["totalResults"], json!(2));
+            2
+        } else {
+            refused += 1;
+            assert_eq!(new.get("/Devices?filter=site+eq+%22delft%22").body["totalResults"], json!(1));
+            1
+        };
+        let lasting = if count == 2 { &old } else { &new };
+        lasting.follow();
+        assert_eq!(lasting.get("/Devices").body["totalResults"], json!(count), "after {looks} looks");
+    }
+    assert!(kept > 1 && refused > 1, "{kept} and {refused}");
+}
+
+#[test]
+fn rules_that_change_while_all_is_derived_are_in_its_way_nowhere() {
+    for looks in 0.. {
+        let (old, prepared) = World::new(Idp::Generic).restarted(registry(false, &[]));
+        prepared.expect("nothing is stored");
+        device(&old, "X1", "Delft");
+        let new = old.beside(registry(true, &["site"]));
+        old.interrupt_by_pausing(looks);
+        new.prepare().expect("only one");
+        if !old.is_interrupted() {
+            assert!(looks > 3, "{looks}");
+            break;
+        }
+        assert!(new.is_current());
+        assert_eq!(new.get("/Devices?filter=site+eq+%22delft%22").body["totalResults"], json!(1));
+    }
+}
+
+#[test]
+fn what_was_begun_is_derived_by_whoever_comes_next() {
+    let (world, prepared) = World::new(Idp::Generic).restarted(registry(false, &[]));
+    prepared.expect("nothing is stored");
+    let (other, prepared) = world.beside(registry(false, &[])).restarted(registry(true, &[]));
+    prepared.expect("nothing is there");
+    device(&other, "X1", "Delft");
+    // Ended when nothing was derived yet.
+    other.remember_otherwise("Device", |index| index["entries"] = json!(["(begun)"]));
+    assert_eq!(other.get("/Devices").status.as_u16(), 503);
+    let (other, prepared) = other.restarted(registry(true, &[]));
+    prepared.expect("all serials differ");
+    assert_eq!(other.get("/Devices").body["totalResults"], json!(1));
+}
+
+#[test]
+fn what_a_newer_version_has_folded_is_left_alone() {
+    let (world, prepared) = World::new(Idp::Generic).restarted(Registry::builtin().expect("built in"));
+    prepared.expect("nothing is stored");
+    world.remember_otherwise("Group", |index| index["folding"] = json!(1_000));
+    let recorded = world.directory_audit();
+    assert_eq!(world.get("/Users").status.as_u16(), 503);
+    let detail = world.prepare().expect_err("another version").detail();
+    assert!(detail.starts_with("what is stored was derived by a newer version"), "{detail}");
+    assert_eq!(world.directory_audit(), recorded);
+}
+
 #[test]
 fn keys_that_were_folded_otherwise_are_folded_anew() {
     let world = World::new(Idp::Generic);

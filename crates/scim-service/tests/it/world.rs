@@ -274,6 +274,43 @@ impl World {
         });
     }
 
+    /// Prepares the service.
+    pub(crate) fn prepare(&self) -> scim_core::Result<()> {
+        now(self.service.prepare())
+    }
+
+    /// Whether the service serves.
+    pub(crate) fn is_current(&self) -> bool {
+        now(self.service.is_current()).expect("in memory")
+    }
+
+    /// Changes what the directory remembers of a type: by what its resources were derived.
+    pub(crate) fn remember_otherwise(&self, resource_type: &str, change: impl FnOnce(&mut Value)) {
+        let id = format!("Index/{resource_type}");
+        let mut records = now(self.store.get(&Tenant::system(), &[&id])).expect("in memory");
+        let record = records.pop().flatten().expect("a service was prepared");
+        let mut body = serde_json::from_slice(&record.body).expect("JSON");
+        change(&mut body);
+        let content = Content {
+            label: record.label,
+            body: body.to_string().into(),
+            unique: Vec::new(),
+            index: Vec::new(),
+            hidden: Vec::new(),
+            person: None,
+        };
+        let replace = Operation::Replace {
+            id,
+            resource_type: record.resource_type,
+            guard: Guard::Exists,
+            kind: ChangeKind::Modified,
+            content: Some(content),
+            members: MemberDelta::default(),
+        };
+        let changeset = Changeset { operations: vec![replace], ..Changeset::new(Timestamp(0)) };
+        now(self.store.commit(&Tenant::system(), changeset)).expect("in memory");
+    }
+
     /// The tenant's token.
     pub(crate) fn token(&self) -> &str {
         &self.token
@@ -466,6 +503,17 @@ impl World {
             let directory = service.directory();
             now(directory.remove_connection(&tenant, "test")).expect("it has one");
             now(directory.create_connection(&tenant, Connection::new(idp), "test")).expect("it has none");
+        };
+        *self.environment.interruption.lock().expect("no panic") = Some((looks, Box::new(interruption)));
+    }
+
+    /// Pauses the tenant's connection and resumes it once a service looks at the clock again, after so many looks.
+    pub(crate) fn interrupt_by_pausing(&self, looks: usize) {
+        let (service, tenant) = (Arc::clone(&self.service), Tenant::new("acme").expect("a name"));
+        let interruption = move || {
+            for paused in [true, false] {
+                now(service.directory().pause_connection(&tenant, paused, "test")).expect("it has one");
+            }
         };
         *self.environment.interruption.lock().expect("no panic") = Some((looks, Box::new(interruption)));
     }

@@ -13,8 +13,8 @@ pub enum StoreCommand {
     #[command(
         after_help = "Examples:\n  scimd store migrate --role scimd --store postgres://owner@db.example.com/scim\n  \
         scimd store migrate --store sqlite:scimd.db\n\nA database is migrated by the role that owns its tables, and \
-        served from by another one, which --role names. Servers of the version before may go on meanwhile. A file is \
-        brought up to date whenever it is opened."
+        served from by another one, which --role names. Servers of the version before that run may go on meanwhile, but \
+        not be started again. A file is brought up to date whenever it is opened: end its server first."
     )]
     Migrate {
         /// The role that servers connect as, which is allowed to use the tables

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use scim_store::{Store, Tenant};
+use scim_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -56,7 +56,7 @@ async fn answer(
     let (status, text) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, "ok\n".to_owned()),
         (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, exchange.metrics.render(store.load())),
-        (&Method::GET | &Method::HEAD, "/readyz") => match ready(exchange, store).await {
+        (&Method::GET | &Method::HEAD, "/readyz") => match ready(exchange).await {
             Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
             Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
         },
@@ -70,12 +70,15 @@ async fn answer(
     response
 }
 
-async fn ready(exchange: &Exchange, store: &dyn Store) -> Result<(), &'static str> {
+async fn ready(exchange: &Exchange) -> Result<(), &'static str> {
     if exchange.draining.load(Ordering::Relaxed) {
         return Err("the server is ending");
     }
-    match timeout(PATIENCE, store.get(&Tenant::system(), &["Tenant/-"])).await {
-        Ok(Ok(_)) => Ok(()),
+    match timeout(PATIENCE, exchange.service.is_current()).await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => {
+            Err("a server with other schemas, or of another version, has been started on the store since")
+        }
         Ok(Err(_)) => Err("the store cannot be read"),
         Err(_) => Err("the store does not answer"),
     }

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::faults::lock::{Held, Part};
 use crate::faults::on_postgres;
 use crate::http::{Client, Connection};
 use crate::messages::user;
-use crate::server::{Place, Server, base};
+use crate::server::{Directory, Place, Server, base};
 
 /// Anybody who can reach a server can send it requests, and each line of its log is a piece of its disk.
 #[test]
@@ -36,6 +36,39 @@ fn who_has_no_token_does_not_fill_the_log() {
     let text = Client::bare(server.process.metrics(), "").get("/metrics").text();
     assert!(text.contains("status=\"401\"} 1000\n") && text.contains("status=\"404\"} 1000\n"), "{text}");
     assert_eq!(text.contains("\nscimd_store_connections_max 16\n"), on_postgres(), "{text}");
+}
+
+/// Whoever balances has to leave a server out that serves nothing any more.
+#[test]
+fn a_server_with_other_schemas_than_the_last_one_is_not_ready() {
+    let server = Server::start("[metrics]\nlisten = \"127.0.0.1:0\"");
+    let mut client = server.tenant("acme", "generic");
+    client.post("/Users", &user("ada")).expect(201);
+    let mut health = Client::bare(server.process.metrics(), "");
+    assert_eq!(health.get("/readyz").status, 200);
+    let badge = json!({"id": "urn:example:Badge", "name": "Badge", "attributes": [
+        {"name": "number", "uniqueness": "server"},
+    ]});
+    let directory = Directory::new();
+    directory.write("badge.json", &badge.to_string());
+    let config = "[[schemas]]\nfile = \"badge.json\"\nextends = \"User\"\n";
+    let place = Place::on(directory, server.place.store.clone(), config);
+    let other = place.serve();
+    let answer = health.get("/readyz");
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().starts_with("not ready: a server with other schemas"), "{}", answer.text());
+    let refused = client.post("/Users", &user("bob"));
+    assert_eq!(refused.status, 503);
+    assert!(refused.header("retry-after").is_some());
+    let told = refused.text();
+    assert!(told.contains("a server with other schemas, or of another version, has been started"), "{told}");
+    let token = server.place.token("acme");
+    Client::new(other.address, &base("acme"), &token).post("/Users", &user("bob")).expect(201);
+    // The schemas from before.
+    drop(other);
+    drop(server.place.serve());
+    assert_eq!(health.get("/readyz").status, 200);
+    assert_eq!(client.get("/Users").expect(200)["totalResults"], 2);
 }
 
 /// A token has ended, and the operator has to know whose.
