@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use scim_store::{StoreError, Tenant};
@@ -24,6 +24,7 @@ pub(crate) struct Readers {
     points: Arc<Points>,
     /// What waits for a thread of its own.
     walks: Arc<Line<Walk>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// The connections that read on the calling thread.
@@ -79,11 +80,11 @@ impl Readers {
         let each = walkers.len().saturating_sub(1).max(1);
         let walks = Arc::new(Line::new(queue, each));
         // The threads that there are end with it, should one not start.
-        let readers = Self { points, walks };
+        let mut readers = Self { points, walks, threads: Vec::new() };
         for database in walkers {
             let (walks, points) = (Arc::clone(&readers.walks), Arc::clone(&readers.points));
             let builder = thread::Builder::new().name("scim-sqlite-reader".to_owned());
-            builder.spawn(move || walk(&database, &walks, &points))?;
+            readers.threads.push(builder.spawn(move || walk(&database, &walks, &points))?);
         }
         Ok(readers)
     }
@@ -134,6 +135,12 @@ impl Readers {
 impl Drop for Readers {
     fn drop(&mut self) {
         self.walks.end();
+        // Their connections are closed then: the last one of all writes what is in the log into the file, which somebody may
+        // copy once the process has ended.
+        for thread in self.threads.drain(..) {
+            // Nobody waits for a walk any more, which ends soon; a panic of its own was contained before.
+            let _ = thread.join();
+        }
     }
 }
 

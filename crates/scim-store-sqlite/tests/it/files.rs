@@ -32,6 +32,19 @@ fn a_store_opened_again_has_everything() {
 }
 
 #[test]
+fn all_is_in_the_file_once_nobody_has_it_open() {
+    for round in 0..50 {
+        let town = Town::new(Options::default());
+        town.commit(town.user("u1")).expect("created");
+        let file = town.file();
+        let Town { store, directory, .. } = town;
+        drop(store);
+        let left: Vec<_> = std::fs::read_dir(directory.path()).expect("a directory").collect();
+        assert_eq!(left.len(), 1, "beside {} after {round} rounds: {left:?}", file.display());
+    }
+}
+
+#[test]
 fn a_file_that_a_later_version_has_changed_is_left_alone() {
     let town = Town::new(Options::default());
     town.commit(town.user("u1")).expect("created");
