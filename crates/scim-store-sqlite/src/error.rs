@@ -70,6 +70,10 @@ pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
         }
         // The shared-memory file is extended before the disk is found to be full.
         Some((ErrorCode::DiskFull, _) | (_, ffi::SQLITE_IOERR_SHMSIZE)) => StoreError::Full(error.into()),
+        // Locks that the file system does not give, descriptors or memory that ran out: it may have them again.
+        Some((ErrorCode::FileLockingProtocolFailed | ErrorCode::CannotOpen | ErrorCode::OutOfMemory, _)) => {
+            StoreError::Unavailable(error.into())
+        }
         // A sync that failed leaves open what is on the disk; a quota that is used up is reported like this too.
         Some((ErrorCode::SystemIoFailure, _)) => StoreError::Unavailable(error.into()),
         _ => StoreError::Fault(error.into()),
@@ -100,6 +104,9 @@ mod tests {
             (ffi::SQLITE_BUSY_RECOVERY, "unavailable"),
             (ffi::SQLITE_IOERR_FSYNC, "unavailable"),
             (ffi::SQLITE_IOERR_WRITE, "unavailable"),
+            (ffi::SQLITE_PROTOCOL, "unavailable"),
+            (ffi::SQLITE_CANTOPEN, "unavailable"),
+            (ffi::SQLITE_NOMEM, "unavailable"),
             (ffi::SQLITE_FULL, "full"),
             (ffi::SQLITE_IOERR_SHMSIZE, "full"),
             (ffi::SQLITE_CORRUPT, "fault"),

@@ -29,6 +29,7 @@ mod database;
 mod entries;
 mod error;
 mod existing;
+mod files;
 mod line;
 mod people;
 mod readers;

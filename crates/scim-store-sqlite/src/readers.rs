@@ -14,6 +14,7 @@ use scim_store::{StoreError, Tenant};
 use tokio::sync::oneshot;
 
 use crate::database::Database;
+use crate::files::Files;
 use crate::line::Line;
 
 /// How old the state may be that a read on the calling thread sees of what other processes wrote.
@@ -22,6 +23,7 @@ const KEEP: Duration = Duration::from_millis(5);
 /// All connections that read.
 pub(crate) struct Readers {
     points: Arc<Points>,
+    files: Arc<Files>,
     /// What waits for a thread of its own.
     walks: Arc<Line<Walk>>,
     threads: Vec<JoinHandle<()>>,
@@ -31,6 +33,7 @@ pub(crate) struct Readers {
 pub(crate) struct Points {
     idle: Mutex<Idle>,
     returned: Condvar,
+    files: Arc<Files>,
     wait: Duration,
     /// How many transactions this process has committed.
     commits: AtomicU64,
@@ -66,6 +69,7 @@ impl Readers {
     pub(crate) fn start(
         points: Vec<Database>,
         walkers: Vec<Database>,
+        files: &Arc<Files>,
         queue: usize,
         wait: Duration,
     ) -> std::io::Result<Self> {
@@ -73,6 +77,7 @@ impl Readers {
         let points = Arc::new(Points {
             idle: Mutex::new(Idle { points, waiting: 0 }),
             returned: Condvar::new(),
+            files: Arc::clone(files),
             wait,
             commits: AtomicU64::default(),
         });
@@ -80,7 +85,7 @@ impl Readers {
         let each = walkers.len().saturating_sub(1).max(1);
         let walks = Arc::new(Line::new(queue, each));
         // The threads that there are end with it, should one not start.
-        let mut readers = Self { points, walks, threads: Vec::new() };
+        let mut readers = Self { points, files: Arc::clone(files), walks, threads: Vec::new() };
         for database in walkers {
             let (walks, points) = (Arc::clone(&readers.walks), Arc::clone(&readers.points));
             let builder = thread::Builder::new().name("scim-sqlite-reader".to_owned());
@@ -103,7 +108,7 @@ impl Readers {
         // Before the state is looked at, so that whatever was acknowledged until now is in it.
         let commits = self.points.commits.load(Ordering::Acquire);
         match &mut lent.point {
-            Some(point) => point.read(commits, read),
+            Some(point) => point.read(commits, &self.points.files, read),
             None => Err(unavailable("all readers are busy")),
         }
     }
@@ -116,12 +121,13 @@ impl Readers {
         read: impl FnOnce(&Database, &Tenant, IsAwaited<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, outcome) = oneshot::channel();
-        let own = tenant.clone();
+        let (own, files) = (tenant.clone(), Arc::clone(&self.files));
         let job: Walk = Box::new(move |database| {
             // Nobody waits any more if the request was given up.
             if !answer.is_closed() {
-                let outcome =
-                    database.check_version().and_then(|()| read(database, &own, &|| !answer.is_closed()));
+                let is_awaited = || !answer.is_closed();
+                let sound = files.are_there().and_then(|()| database.check_version());
+                let outcome = sound.and_then(|()| read(database, &own, &is_awaited));
                 let _ = answer.send(outcome);
             }
         });
@@ -190,10 +196,12 @@ impl Point {
     fn read<T>(
         &mut self,
         commits: u64,
+        files: &Files,
         read: impl FnOnce(&Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         if !self.kept.is_some_and(|kept| kept.is_current(commits)) {
             self.end();
+            files.are_there()?;
             self.database.run("BEGIN", &[])?;
             self.kept = Some(Kept { commits, since: Instant::now() });
             if let Err(error) = self.database.check_version() {

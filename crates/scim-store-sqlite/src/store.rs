@@ -12,6 +12,7 @@ use scim_store::{
 use crate::checkpoints::Checkpoints;
 use crate::database::Database;
 use crate::error::OpenError;
+use crate::files::Files;
 use crate::readers::{IsAwaited, Readers};
 use crate::schema::{MIGRATIONS, migrate};
 use crate::search::{Found, Search};
@@ -104,10 +105,11 @@ impl SqliteStore {
         let points = several(options.readers, options.cache / 8 * 5)?;
         let walkers = several(options.walkers.max(1).saturating_add(1), options.cache / 8)?;
         let refused = |error: std::io::Error| OpenError::Refused(error.into());
-        let readers = Readers::start(points, walkers, options.queue, options.wait).map_err(refused)?;
-        let writer =
-            Writer::start(database, checkpoints, readers.points(), options.queue, options.batch.max(1))
-                .map_err(refused)?;
+        let files = Arc::new(Files::of(path).map_err(refused)?);
+        let Options { queue, batch, wait, .. } = options;
+        let readers = Readers::start(points, walkers, &files, queue, wait).map_err(refused)?;
+        let writer = Writer::start(database, checkpoints, readers.points(), files, queue, batch.max(1))
+            .map_err(refused)?;
         Ok(Self { readers, writer, path: path.to_owned(), options })
     }
 

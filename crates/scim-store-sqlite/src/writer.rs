@@ -13,6 +13,7 @@ use crate::apply::Counters;
 use crate::checkpoints::Checkpoints;
 use crate::database::Database;
 use crate::error::store_error;
+use crate::files::Files;
 use crate::line::Line;
 use crate::readers::Points;
 
@@ -44,6 +45,7 @@ impl Writer {
         database: Database,
         mut checkpoints: Checkpoints,
         readers: Arc<Points>,
+        files: Arc<Files>,
         queue: usize,
         batch: usize,
     ) -> std::io::Result<Self> {
@@ -55,7 +57,7 @@ impl Writer {
             let _closing = line.closing();
             while let Some(batch) = queue.batch() {
                 let start = Instant::now();
-                let (mut outcome, rest) = commit(&database, batch);
+                let (mut outcome, rest) = commit(&database, &files, batch);
                 queue.answered = outcome.askers.len();
                 readers.committed();
                 queue.took = start.elapsed();
@@ -202,13 +204,14 @@ impl Outcome {
 }
 
 /// Commits all or nothing of what there is time for, and gives back the rest.
-fn commit(database: &Database, batch: Vec<Job>) -> (Outcome, Vec<Job>) {
+fn commit(database: &Database, files: &Files, batch: Vec<Job>) -> (Outcome, Vec<Job>) {
     let began = Instant::now();
     let mut jobs = batch.into_iter();
     // Apart from the work, so that all are told why, wherever it ended.
     let mut askers = Vec::with_capacity(jobs.len());
     let write = || {
         let mut answers = Vec::with_capacity(jobs.len());
+        files.are_there()?;
         database.run("BEGIN IMMEDIATE", &[])?;
         database.check_version()?;
         let mut counters = Counters::default();

@@ -31,6 +31,45 @@ fn a_store_opened_again_has_everything() {
     assert_eq!(wait(town.store.changes(&acme(), 2, 10)).expect("changes").len(), 1, "seen by the first");
 }
 
+/// What is written to a file that nobody can open any more would be acknowledged, and lost.
+#[cfg(unix)]
+#[test]
+fn files_that_are_not_there_any_more_are_not_written_to() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("first")).expect("created");
+    let beside = |suffix: &str| town.directory.path().join(format!("scim.db{suffix}"));
+    let assert_refused = |what: &str| {
+        let refused = town.commit(town.user("lost"));
+        assert!(
+            matches!(refused, Err(CommitError::Store(StoreError::Unavailable(_)))),
+            "{what}: {refused:?}"
+        );
+        let read = wait(town.store.get(&acme(), &["first"]));
+        assert!(matches!(read, Err(StoreError::Unavailable(_))), "{what}: {read:?}");
+        let walked = wait(town.store.changes(&acme(), 0, 10));
+        assert!(matches!(walked, Err(StoreError::Unavailable(_))), "{what}: {walked:?}");
+    };
+    for (number, suffix) in ["", "-wal", "-shm"].into_iter().enumerate() {
+        let (file, elsewhere) = (beside(suffix), beside("-elsewhere"));
+        std::fs::rename(&file, &elsewhere).expect("moved");
+        assert_refused(&format!("no {suffix}"));
+        std::fs::copy(&elsewhere, &file).expect("copied");
+        assert_refused(&format!("another {suffix}"));
+        std::fs::rename(&elsewhere, &file).expect("moved back");
+        town.commit(town.user(&format!("u{number}"))).expect("created, now that it is back");
+    }
+    // A folder may be moved, and be found under its old name.
+    let (folder, moved) = (town.directory.path(), town.directory.path().with_extension("moved"));
+    std::fs::rename(folder, &moved).expect("moved");
+    assert_refused("no folder");
+    std::os::unix::fs::symlink(&moved, folder).expect("a link");
+    town.commit(town.user("linked")).expect("created");
+    std::fs::remove_file(folder).expect("no link");
+    std::fs::rename(&moved, folder).expect("moved back");
+    assert_eq!(wait(town.store.changes(&acme(), 0, 10)).expect("changes").len(), 5);
+    assert_eq!(town.store.check().expect("a check"), [""; 0]);
+}
+
 #[test]
 fn all_is_in_the_file_once_nobody_has_it_open() {
     for round in 0..50 {
