@@ -29,6 +29,8 @@ pub(crate) struct Pool {
     /// Told of each that is given back.
     returned: Notify,
     config: Config,
+    /// After how many seconds without a word the database asks whether we are there, and how often then.
+    keepalives: [u64; 2],
     tls: Tls,
     options: Options,
     /// What drives the connections.
@@ -78,9 +80,16 @@ impl Pool {
         if !address.says("tcp_user_timeout") {
             config.tcp_user_timeout(options.statement);
         }
+        // One that is told 0 does as the system does, on both sides.
+        let (idle, interval) = match config.get_keepalives() {
+            true => (config.get_keepalives_idle(), config.get_keepalives_interval().unwrap_or_default()),
+            false => <(Duration, Duration)>::default(),
+        };
+        let keepalives = [idle, interval].map(|duration| duration.as_secs());
         let tls = Tls::trusting(address.root_certificates.as_deref())?;
         let places = Places::new(size, size, options.queue);
-        Ok(Self { places, size, idle: Mutex::default(), returned: Notify::new(), config, tls, options, home })
+        let (idle, returned) = (Mutex::default(), Notify::new());
+        Ok(Self { places, size, idle, returned, config, keepalives, tls, options, home })
     }
 
     /// A connection for a tenant, an idle one or a new one.
@@ -137,9 +146,11 @@ impl Pool {
             Ok(client)
         };
         connecting.spawn_on(work, &self.home);
-        match connecting.join_next().await {
-            Some(Ok(connected)) => connected,
-            Some(Err(_)) | None => Err(Failed::new(Kind::Away, "the threads that connect have ended")),
+        // What listens there need not be a database, or one that answers.
+        match timeout(self.patience(), connecting.join_next()).await {
+            Ok(Some(Ok(connected))) => connected,
+            Err(_) => Err(late()),
+            Ok(Some(Err(_)) | None) => Err(Failed::new(Kind::Away, "the threads that connect have ended")),
         }
     }
 
@@ -179,7 +190,8 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<Session, Failed> {
-        let Options { connect, statement, lock, .. } = self.options;
+        let Options { statement, lock, .. } = self.options;
+        let [idle, interval] = self.keepalives.map(|seconds| seconds.to_string());
         let connecting = async {
             let since = Instant::now();
             let client = self.connect_plainly().await?;
@@ -191,23 +203,36 @@ impl Pool {
                         PREPARE,
                         milliseconds(statement),
                         milliseconds(lock),
-                        milliseconds(statement)
+                        milliseconds(statement),
+                        idle,
+                        interval
                     )],
                     Leaves::Over,
                 )
                 .await?;
             Ok(session)
         };
-        // The time for one host is in the configuration; this is for all of them and for what follows.
-        match timeout(connect * 2, connecting).await {
-            Ok(session) => session,
-            Err(_) => Err(Failed::new(Kind::Away, "the database could not be reached in time")),
-        }
+        timeout(self.patience(), connecting).await.unwrap_or_else(|_| Err(late()))
     }
+
+    /// How long a connection may take. The time for one host is in the configuration; this is for all of them, each but the
+    /// last of which may be silent, and for what follows.
+    fn patience(&self) -> Duration {
+        let each = self.config.get_connect_timeout().copied().unwrap_or(self.options.connect);
+        let hosts = u32::try_from(self.config.get_hosts().len()).unwrap_or(u32::MAX);
+        each.saturating_mul(hosts.max(1).saturating_add(1))
+    }
+}
+
+fn late() -> Failed {
+    Failed::new(Kind::Away, "the database could not be reached in time")
 }
 
 /// What every connection needs. Whoever has turned `synchronous_commit` off gets it on: what is acknowledged is durable.
 /// Transactions may write unless they say otherwise.
+///
+/// The database asks after us as we do after it, unless it is told to do so more often: what was a connection before a
+/// network or a machine was lost is otherwise kept there for two hours, and it has not many.
 ///
 /// Every statement is made to walk an index from a known place, once for each thing that is asked for. The planner is kept
 /// from anything else: what it knows of a table lags behind, and a table that was empty a minute ago is walked whole. So
@@ -226,6 +251,10 @@ const PREPARE: &str = "SELECT set_config('search_path', 'scim', false), set_conf
     set_config('jit', 'off', false), set_config('max_parallel_workers_per_gather', '0', false),
     set_config('default_transaction_isolation', 'read committed', false),
     set_config('default_transaction_read_only', 'off', false),
+    set_config('tcp_keepalives_idle', coalesce(least(nullif(current_setting('tcp_keepalives_idle')::int, 0),
+        nullif($4::text::int, 0)), 0)::text, false),
+    set_config('tcp_keepalives_interval', coalesce(least(nullif(current_setting('tcp_keepalives_interval')::int, 0),
+        nullif($5::text::int, 0)), 0)::text, false),
     set_config('synchronous_commit',
         CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END,
         false)";
@@ -381,5 +410,15 @@ mod tests {
         check("keepalives_idle=300&keepalives_interval=3&tcp_user_timeout=7", (300, Some(3), Some(7)));
         check("keepalives_idle=7200", (7200, Some(10), Some(20)));
         check("keepalives_idle=0&keepalives_interval=0&tcp_user_timeout=0", (7200, None, None));
+    }
+
+    #[test]
+    fn each_host_may_take_as_long_as_one() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("built");
+        for (text, expected) in [("a/scim", 6), ("a,b,c/scim", 12), ("a,b/scim?connect_timeout=10", 30)] {
+            let address: Address = format!("postgres://scimd@{text}").parse().expect("an address");
+            let pool = Pool::new(&address, Options::default(), runtime.handle().clone()).expect("made");
+            assert_eq!(pool.patience(), Duration::from_secs(expected), "{text}");
+        }
     }
 }

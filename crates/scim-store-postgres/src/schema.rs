@@ -262,10 +262,12 @@ pub struct Standing {
 /// The number of the lock that migrations take: `SCIM`.
 const LOCK: i64 = 0x5343_494D;
 
-/// Whatever is set for the role or the database: a migration writes, and takes as long as it takes.
+/// Whatever is set for the role or the database: a migration writes, and takes as long as it takes. Where nobody is there any
+/// more who waits for it, it lets go of the tables.
 const PREPARE: &str =
     "SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed';
-    SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0";
+    SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+    SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10";
 
 /// The only encoding that has room for all texts.
 const UTF_8: &str = "UTF8";

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scim_store::conformance::wait;
 use scim_store::{Changeset, CommitError, Committed, Pending, Store, StoreError};
-use scim_store_postgres::{Options, PostgresStore};
+use scim_store_postgres::{Options, PostgresStore, migrate, standing};
 
 use crate::cluster::{Cluster, Database, Session, superuser_of};
 use crate::people::{Town, a_tenant, acme};
@@ -288,6 +288,25 @@ fn a_database_that_lets_nobody_in_is_unavailable() {
     town.database.reopen();
     town.commit(town.user("u2")).expect("created");
     assert_eq!(changes(&town), ["u1", "u2"]);
+}
+
+/// What listens may be a proxy that waits for something itself.
+#[test]
+fn what_listens_and_says_nothing_is_given_up() {
+    let (database, proxy) = (Database::new(), Proxy::new(None));
+    proxy.set(Mode::Swallow);
+    let options = Options { connect: Duration::from_millis(50), ..Options::default() };
+    for more in ["sslmode=disable", "sslmode=require"] {
+        let address = proxy.address(&database, "127.0.0.1", more);
+        let refusals = [
+            migrate(&address, options.clone(), None).expect_err("silent"),
+            standing(&address, options.clone()).expect_err("silent"),
+            PostgresStore::open(&address, options.clone()).expect_err("silent"),
+        ];
+        for refused in refusals {
+            assert!(refused.to_string().contains("could not be reached in time"), "{refused}");
+        }
+    }
 }
 
 #[test]

@@ -113,3 +113,37 @@ fn commits_are_made_and_synced_whatever_the_defaults() {
     assert_eq!(record.label, "on");
     assert_eq!(run(&town.database.text(ROLE), "SHOW synchronous_commit"), ["off"]);
 }
+
+/// A connection that is lost to a silent network, or with the machine at its other end, is let go of by the database too.
+#[test]
+fn the_database_asks_whether_we_are_there() {
+    let town = Town::new(Options::default());
+    // By TCP: a socket does not go silent.
+    let by_socket = town.database.text(ROLE);
+    let (_, rest) = by_socket.rsplit_once(':').expect("a port");
+    let directory = tempfile::tempdir().expect("a directory");
+    let password = directory.path().join("password");
+    std::fs::write(&password, "known").expect("written");
+    town.database.run(&format!("ALTER ROLE {ROLE} PASSWORD 'known'"));
+    town.database.run(
+        "CREATE FUNCTION scim.note() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN NEW.label := concat_ws(' ', current_setting('tcp_keepalives_idle'),
+                current_setting('tcp_keepalives_interval')); RETURN NEW; END $$;
+         CREATE TRIGGER note BEFORE INSERT ON scim.resource FOR EACH ROW EXECUTE FUNCTION scim.note()",
+    );
+    let assert = |id: &str, options: &str, expected: &str| {
+        let text =
+            format!("postgres://{ROLE}@127.0.0.1:{rest}?password_file={}{options}", password.display());
+        let address = text.parse().expect("an address");
+        let store = PostgresStore::open(&address, Options::default()).expect("opens");
+        wait(store.commit(&acme(), town.user(id))).expect("created");
+        let record = wait(store.get(&acme(), &[id])).expect("records").pop().flatten().expect("there");
+        assert_eq!(record.label, expected, "{options}");
+    };
+    assert("u1", "", "30 10");
+    assert("u2", "&keepalives_idle=20&keepalives_interval=5", "20 5");
+    // Whoever runs the database may want it to ask more often.
+    let (_, name) = rest.split_once('/').expect("a database");
+    town.database.run(&format!("ALTER DATABASE {name} SET tcp_keepalives_idle = 7"));
+    assert("u3", "", "7 10");
+}
