@@ -46,8 +46,9 @@ const WORTH: f64 = 0.1;
 /// tenant and each server.
 const MEMORY: Duration = Duration::from_secs(5);
 
-/// How much older than the last request one is that tells that the clock was set.
-const SET_BACK: Duration = Duration::from_secs(60);
+/// How much older than the last request one is that tells that the clock was set. Until it is set back further, a bucket does
+/// not fill.
+const SET_BACK: Duration = Duration::from_secs(1);
 
 impl Rate {
     /// Buckets that fill with `per_second` and hold `burst_seconds` worth of it.
@@ -74,7 +75,7 @@ impl Rate {
     fn fill(self, bucket: &mut Bucket, now: Timestamp) {
         let elapsed = since(bucket.at, now).as_secs_f64();
         bucket.tokens = (bucket.tokens + elapsed * self.per_second).min(self.capacity);
-        // A request may be a little older than the one before. Further back the clock was set, and the bucket goes on filling
+        // A request may be a little older than the one before, by as long as its thread had to wait. Further back the clock was set, and the bucket goes on filling
         // from there, instead of waiting until that time has come again.
         let is_set_back = since(now, bucket.at) > SET_BACK;
         bucket.at = if is_set_back { now } else { bucket.at.max(now) };
@@ -182,9 +183,14 @@ mod tests {
         for _ in 0..6 {
             assert_eq!(rates.take(&tenant, Timestamp(hour)), Ok(()));
         }
-        assert_eq!(rates.take(&tenant, Timestamp(0)), Err(1), "it gives nothing either");
-        assert_eq!(rates.take(&tenant, Timestamp(500)), Ok(()));
-        assert_eq!(rates.take(&tenant, Timestamp(500)), Err(1));
+        for back in [0, hour - 2000] {
+            assert_eq!(rates.take(&tenant, Timestamp(hour)), Err(1));
+            assert_eq!(rates.take(&tenant, Timestamp(back)), Err(1), "it gives nothing either");
+            assert_eq!(rates.take(&tenant, Timestamp(back + 500)), Ok(()));
+            assert_eq!(rates.take(&tenant, Timestamp(back + 500)), Err(1));
+            assert_eq!(rates.take(&tenant, Timestamp(hour)), Ok(()), "it was set forward again");
+            while rates.take(&tenant, Timestamp(hour)).is_ok() {}
+        }
     }
 
     #[test]

@@ -206,11 +206,11 @@ impl Service {
         })?;
         let (mut entry, mut token) = match self.authenticate(name, &parts.headers, served).await {
             Ok(admitted) => admitted,
-            Err(error) => return self.stranger(name, error, now),
+            Err(error) => return self.stranger(name, error),
         };
         served.is_admitted = true;
         in_use(&entry)?;
-        if let Err(seconds) = self.rates.take(&entry.tenant, now) {
+        if let Err(seconds) = self.rates.take(&entry.tenant, self.environment.now()) {
             return Ok(self.too_many("too many requests", seconds));
         }
         if is_probe(&parts.method, path, in_use(&entry)?) {
@@ -267,11 +267,11 @@ impl Service {
     }
 
     /// What to say to a request that is not let in.
-    fn stranger(&self, name: &str, error: Error, now: Timestamp) -> Result<Reply> {
+    fn stranger(&self, name: &str, error: Error) -> Result<Reply> {
         if error.kind() != ErrorKind::Unauthenticated {
             return Err(error);
         }
-        match self.strangers.take(name, now) {
+        match self.strangers.take(name, self.environment.now()) {
             Ok(()) => Err(error),
             Err(seconds) => {
                 Ok(self.too_many("too many requests without a token that is valid for this tenant", seconds))
