@@ -6,6 +6,7 @@
 pub mod cli;
 mod command;
 pub mod config;
+pub mod descriptors;
 pub mod environment;
 mod failure;
 pub mod log;

@@ -44,12 +44,3 @@ pub(crate) fn on_hangup(act: impl Fn()) -> impl Future<Output = ()> {
         }
     }
 }
-
-/// Raises the limit of open descriptors to what the operating system allows, since every connection takes one.
-pub fn raise_descriptor_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // If it is refused, the limit stays, and connections beyond it wait.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
-}

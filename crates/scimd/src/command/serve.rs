@@ -7,8 +7,9 @@ use scim_service::directory::Idp;
 use super::quickstart::{Welcome, demo};
 use super::{print, runtime};
 use crate::config::{Config, Flags, StoreUrl};
+use crate::descriptors;
 use crate::server::{Server, tls};
-use crate::signal::{Stop, raise_descriptor_limit};
+use crate::signal::Stop;
 use crate::{Failure, log, store};
 
 /// How long what is still being computed may take after the server has ended.
@@ -45,7 +46,7 @@ pub(super) fn serve(
 ) -> Result<(), Failure> {
     config.check_exposure()?;
     log::start(config.log);
-    raise_descriptor_limit();
+    descriptors::raise_limit();
     let registry = store::registry(config)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {

@@ -35,6 +35,7 @@ use self::observed::Observed;
 use self::tls::Identity;
 use crate::Failure;
 use crate::config::{Config, DEFAULT_METRICS, Passwords};
+use crate::descriptors;
 use crate::environment::System;
 use crate::password::Argon2id;
 
@@ -100,7 +101,9 @@ impl Server {
             draining: AtomicBool::new(false),
         };
         exchange.service.prepare().await?;
-        let max_connections = config.limits.max_connections.min(Semaphore::MAX_PERMITS);
+        let others = observer::MAX_CONNECTIONS + store.load().map_or(0, |load| load.most);
+        let max_connections =
+            descriptors::room(config.limits.max_connections.min(Semaphore::MAX_PERMITS), others);
         let exchange = Arc::new(exchange);
         Ok(Self { listener, address, observer, base_url, max_connections, identity, exchange, store })
     }
@@ -133,8 +136,9 @@ impl Server {
         tasks.spawn(share(Arc::clone(&exchange)));
         tasks.spawn(tell(Arc::clone(&exchange)));
         tasks.spawn(endings::watch(Arc::clone(&exchange)));
-        if let Some(observer) = observer {
-            tasks.spawn(observer::serve(observer, Arc::clone(&exchange), store));
+        let observing = observer.map(|listener| observer::start(listener, Arc::clone(&exchange), store));
+        if let Some(Err(error)) = &observing {
+            tracing::error!(%error, "neither metrics nor health are served");
         }
         if let Some(identity) = &identity {
             tasks.spawn(crate::signal::on_hangup(reloading(Arc::clone(identity))));

@@ -1,8 +1,13 @@
 //! The listener for operators: `/healthz`, `/readyz` and `/metrics`, in plain HTTP/1.1, without authentication.
+//!
+//! It has a thread of its own. Where a disk hangs, it holds all threads that serve requests, and whoever watches the server has
+//! to learn that it lives, and whether its store answers.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,17 +20,52 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use scim_store::Store;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::exchange::Exchange;
 
 /// How long the store may take to show that it answers.
 const PATIENCE: Duration = Duration::from_secs(1);
-const MAX_CONNECTIONS: usize = 64;
+/// How many threads may wait for the store to show it.
+const ASKING: usize = 2;
+/// Most connections at once.
+pub(super) const MAX_CONNECTIONS: usize = 64;
 
-/// Serves until it is dropped.
-pub(super) async fn serve(listener: TcpListener, exchange: Arc<Exchange>, store: Arc<dyn Store>) {
+/// Begins to serve, until what it gives back is dropped.
+pub(super) fn start(
+    listener: TcpListener,
+    exchange: Arc<Exchange>,
+    store: Arc<dyn Store>,
+) -> io::Result<oneshot::Sender<()>> {
+    let listener = listener.into_std()?;
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(ASKING).build()?;
+    let (kept, dropped) = oneshot::channel();
+    let work = async move {
+        tokio::select! {
+            _ = dropped => Ok(()),
+            ended = serve(listener, exchange, store) => ended,
+        }
+    };
+    let run = move || {
+        if let Err(error) = runtime.block_on(work) {
+            tracing::error!(%error, "neither metrics nor health are served");
+        }
+        // A store that does not answer is not waited for.
+        runtime.shutdown_background();
+    };
+    thread::Builder::new().name("scimd-observer".to_owned()).spawn(run)?;
+    Ok(kept)
+}
+
+async fn serve(
+    listener: std::net::TcpListener,
+    exchange: Arc<Exchange>,
+    store: Arc<dyn Store>,
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let Ok((socket, _)) = super::accept(&listener).await else { continue };
@@ -33,7 +73,7 @@ pub(super) async fn serve(listener: TcpListener, exchange: Arc<Exchange>, store:
         tokio::spawn(async move {
             let service = service_fn(|request| {
                 let (exchange, store) = (Arc::clone(&exchange), Arc::clone(&store));
-                async move { Ok::<_, Infallible>(answer(&request, &exchange, &*store).await) }
+                async move { Ok::<_, Infallible>(answer(&request, &exchange, &store).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -46,12 +86,13 @@ pub(super) async fn serve(listener: TcpListener, exchange: Arc<Exchange>, store:
             drop(slot);
         });
     }
+    Ok(())
 }
 
 async fn answer(
     request: &Request<Incoming>,
-    exchange: &Exchange,
-    store: &dyn Store,
+    exchange: &Arc<Exchange>,
+    store: &Arc<dyn Store>,
 ) -> Response<Full<Bytes>> {
     let (status, text) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, "ok\n".to_owned()),
@@ -70,16 +111,69 @@ async fn answer(
     response
 }
 
-async fn ready(exchange: &Exchange) -> Result<(), &'static str> {
+async fn ready(exchange: &Arc<Exchange>) -> Result<(), &'static str> {
     if exchange.draining.load(Ordering::Relaxed) {
         return Err("the server is ending");
     }
-    match timeout(PATIENCE, exchange.service.is_current()).await {
-        Ok(Ok(true)) => Ok(()),
-        Ok(Ok(false)) => {
+    // Short reads are done on the thread that asks, and where a disk hangs they hold it.
+    let (exchange, here) = (Arc::clone(exchange), Handle::current());
+    let ask = move || here.block_on(exchange.service.is_current());
+    match timeout(PATIENCE, spawn_blocking(ask)).await {
+        Ok(Ok(Ok(true))) => Ok(()),
+        Ok(Ok(Ok(false))) => {
             Err("a server with other schemas, or of another version, has been started on the store since")
         }
-        Ok(Err(_)) => Err("the store cannot be read"),
+        Ok(Ok(Err(_)) | Err(_)) => Err("the store cannot be read"),
         Err(_) => Err("the store does not answer"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::sync::mpsc;
+
+    use scim_core::schema::Registry;
+    use scim_store::MemoryStore;
+
+    use super::super::Server;
+    use crate::config::Config;
+
+    use super::*;
+
+    /// As a disk that hangs holds them.
+    #[test]
+    fn whoever_watches_is_answered_while_all_threads_are_held() {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("built");
+        let text = "listen = \"127.0.0.1:0\"\n[metrics]\nlisten = \"127.0.0.1:0\"";
+        let config = Config::parse(text, "here").expect("a configuration");
+        let registry = Arc::new(Registry::builtin().expect("built in"));
+        let bound = runtime.block_on(Server::bind(&config, registry, Arc::new(MemoryStore::new())));
+        let server = bound.expect("bound");
+        let address = server.metrics_address().expect("metrics");
+        let ask = |path: &str| {
+            let mut socket = TcpStream::connect(address).expect("connects");
+            write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("asked");
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).expect("answered");
+            answer.lines().next().expect("a line").to_owned()
+        };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = runtime.spawn(server.run(async { drop(stopped.await) }));
+        assert_eq!(ask("/readyz"), "HTTP/1.1 200 OK");
+        let (release, released) = mpsc::channel::<()>();
+        let (hold, held) = mpsc::channel();
+        runtime.spawn(async move {
+            hold.send(()).expect("awaited");
+            let _ = released.recv();
+        });
+        held.recv().expect("the only thread is held");
+        assert_eq!(ask("/healthz"), "HTTP/1.1 200 OK");
+        assert_eq!(ask("/metrics"), "HTTP/1.1 200 OK");
+        assert_eq!(ask("/readyz"), "HTTP/1.1 200 OK", "it is the store that is asked");
+        drop(release);
+        drop(stop);
+        runtime.block_on(running).expect("ended");
     }
 }

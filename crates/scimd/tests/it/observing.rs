@@ -1,5 +1,7 @@
 //! What operators see of a server: its log and its counters.
 
+use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use crate::faults::lock::{Held, Part};
 use crate::faults::on_postgres;
 use crate::http::{Client, Connection};
 use crate::messages::user;
-use crate::server::{Directory, Place, Server, base};
+use crate::server::{Directory, Place, Process, Server, base};
 
 /// Anybody who can reach a server can send it requests, and each line of its log is a piece of its disk.
 #[test]
@@ -151,4 +153,26 @@ fn a_client_that_goes_away_is_told_of() {
     while client.get("/Users").expect(200)["totalResults"] != 2 {
         assert!(released.elapsed() < PATIENCE, "it was not written");
     }
+}
+
+/// Clients that are silent must not keep anybody from learning that the server lives, nor the store from what it opens.
+#[test]
+fn connections_leave_descriptors_for_others() {
+    let place = Place::new("[metrics]\nlisten = \"127.0.0.1:0\"");
+    let token = place.tenant("acme", "generic");
+    let mut command = Command::new("sh");
+    command.arg("-c").arg("ulimit -n 160 && exec \"$@\"").arg("sh").arg(env!("CARGO_BIN_EXE_scimd"));
+    command.arg("serve").arg("--config").arg(&place.config).current_dir(place.directory.path());
+    let server = Server { process: Process::start(command), place };
+    let mut client = server.client("acme", &token);
+    client.post("/Users", &user("first")).expect(201);
+    let silent: Vec<TcpStream> =
+        (0..200).map(|_| TcpStream::connect(server.process.address).expect("connects")).collect();
+    let mut health = Client::bare(server.process.metrics(), "");
+    assert_eq!(health.get("/healthz").text(), "ok\n");
+    client.post("/Users", &user("second")).expect(201);
+    assert_eq!(health.get("/readyz").text(), "ready\n");
+    let (_, log) = server.process.printed();
+    assert!(!log.contains("cannot accept") && log.contains("LimitNOFILE"), "{log}");
+    drop(silent);
 }

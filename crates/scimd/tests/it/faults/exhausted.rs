@@ -28,7 +28,7 @@ fn the_queue_of_writes_is_full() {
     if on_postgres() {
         return;
     }
-    scimd::signal::raise_descriptor_limit();
+    scimd::descriptors::raise_limit();
     let place = Place::new(OBSERVED);
     let token = place.tenant(TENANT, "generic");
     let journal = Journal::create(place.directory.path());

@@ -11,7 +11,7 @@ use crate::server::{Place, Server};
 #[test]
 fn idle_connections_cost_little() {
     let count = sized(1000, 10_000);
-    scimd::signal::raise_descriptor_limit();
+    scimd::descriptors::raise_limit();
     let place =
         Place::new(&format!("[limits]\nrequests_per_second = 1000000\nmax_connections = {}", count + 100));
     let token = place.tenant(TENANT, "generic");

@@ -76,7 +76,7 @@ impl Slow {
 #[test]
 fn slow_and_vanished_clients_are_let_go() {
     let (count, least) = sized((100, Duration::ZERO), (2000, Duration::from_secs(60)));
-    scimd::signal::raise_descriptor_limit();
+    scimd::descriptors::raise_limit();
     let place = Place::new(
         "[limits]\nrequests_per_second = 1000000\nrequest_timeout_seconds = 6\nmax_results = 1000",
     );
