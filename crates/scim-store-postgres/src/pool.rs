@@ -52,6 +52,9 @@ pub(crate) struct Lent {
     _place: Place,
 }
 
+/// How long the network may keep from us that something has arrived. What was asked may take longer to be answered.
+const SILENCE: Duration = Duration::from_secs(20);
+
 /// How long a connection is kept, so that a server that was moved is found where it is now.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
@@ -78,7 +81,7 @@ impl Pool {
             config.keepalives_interval(Duration::from_secs(10));
         }
         if !address.says("tcp_user_timeout") {
-            config.tcp_user_timeout(options.statement);
+            config.tcp_user_timeout(options.statement.min(SILENCE));
         }
         // One that is told 0 does as the system does, on both sides.
         let (idle, interval) = match config.get_keepalives() {
@@ -410,6 +413,17 @@ mod tests {
         check("keepalives_idle=300&keepalives_interval=3&tcp_user_timeout=7", (300, Some(3), Some(7)));
         check("keepalives_idle=7200", (7200, Some(10), Some(20)));
         check("keepalives_idle=0&keepalives_interval=0&tcp_user_timeout=0", (7200, None, None));
+    }
+
+    #[test]
+    fn a_long_statement_is_no_silent_network() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("built");
+        let address: Address = "postgres://scimd@localhost/scim".parse().expect("an address");
+        for (statement, expected) in [(600, 20), (5, 5)] {
+            let options = Options { statement: Duration::from_secs(statement), ..Options::default() };
+            let pool = Pool::new(&address, options, runtime.handle().clone()).expect("made");
+            assert_eq!(pool.config.get_tcp_user_timeout(), Some(&Duration::from_secs(expected)));
+        }
     }
 
     #[test]
