@@ -136,7 +136,8 @@ impl PostgresStore {
         &self.standing
     }
 
-    /// Checks what is in the database of these tenants. Reads everything, and waits for it on this thread.
+    /// Checks what is in the database of these tenants. Reads everything, and waits for it on this thread. A single statement
+    /// looks at all rows of a tenant: open the store with time for that in [`Options::statement`].
     ///
     /// # Errors
     /// When it cannot be read at all. What is wrong with it is the answer.

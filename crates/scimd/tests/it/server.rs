@@ -126,7 +126,9 @@ impl Place {
 
     /// What is wrong with the database.
     pub(crate) fn faults(&self) -> Vec<String> {
-        let store = self.database().open(scim_store_postgres::Options::default());
+        // What faults leave can be hundreds of thousands of rows, all of which are looked at.
+        let patient = scim_store_postgres::Options { statement: PATIENCE * 10, ..Default::default() };
+        let store = self.database().open(patient);
         store.check(&self.database().tenants()).expect("the database can be read")
     }
 
