@@ -2,25 +2,22 @@
 //!
 //! The line names the endpoint's class and never the path, the query, a header or a body.
 
-use std::error::Error as StdError;
-use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use scim_service::{RequestId, Served, Service};
 use serde_json::json;
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::timeout;
 
+use super::body;
 use super::lines::Lines;
 use super::metrics::Metrics;
 
@@ -55,7 +52,7 @@ impl Exchange {
         request.extensions_mut().insert(RequestId(open.id.clone()));
         let limit = self.limit;
         let host_is_clear = host_is_clear(&request);
-        let request = request.map(|body| Timed { body, limit: limit * 2 / 3, deadline: None });
+        let (request, unread) = body::timed(request, limit * 2 / 3);
         // Pinned here, since it is large and would be copied on its way into `timeout`.
         let handled = pin!(async {
             match host_is_clear {
@@ -85,7 +82,8 @@ impl Exchange {
         if let Ok(value) = HeaderValue::from_str(&open.id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }
-        if self.draining.load(Ordering::Relaxed) && version < Version::HTTP_2 {
+        let is_last = self.draining.load(Ordering::Relaxed);
+        if version < Version::HTTP_2 && (!unread.drained().await || is_last) {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let served = response.extensions_mut().remove();
@@ -190,42 +188,6 @@ fn refusal(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
     response
-}
-
-/// A body that must have arrived by a deadline, which is before that of the whole request.
-struct Timed {
-    body: Incoming,
-    limit: Duration,
-    /// Set when the body is first waited for.
-    deadline: Option<Pin<Box<Sleep>>>,
-}
-
-impl Body for Timed {
-    type Data = Bytes;
-    type Error = Box<dyn StdError + Send + Sync>;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
-        }
-        let limit = self.limit;
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(sleep(limit)));
-        match deadline.as_mut().poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(()) => Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::TimedOut).into()))),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The server: sockets, tasks and the end of both. What is said over the sockets is `scim-service`'s business.
 
+mod body;
 mod connection;
 mod endings;
 mod exchange;

@@ -31,3 +31,4 @@ mod server;
 mod tls;
 mod transcript;
 mod transcripts;
+mod unread;
