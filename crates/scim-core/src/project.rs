@@ -97,7 +97,7 @@ impl Projection {
             }
             (true, false) => Request::Only(Names::resolve(attributes, resource_type)),
             (false, true) => Request::Except(Names::resolve(excluded, resource_type)),
-            (false, false) if sent.0.is_empty() => return Ok(Self::default_of(resource_type)),
+            (false, false) if sent.names.is_empty() => return Ok(Self::default_of(resource_type)),
             (false, false) => Request::Default,
         };
         Ok(Self::new(&request, &sent, resource_type))
@@ -237,8 +237,8 @@ struct Mentions {
     whole: bool,
     /// By the name of one of its sub-attributes.
     part: bool,
-    /// By the extension that it is in.
-    extension: bool,
+    /// By the schema that it is in.
+    schema: bool,
 }
 
 impl Request {
@@ -257,10 +257,10 @@ impl Request {
             (_, Returned::Always) => true,
             (Self::Default, Returned::Default) => true,
             (Self::Default, Returned::Request) => was_sent(),
-            (Self::Except(_), Returned::Request) => !named.whole && !named.extension && was_sent(),
-            (Self::Only(_), Returned::Default) => named.whole || named.part || named.extension,
+            (Self::Except(_), Returned::Request) => !named.whole && !named.schema && was_sent(),
+            (Self::Only(_), Returned::Default) => named.whole || named.part || named.schema,
             (Self::Only(_), Returned::Request) => named.whole || named.part,
-            (Self::Except(_), Returned::Default) => !named.whole && !named.extension,
+            (Self::Except(_), Returned::Default) => !named.whole && !named.schema,
         };
         if !stays {
             return None;
@@ -293,7 +293,7 @@ impl Request {
                 !names.has_sub(attribute, schema, sub) && sent.has_sub(attribute, schema, sub)
             }
             (Self::Only(names), Returned::Default) => {
-                let only_parts = named.part && !named.whole && !named.extension;
+                let only_parts = named.part && !named.whole && !named.schema;
                 !only_parts || names.has_sub(attribute, schema, sub)
             }
             (Self::Only(names), Returned::Request) => names.has_sub(attribute, schema, sub),
@@ -313,19 +313,23 @@ impl Request {
 
 /// The names of a request that exist.
 #[derive(Default)]
-struct Names(Vec<Named>);
+struct Names {
+    names: Vec<Named>,
+    /// Whether the URN of the core schema is among them, which stands for what is in it as that of an extension does.
+    core: bool,
+}
 
 impl Names {
     fn mentions(&self, attribute: &Attribute, schema: Option<&Arc<Schema>>) -> Mentions {
-        let mut mentions = Mentions::default();
-        for name in &self.0 {
+        let mut mentions = Mentions { schema: self.core && schema.is_none(), ..Mentions::default() };
+        for name in &self.names {
             match name {
                 Named::Attribute(path) if is_in(path, attribute, schema) => match path.sub() {
                     None => mentions.whole = true,
                     Some(_) => mentions.part = true,
                 },
                 Named::Extension(named) if schema.is_some_and(|schema| schema.id() == named.id()) => {
-                    mentions.extension = true;
+                    mentions.schema = true;
                 }
                 Named::Attribute(_) | Named::Extension(_) => {}
             }
@@ -334,11 +338,15 @@ impl Names {
     }
 
     fn resolve(names: &[&str], resource_type: &ResourceType) -> Self {
-        Self(names.iter().filter_map(|name| Named::parse(name.trim(), resource_type).ok()).collect())
+        let core = resource_type.schema().id();
+        Self {
+            names: names.iter().filter_map(|name| Named::parse(name.trim(), resource_type).ok()).collect(),
+            core: names.iter().any(|name| name.trim().eq_ignore_ascii_case(core)),
+        }
     }
 
     fn has_sub(&self, attribute: &Attribute, schema: Option<&Arc<Schema>>, sub: &Attribute) -> bool {
-        self.0.iter().any(|name| match name {
+        self.names.iter().any(|name| match name {
             Named::Attribute(path) => {
                 is_in(path, attribute, schema) && path.sub().is_some_and(|named| named.name() == sub.name())
             }

@@ -18,7 +18,7 @@ pub(super) fn in_resource(body: &Value, resource_type: &ResourceType) -> Names {
     if let Value::Object(object) = body {
         of_resource(object, resource_type, &mut names);
     }
-    Names(names)
+    Names { names, core: false }
 }
 
 /// As [`in_resource`], of the attributes that a PatchOp message names.
@@ -30,7 +30,7 @@ pub(super) fn in_patch(message: &Value, resource_type: &ResourceType) -> Names {
             of_operation(operation, resource_type, &mut names);
         }
     }
-    Names(names)
+    Names { names, core: false }
 }
 
 /// Whether there are such attributes at all.

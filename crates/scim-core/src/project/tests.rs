@@ -88,6 +88,8 @@ fn requests_select_attributes() {
     check(&[&urn(":manager.value")], json!({ENTERPRISE_USER: {"manager": {"value": "1"}}}));
     check(&[&urn(":manager.value"), ENTERPRISE_USER], json!({ENTERPRISE_USER: extension}));
     check(&["department"], json!({}));
+    check(&[USER], without(&[ENTERPRISE_USER]));
+    check(&[&USER.to_uppercase(), ENTERPRISE_USER], without(&[]));
 }
 
 #[test]
@@ -96,6 +98,7 @@ fn requests_exclude_attributes() {
     check(&["id", "schemas", "meta", "groups"], without(&["meta", "groups"]));
     check(&["nonsense"], without(&[]));
     check(&[ENTERPRISE_USER], without(&[ENTERPRISE_USER]));
+    check(&[USER], json!({ENTERPRISE_USER: user()[ENTERPRISE_USER]}));
     check(&["emails.type", "emails.value"], without(&["emails"]));
     let mut expected = without(&[]);
     expected["emails"] = json!([{"type": "work"}, {"type": "home"}]);
@@ -294,6 +297,8 @@ fn any_names() -> impl Strategy<Value = Vec<String>> {
         "list.never",
         "list.value",
         NOTE,
+        USER,
+        GADGET,
         "nonsense",
         "",
     ]);
