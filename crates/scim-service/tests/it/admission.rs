@@ -51,12 +51,12 @@ fn a_tenant_over_its_rate_is_told_when_to_come_back() {
 
 #[test]
 fn who_has_no_token_is_held_back_and_holds_nobody_back() {
-    let world = World::with(Idp::Generic, |settings| {
-        settings.requests_per_second = 1;
-        settings.burst_seconds = 20;
-    });
-    // Whether there is such a tenant makes no difference.
+    // Whether there is such a tenant makes no difference. Two names may share a bucket, so that each has a service of its own.
     for name in ["acme", "nobody", "no name"] {
+        let world = World::with(Idp::Generic, |settings| {
+            settings.requests_per_second = 1;
+            settings.burst_seconds = 20;
+        });
         let path = format!("/t/{}/scim/v2/Users", name.replace(' ', "%20"));
         let send = |value: &str| {
             let request = Request::get(&path).header("authorization", value);
