@@ -19,6 +19,10 @@ const MANY: i32 = 4000;
 /// How many more have to come before it is tried again, where a reader was in the way.
 const MORE: i32 = MANY / 8;
 
+/// Pages from which on readers are kept out of the way. The log cannot start over while anybody reads what is in it, and of
+/// long reads there may always be one that has not ended: it would grow as long as there is room on the disk.
+const TOO_MANY: i32 = MANY * 4;
+
 /// Decides when.
 pub(crate) struct Checkpoints {
     /// Pages in the log after the latest commit.
@@ -49,7 +53,9 @@ impl Checkpoints {
             self.due = MANY;
         }
         self.seen = pages;
-        if pages < self.due {
+        // Those that read go on to their end; others begin after that, when the log can start over.
+        let is_still = pages >= TOO_MANY && readers.hold_walks();
+        if pages < self.due && !is_still {
             return;
         }
         readers.let_go();
@@ -57,6 +63,9 @@ impl Checkpoints {
         let _ = database.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         // The log starts over with the next write if nobody reads in it any more.
         readers.let_go();
+        if is_still {
+            readers.release_walks();
+        }
         self.due = pages + MORE;
     }
 }

@@ -2,7 +2,7 @@
 //! is still taken, and threads that find nothing any more are told.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use scim_store::{Taken, Tenant, Turns};
 
@@ -18,6 +18,8 @@ struct State<T> {
     begun: Taken,
     /// How many threads wait for something. Waking nobody would be a call into the kernel for everything that comes.
     idle: usize,
+    /// Whether nothing is begun until all that was begun is done, and for a moment after.
+    is_held: bool,
     /// Whether nothing will come any more.
     is_over: bool,
 }
@@ -25,7 +27,13 @@ struct State<T> {
 impl<T> Line<T> {
     /// One in which so much of each tenant can wait, and so much be begun and not done.
     pub(crate) fn new(most: usize, begun: usize) -> Self {
-        let state = State { turns: Turns::new(most), begun: Taken::new(begun), idle: 0, is_over: false };
+        let state = State {
+            turns: Turns::new(most),
+            begun: Taken::new(begun),
+            idle: 0,
+            is_held: false,
+            is_over: false,
+        };
         Self { state: Mutex::new(state), more: Condvar::new() }
     }
 
@@ -53,16 +61,47 @@ impl<T> Line<T> {
 
     /// As [`Line::next`], of a tenant of whom more may be begun, until it is [`Line::done`].
     pub(crate) fn begin_next(&self) -> Option<(Tenant, T)> {
-        self.once(|State { turns, begun, .. }| {
+        self.once(|State { turns, begun, is_held, is_over, .. }| {
+            if *is_held && !*is_over {
+                return None;
+            }
             let (tenant, item) = turns.pop_of(|tenant| begun.may(tenant))?;
             begun.take(&tenant);
             Some((tenant, item))
         })
     }
 
-    /// Something of the tenant is done. Whoever says so takes what is next, so that nobody has to be woken.
-    pub(crate) fn done(&self, tenant: &Tenant) {
-        self.lock().begun.give_back(tenant);
+    /// Something of the tenant is done. Whoever says so takes what is next, so that nobody has to be woken. If it was the last
+    /// while the line is held, waits for it to be released, but no longer than that.
+    pub(crate) fn done(&self, tenant: &Tenant, patience: Duration) {
+        let mut state = self.lock();
+        state.begun.give_back(tenant);
+        if state.is_held && state.begun.is_empty() {
+            let still = |state: &mut State<T>| state.is_held && !state.is_over;
+            (state, _) =
+                self.more.wait_timeout_while(state, patience, still).unwrap_or_else(PoisonError::into_inner);
+            let was_held = std::mem::take(&mut state.is_held);
+            drop(state);
+            if was_held {
+                self.more.notify_all();
+            }
+        }
+    }
+
+    /// Has nothing more be begun by [`Line::begin_next`] before all that was begun is done. Says whether it is: then the line
+    /// has to be released.
+    pub(crate) fn hold(&self) -> bool {
+        let mut state = self.lock();
+        state.is_held = true;
+        state.begun.is_empty()
+    }
+
+    /// Lets things be begun again.
+    pub(crate) fn release(&self) {
+        let was_held = std::mem::take(&mut self.lock().is_held);
+        if was_held {
+            self.more.notify_all();
+        }
     }
 
     fn once<R>(&self, take: impl Fn(&mut State<T>) -> Option<R>) -> Option<R> {

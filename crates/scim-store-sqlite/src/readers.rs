@@ -20,18 +20,21 @@ use crate::line::Line;
 /// How old the state may be that a read on the calling thread sees of what other processes wrote.
 const KEEP: Duration = Duration::from_millis(5);
 
+/// How long walks that are held wait for the writer, which does not come where nobody writes.
+const MOMENT: Duration = Duration::from_millis(100);
+
 /// All connections that read.
 pub(crate) struct Readers {
     points: Arc<Points>,
     files: Arc<Files>,
-    /// What waits for a thread of its own.
-    walks: Arc<Line<Walk>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// The connections that read on the calling thread.
+/// The connections that read on the calling thread, and what waits for the others.
 pub(crate) struct Points {
     idle: Mutex<Idle>,
+    /// What waits for a thread of its own.
+    walks: Line<Walk>,
     returned: Condvar,
     files: Arc<Files>,
     wait: Duration,
@@ -76,20 +79,19 @@ impl Readers {
         let points = points.into_iter().map(|database| Point { database, kept: None }).collect();
         let points = Arc::new(Points {
             idle: Mutex::new(Idle { points, waiting: 0 }),
+            // One thread is kept from each tenant, whatever the tenant asks, and there for others.
+            walks: Line::new(queue, walkers.len().saturating_sub(1).max(1)),
             returned: Condvar::new(),
             files: Arc::clone(files),
             wait,
             commits: AtomicU64::default(),
         });
-        // One is kept from each tenant, whatever the tenant asks, and there for others.
-        let each = walkers.len().saturating_sub(1).max(1);
-        let walks = Arc::new(Line::new(queue, each));
         // The threads that there are end with it, should one not start.
-        let mut readers = Self { points, files: Arc::clone(files), walks, threads: Vec::new() };
+        let mut readers = Self { points, files: Arc::clone(files), threads: Vec::new() };
         for database in walkers {
-            let (walks, points) = (Arc::clone(&readers.walks), Arc::clone(&readers.points));
+            let points = Arc::clone(&readers.points);
             let builder = thread::Builder::new().name("scim-sqlite-reader".to_owned());
-            readers.threads.push(builder.spawn(move || walk(&database, &walks, &points))?);
+            readers.threads.push(builder.spawn(move || walk(&database, &points))?);
         }
         Ok(readers)
     }
@@ -131,7 +133,7 @@ impl Readers {
                 let _ = answer.send(outcome);
             }
         });
-        if !self.walks.push(tenant, job) {
+        if !self.points.walks.push(tenant, job) {
             return Err(unavailable("too many queries wait already"));
         }
         outcome.await.unwrap_or_else(|_| Err(StoreError::Fault("a reader did not answer".into())))
@@ -140,7 +142,7 @@ impl Readers {
 
 impl Drop for Readers {
     fn drop(&mut self) {
-        self.walks.end();
+        self.points.walks.end();
         // Their connections are closed then: the last one of all writes what is in the log into the file, which somebody may
         // copy once the process has ended.
         for thread in self.threads.drain(..) {
@@ -160,6 +162,17 @@ impl Points {
     /// after it cannot be written into the file, and the log cannot start over.
     pub(crate) fn let_go(&self) {
         self.lock().points.iter_mut().for_each(Point::end);
+    }
+
+    /// Has no further walk begin before those that have begun are over, and then for a [`MOMENT`] that is there for whoever
+    /// writes. Says whether none is under way.
+    pub(crate) fn hold_walks(&self) -> bool {
+        self.walks.hold()
+    }
+
+    /// Lets walks begin again.
+    pub(crate) fn release_walks(&self) {
+        self.walks.release();
     }
 
     /// Ends those in which nobody will read on.
@@ -246,15 +259,15 @@ impl Drop for Lent<'_> {
     }
 }
 
-fn walk(database: &Database, walks: &Line<Walk>, points: &Points) {
-    while let Some((tenant, job)) = walks.begin_next() {
+fn walk(database: &Database, points: &Points) {
+    while let Some((tenant, job)) = points.walks.begin_next() {
         // A panic is told to whoever asked by the answer that does not come; the connection keeps no state of it.
         let _ = catch_unwind(AssertUnwindSafe(|| job(database)));
         if !database.connection.is_autocommit() {
             let _ = database.connection.execute_batch("ROLLBACK");
         }
         points.let_go_of_old();
-        walks.done(&tenant);
+        points.walks.done(&tenant, MOMENT);
     }
 }
 

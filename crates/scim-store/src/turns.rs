@@ -73,6 +73,11 @@ impl Taken {
         Self { each, by: Vec::new() }
     }
 
+    /// Whether nobody has anything.
+    pub fn is_empty(&self) -> bool {
+        self.by.is_empty()
+    }
+
     /// Whether a tenant can have one more.
     pub fn may(&self, tenant: &Tenant) -> bool {
         self.by.iter().filter(|other| *other == tenant).count() < self.each
@@ -99,8 +104,9 @@ mod tests {
     fn nobody_has_more_than_may_be() {
         let [a, b] = ["a", "b"].map(|name| Tenant::new(name).expect("a name"));
         let mut taken = Taken::new(2);
+        assert!(taken.is_empty());
         taken.take(&a);
-        assert!(taken.may(&a));
+        assert!(taken.may(&a) && !taken.is_empty());
         taken.take(&a);
         assert!(!taken.may(&a) && taken.may(&b));
         taken.give_back(&b);

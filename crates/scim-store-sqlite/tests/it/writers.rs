@@ -1,13 +1,15 @@
 //! Many writers: one sync for all who wait, bounded waiting for other processes, and readers that wait for nobody.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use scim_core::key::Key;
 use scim_store::conformance::wait;
 use scim_store::{CommitError, IndexEntry, Operation, Store, StoreError};
-use scim_store_sqlite::Options;
+use scim_store_sqlite::{Options, SqliteStore};
 
 use serde_json::json;
 
@@ -175,4 +177,58 @@ fn the_log_starts_over_while_others_read() {
     let mebibytes = std::fs::metadata(&log).expect("a log").len() >> 20;
     // It starts over at some 16 MiB. More than 57 were written in all.
     assert!((8..32).contains(&mebibytes), "{mebibytes} MiB");
+}
+
+/// Of long reads one may begin before the other ends, for hours. The log starts over all the same.
+#[test]
+fn the_log_starts_over_while_somebody_always_walks() {
+    const COMMITS: usize = 700;
+    let town = Town::new(Options::default());
+    for n in 0..300 {
+        town.commit(town.user(&format!("u{n}"))).expect("created");
+    }
+    // Between its two statements a walk waits for some commits, so that it is in their way. They are not as many each time, or
+    // all walks would end together.
+    let (commits, more) = (Arc::new(Mutex::new(0_usize)), Arc::new(Condvar::new()));
+    let (seen, awaited) = (Arc::clone(&commits), Arc::clone(&more));
+    let next = AtomicUsize::new(0);
+    let trace = Arc::new(move |sql: &str| {
+        if sql.contains("json_each") {
+            let more = 5 + next.fetch_add(1, Ordering::Relaxed) * 7 % 23;
+            let commits = seen.lock().expect("not poisoned");
+            let enough = (*commits + more).min(COMMITS);
+            drop(awaited.wait_while(commits, |commits| *commits < enough).expect("not poisoned"));
+        }
+    });
+    let options = Options { trace: Some(trace), ..Options::default() };
+    let store = SqliteStore::open(town.file(), options).expect("opens");
+    let log = town.file().with_file_name("scim.db-wal");
+    let query = town.query("User", r#"emails.value co "nobody""#, "");
+    let walks = AtomicUsize::new(0);
+    let mut largest = 0;
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while *commits.lock().expect("not poisoned") < COMMITS {
+                    wait(store.query(&acme(), &query)).expect("a page");
+                    walks.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for n in 0..COMMITS {
+            let document = json!({
+                "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"],
+                "displayName": "Everyone",
+                "externalId": "x".repeat(200_000),
+            });
+            let group = town.create("Group", &format!("g{n}"), &document, &["u0"]);
+            wait(store.commit(&acme(), group)).expect("created");
+            largest = largest.max(std::fs::metadata(&log).expect("a log").len() >> 20);
+            *commits.lock().expect("not poisoned") += 1;
+            more.notify_all();
+        }
+    });
+    // Walks are held from some 62 MiB on. More than 130 were written in all.
+    assert!((8..100).contains(&largest), "{largest} MiB");
+    assert!(walks.load(Ordering::Relaxed) > 10);
 }
