@@ -120,21 +120,26 @@ fn row_27_bombs_cost_nothing() {
         connection.send(&client.message("POST", "/Users", &[], Some(b"{}"))).expect("sent");
         connection.receive("POST").expect("an answer");
     }
-    let before = server.process.memory();
-    for (header, status) in
-        [("content-length: 67108864", 413), ("content-encoding: gzip\r\ncontent-length: 100", 415)]
-    {
-        let mut connection = Connection::open(server.process.address).expect("a connection");
-        let message = String::from_utf8(client.message("POST", "/Users", &[], None)).expect("UTF-8");
-        let message =
-            message.replace("content-length: 0", &format!("content-type: application/scim+json\r\n{header}"));
-        connection.send(message.as_bytes()).expect("sent");
-        connection.receive("POST").expect("an answer").refused(status, "");
-    }
-    let rise = server.process.memory().saturating_sub(before);
+    let rise = || {
+        let before = server.process.memory();
+        for (header, status) in
+            [("content-length: 67108864", 413), ("content-encoding: gzip\r\ncontent-length: 100", 415)]
+        {
+            let mut connection = Connection::open(server.process.address).expect("a connection");
+            let message = String::from_utf8(client.message("POST", "/Users", &[], None)).expect("UTF-8");
+            let message = message
+                .replace("content-length: 0", &format!("content-type: application/scim+json\r\n{header}"));
+            connection.send(message.as_bytes()).expect("sent");
+            connection.receive("POST").expect("an answer").refused(status, "");
+        }
+        server.process.memory().saturating_sub(before)
+    };
+    // A thread that had nothing to do yet makes its heap once; what a bomb costs, it costs each time.
+    let rise = (0..3).map(|_| rise()).min().expect("three");
     assert!(rise < 2 * MIB, "{rise} bytes more");
 
     // A body that does not say how long it is, is read up to the limit and no further.
+    let before = server.process.memory();
     let mut connection = Connection::open(server.process.address).expect("a connection");
     let message = String::from_utf8(client.message("POST", "/Users", &[], None)).expect("UTF-8");
     let message = message
