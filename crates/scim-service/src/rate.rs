@@ -75,8 +75,8 @@ impl Rate {
     fn fill(self, bucket: &mut Bucket, now: Timestamp) {
         let elapsed = since(bucket.at, now).as_secs_f64();
         bucket.tokens = (bucket.tokens + elapsed * self.per_second).min(self.capacity);
-        // A request may be a little older than the one before, by as long as its thread had to wait. Further back the clock was set, and the bucket goes on filling
-        // from there, instead of waiting until that time has come again.
+        // A request may be a little older than the one before, by as long as its thread had to wait. Further back the clock
+        // was set, and the bucket goes on filling from there, instead of waiting until that time has come again.
         let is_set_back = since(now, bucket.at) > SET_BACK;
         bucket.at = if is_set_back { now } else { bucket.at.max(now) };
     }

@@ -31,6 +31,8 @@ pub(crate) struct Checkpoints {
     due: i32,
     /// How many there were when it was looked at last.
     seen: i32,
+    /// Whether long reads are held until none is under way.
+    holds: bool,
 }
 
 impl Checkpoints {
@@ -42,7 +44,7 @@ impl Checkpoints {
             noted.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
-        Ok(Self { pages, due: MANY, seen: 0 })
+        Ok(Self { pages, due: MANY, seen: 0, holds: false })
     }
 
     /// Writes the log into the file if there is enough of it. What goes wrong is tried again later.
@@ -51,21 +53,31 @@ impl Checkpoints {
         if pages < self.seen {
             // It has started over.
             self.due = MANY;
+            self.let_walk(readers);
         }
         self.seen = pages;
-        // Those that read go on to their end; others begin after that, when the log can start over.
-        let is_still = pages >= TOO_MANY && readers.hold_walks();
-        if pages < self.due && !is_still {
+        let is_due = pages >= self.due;
+        // Those that read go on to their end; others begin after that, when the log can start over. Somebody in another process
+        // may be in its way all the same, so that it is tried once for so many pages.
+        self.holds |= is_due && pages >= TOO_MANY;
+        let is_still = self.holds && readers.hold_walks();
+        if !is_due && !is_still {
             return;
         }
         readers.let_go();
         // Whatever keeps it from that, a full disk say, keeps commits from succeeding too, and is told there.
-        let _ = database.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        let _ = database.first("PRAGMA wal_checkpoint(PASSIVE)", &[], |_| Ok(()));
         // The log starts over with the next write if nobody reads in it any more.
         readers.let_go();
         if is_still {
-            readers.release_walks();
+            self.let_walk(readers);
         }
         self.due = pages + MORE;
+    }
+
+    fn let_walk(&mut self, readers: &Points) {
+        if std::mem::take(&mut self.holds) {
+            readers.release_walks();
+        }
     }
 }

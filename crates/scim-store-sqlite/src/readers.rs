@@ -26,7 +26,6 @@ const MOMENT: Duration = Duration::from_millis(100);
 /// All connections that read.
 pub(crate) struct Readers {
     points: Arc<Points>,
-    files: Arc<Files>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -87,7 +86,7 @@ impl Readers {
             commits: AtomicU64::default(),
         });
         // The threads that there are end with it, should one not start.
-        let mut readers = Self { points, files: Arc::clone(files), threads: Vec::new() };
+        let mut readers = Self { points, threads: Vec::new() };
         for database in walkers {
             let points = Arc::clone(&readers.points);
             let builder = thread::Builder::new().name("scim-sqlite-reader".to_owned());
@@ -123,7 +122,7 @@ impl Readers {
         read: impl FnOnce(&Database, &Tenant, IsAwaited<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, outcome) = oneshot::channel();
-        let (own, files) = (tenant.clone(), Arc::clone(&self.files));
+        let (own, files) = (tenant.clone(), Arc::clone(&self.points.files));
         let job: Walk = Box::new(move |database| {
             // Nobody waits any more if the request was given up.
             if !answer.is_closed() {
