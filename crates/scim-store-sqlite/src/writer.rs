@@ -34,6 +34,9 @@ type Answer = Result<Committed, CommitError>;
 /// The longest that a transaction waits for more to come.
 const PATIENCE: Duration = Duration::from_millis(2);
 
+/// For how many transactions nothing is waited for, at most, where it was in vain.
+const MOST_SKIPS: u32 = 64;
+
 /// How much the changesets of one transaction weigh at most, beyond the first, so that nobody waits long for a giant.
 const WEIGHT_LIMIT: usize = 20_000;
 
@@ -51,16 +54,22 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let jobs = Arc::new(Line::new(queue, usize::MAX));
         let waiting = Arc::clone(&jobs);
-        let mut queue = Queue { waiting, limit: batch, waited: None, answered: 0, took: Duration::ZERO };
+        let mut queue = Queue {
+            waiting,
+            limit: batch,
+            waited: None,
+            answered: 0,
+            sync: Duration::ZERO,
+            hope: Hope::default(),
+        };
         let line = Arc::clone(&jobs);
         let run = move || {
             let _closing = line.closing();
             while let Some(batch) = queue.batch() {
-                let start = Instant::now();
                 let (mut outcome, rest) = commit(&database, &files, batch);
                 queue.answered = outcome.askers.len();
                 readers.committed();
-                queue.took = start.elapsed();
+                queue.sync = outcome.sync;
                 queue.note_who_waited(rest);
                 if outcome.is_held_up() {
                     outcome.askers.extend(queue.turned_away());
@@ -99,16 +108,47 @@ impl Drop for Writer {
 /// Takes batches from the queue.
 ///
 /// Whoever was just answered tends to come back at once. Without waiting for them, writers fall into two groups that
-/// take turns, each paying for a sync of its own; so a batch waits for as many as were answered last, for half of the
-/// time that the last transaction took and no longer. A lone writer never waits.
+/// take turns, each paying for a sync of its own. That is as well where they take longer to come back than a sync takes:
+/// one group comes while the other is written. Otherwise one group is quicker; so a batch waits for as many as were
+/// answered last, as long as a sync takes, and less often the more often that was in vain. A lone writer never waits.
 struct Queue {
     waiting: Arc<Line<Job>>,
     limit: usize,
     /// Those who waited through the last transaction.
     waited: Option<Batch>,
-    /// How many were answered last, and how long that took.
+    /// How many were answered last, and how long their commit took.
     answered: usize,
-    took: Duration,
+    sync: Duration,
+    hope: Hope,
+}
+
+/// Whether those who were answered last are worth waiting for.
+#[derive(Default)]
+struct Hope {
+    /// For how many more batches they are not.
+    skips: u32,
+    /// For how many they were not after the last time that it was in vain; half as many for each time that it was not.
+    penalty: u32,
+}
+
+impl Hope {
+    /// To be asked once for each batch that would wait.
+    fn is_left(&mut self) -> bool {
+        let is_left = self.skips == 0;
+        self.skips = self.skips.saturating_sub(1);
+        is_left
+    }
+
+    /// Whether they came in time.
+    fn note(&mut self, they_came: bool) {
+        match they_came {
+            true => self.penalty /= 2,
+            false => {
+                self.penalty = (self.penalty * 2).clamp(1, MOST_SKIPS);
+                self.skips = self.penalty;
+            }
+        }
+    }
 }
 
 impl Queue {
@@ -117,12 +157,17 @@ impl Queue {
     fn note_who_waited(&mut self, rest: Vec<Job>) {
         let mut batch = Batch::default();
         rest.into_iter().for_each(|job| batch.take(job));
+        self.fill(&mut batch);
+        self.waited = Some(batch);
+    }
+
+    /// Takes those who are there.
+    fn fill(&self, batch: &mut Batch) {
         while batch.has_room(self.limit)
             && let Some(job) = self.waiting.try_next()
         {
             batch.take(job);
         }
-        self.waited = Some(batch);
     }
 
     /// Everybody who waits. Where another process holds the file, they have waited for it as long as those who were first,
@@ -139,14 +184,17 @@ impl Queue {
         if batch.jobs.is_empty() {
             batch.take(self.waiting.next()?);
         }
-        let until = Instant::now() + (self.took / 2).min(PATIENCE);
-        while batch.has_room(self.limit) {
-            let next = match batch.jobs.len() < expected {
-                true => self.waiting.next_until(until),
-                false => self.waiting.try_next(),
-            };
-            let Some(job) = next else { break };
-            batch.take(job);
+        self.fill(&mut batch);
+        let falls_short = |batch: &Batch| batch.jobs.len() < expected && batch.has_room(self.limit);
+        if falls_short(&batch) && self.hope.is_left() {
+            let until = Instant::now() + self.sync.min(PATIENCE);
+            while falls_short(&batch)
+                && let Some(job) = self.waiting.next_until(until)
+            {
+                batch.take(job);
+            }
+            self.hope.note(!falls_short(&batch));
+            self.fill(&mut batch);
         }
         Some(batch.jobs)
     }
@@ -175,6 +223,8 @@ struct Outcome {
     askers: Vec<oneshot::Sender<Answer>>,
     /// One for each asker, or why there is none. Nothing where a panic took it all.
     answers: Option<Result<Vec<Answer>, StoreError>>,
+    /// How long the commit itself took.
+    sync: Duration,
 }
 
 impl Outcome {
@@ -209,6 +259,7 @@ fn commit(database: &Database, files: &Files, batch: Vec<Job>) -> (Outcome, Vec<
     let mut jobs = batch.into_iter();
     // Apart from the work, so that all are told why, wherever it ended.
     let mut askers = Vec::with_capacity(jobs.len());
+    let mut sync = Duration::ZERO;
     let write = || {
         let mut answers = Vec::with_capacity(jobs.len());
         files.are_there()?;
@@ -227,17 +278,19 @@ fn commit(database: &Database, files: &Files, batch: Vec<Job>) -> (Outcome, Vec<
             });
         }
         counters.finish(database)?;
+        let syncing = Instant::now();
         database.run("COMMIT", &[])?;
+        sync = syncing.elapsed();
         Ok(answers)
     };
     // Nothing of the transaction outlives a panic: it is rolled back, and names met in it are forgotten.
     let answers = catch_unwind(AssertUnwindSafe(write)).ok();
     if matches!(answers, Some(Ok(_))) {
-        return (Outcome { askers, answers }, jobs.collect());
+        return (Outcome { askers, answers, sync }, jobs.collect());
     }
     roll_back(database);
     askers.extend(jobs.map(|job| job.answer));
-    (Outcome { askers, answers }, Vec::new())
+    (Outcome { askers, answers, sync }, Vec::new())
 }
 
 fn roll_back(database: &Database) {
@@ -274,4 +327,34 @@ impl std::error::Error for Shared {}
 
 fn unavailable(why: &'static str) -> CommitError {
     CommitError::Store(StoreError::Unavailable(why.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often it is waited in so many batches, if those who were answered come back in time or not.
+    fn waits(hope: &mut Hope, batches: usize, they_come: bool) -> usize {
+        let wait = |hope: &mut Hope| {
+            let waits = hope.is_left();
+            if waits {
+                hope.note(they_come);
+            }
+            waits
+        };
+        (0..batches).filter(|_| wait(hope)).count()
+    }
+
+    #[test]
+    fn what_is_in_vain_is_tried_less_and_less_often() {
+        let mut hope = Hope::default();
+        assert_eq!(waits(&mut hope, 100, true), 100);
+        // After 1, 2, 4, 8, 16 and 32 that are left out.
+        assert_eq!(waits(&mut hope, 70, false), 7);
+        assert_eq!(waits(&mut hope, 65 * 10, false), 10);
+        // It is noticed when they do, and then they are always waited for.
+        assert_eq!(waits(&mut hope, 64 + 1000, true), 1000);
+        assert_eq!(waits(&mut hope, 1, false), 1);
+        assert_eq!(waits(&mut hope, 100, true), 99);
+    }
 }
