@@ -27,7 +27,7 @@ pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct Options {
     /// How long to wait for another process that writes, before giving up.
     pub wait: Duration,
-    /// Most changesets that may wait, and most queries of one tenant.
+    /// Most changesets of one tenant that may wait, and most of its long reads.
     pub queue: usize,
     /// Most changesets that share a transaction.
     pub batch: usize,
