@@ -21,11 +21,11 @@ pub(crate) struct Counters {
     totals: HashMap<(i64, i64), i64>,
 }
 
+/// A tenant's row.
 #[derive(Debug, Clone, Copy)]
-struct TenantRow {
-    num: i64,
-    counts: Counts,
-    audited: u64,
+pub(crate) struct TenantRow {
+    pub(crate) num: i64,
+    pub(crate) totals: Totals,
 }
 
 impl Counters {
@@ -37,7 +37,7 @@ impl Counters {
         changeset: scim_store::Changeset,
     ) -> Result<Draft, scim_store::CommitError> {
         let (num, counts) = match self.tenant(database, tenant)? {
-            Some(row) => (row.num, row.counts),
+            Some(row) => (row.num, row.totals.counts),
             None => (NOBODY, Counts::default()),
         };
         Draft::new(&Present { database, tenant: num }, counts, changeset)
@@ -52,9 +52,9 @@ impl Counters {
     ) -> Result<Committed, StoreError> {
         let mut row = self.tenant_or_new(database, tenant)?;
         let mut writing = Writing { database, tenant: row.num, totals: &mut self.totals };
-        row.counts = draft.counts;
-        row.audited += u64::from(draft.audit.is_some());
-        let committed = writing.write(draft, row.audited)?;
+        row.totals.counts = draft.counts;
+        row.totals.audited += u64::from(draft.audit.is_some());
+        let committed = writing.write(draft, row.totals.audited)?;
         self.tenants.insert(tenant.clone(), row);
         Ok(committed)
     }
@@ -67,11 +67,10 @@ impl Counters {
         mut lot: Lot,
     ) -> Result<(), StoreError> {
         let mut row = self.tenant_or_new(database, tenant)?;
-        if !row.totals().is_unused() {
+        if !row.totals.is_unused() {
             return Err(in_use());
         }
-        let Totals { counts, audited } = lot.totals.unwrap_or(row.totals());
-        (row.counts, row.audited) = (counts, audited);
+        row.totals = lot.totals.unwrap_or(row.totals);
         let mut writing = Writing { database, tenant: row.num, totals: &mut self.totals };
         let links = std::mem::take(&mut lot.links);
         let (draft, audit) = lot.into_draft();
@@ -94,9 +93,9 @@ impl Counters {
             let sql =
                 "UPDATE tenant SET sequence = ?2, audited = ?3, epoch = ?4, reported = ?5, reports = ?6,
                 open = ?7 WHERE num = ?1";
-            let Counts { sequence, epoch, reported, reports, open } = row.counts;
+            let Totals { counts: Counts { sequence, epoch, reported, reports, open }, audited } = row.totals;
             let [sequence, audited, epoch, reported, reports, open] =
-                [sequence, row.audited, epoch, reported, reports, open].map(clamp);
+                [sequence, audited, epoch, reported, reports, open].map(clamp);
             database.run(sql, &[&row.num, &sequence, &audited, &epoch, &reported, &reports, &open])?;
         }
         for ((tenant, kind), count) in self.totals.iter().filter(|(_, count)| **count != 0) {
@@ -114,25 +113,14 @@ impl Counters {
         let sql = "INSERT INTO tenant (name, sequence, audited) VALUES (?1, 0, 0)";
         database.run(sql, &[&tenant.as_str()])?;
         let num = database.connection.last_insert_rowid();
-        Ok(TenantRow { num, counts: Counts::default(), audited: 0 })
+        Ok(TenantRow { num, totals: Totals::default() })
     }
 
     fn tenant(&self, database: &Database, tenant: &Tenant) -> Result<Option<TenantRow>, StoreError> {
-        if let Some(row) = self.tenants.get(tenant) {
-            return Ok(Some(*row));
+        match self.tenants.get(tenant) {
+            Some(row) => Ok(Some(*row)),
+            None => TenantRow::read(database, tenant),
         }
-        let sql = "SELECT num, sequence, audited, epoch, reported, reports, open FROM tenant WHERE name = ?1";
-        database.first(sql, &[&tenant.as_str()], |row| {
-            let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
-            let counts = Counts {
-                sequence: number(1)?,
-                epoch: number(3)?,
-                reported: number(4)?,
-                reports: number(5)?,
-                open: number(6)?,
-            };
-            Ok(TenantRow { num: row.get(0)?, counts, audited: number(2)? })
-        })
     }
 }
 
@@ -140,8 +128,20 @@ impl Counters {
 const NOBODY: i64 = -1;
 
 impl TenantRow {
-    fn totals(self) -> Totals {
-        Totals { counts: self.counts, audited: self.audited }
+    /// That of a tenant to which something was written, as it is in the file.
+    pub(crate) fn read(database: &Database, tenant: &Tenant) -> Result<Option<Self>, StoreError> {
+        let sql = "SELECT num, sequence, epoch, reported, reports, open, audited FROM tenant WHERE name = ?1";
+        database.first(sql, &[&tenant.as_str()], |row| {
+            let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
+            let counts = Counts {
+                sequence: number(1)?,
+                epoch: number(2)?,
+                reported: number(3)?,
+                reports: number(4)?,
+                open: number(5)?,
+            };
+            Ok(Self { num: row.get(0)?, totals: Totals { counts, audited: number(6)? } })
+        })
     }
 }
 
