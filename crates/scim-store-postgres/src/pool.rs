@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use scim_store::{Load, StoreError, Tenant};
+use scim_store::{Load, Tenant};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -381,12 +381,6 @@ impl Snapshot {
 
     pub(crate) fn tenant(&self) -> String {
         self.tenant.as_str().to_owned()
-    }
-}
-
-impl From<Failed> for scim_store::CommitError {
-    fn from(failed: Failed) -> Self {
-        StoreError::from(failed).into()
     }
 }
 

@@ -185,9 +185,15 @@ impl PostgresStore {
         Arc::clone(&self.pool)
     }
 
-    /// The threads of the store.
-    pub(crate) fn handle(&self) -> Result<&tokio::runtime::Handle, Failed> {
-        self.runtime.handle()
+    /// Writes on the threads of the store, apart from its writer. What must not come between that locks the tenant's row.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Failed>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match self.runtime.handle()?.spawn(work).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(StoreError::Fault("what was to be written was given up".into())),
+        }
     }
 
     /// Reads, once more if a connection turns out to be broken: on the threads of the store what may take long, and the rest
@@ -361,11 +367,7 @@ impl Store for PostgresStore {
 
     fn spend<'a>(&'a self, tenant: &'a Tenant, spent: &'a [Spent]) -> Pending<'a, Vec<Duration>> {
         Box::pin(async move {
-            let work = debt::spend(self.pool(), tenant.clone(), spent.to_vec());
-            let Ok(owed) = self.handle()?.spawn(work).await else {
-                return Err(StoreError::Fault("what was spent was not told".into()));
-            };
-            let owed = owed?;
+            let owed = self.write(debt::spend(self.pool(), tenant.clone(), spent.to_vec())).await?;
             Ok(spent.iter().map(|spent| owed.get(&spent.by).copied().unwrap_or_default()).collect())
         })
     }
