@@ -288,7 +288,7 @@ impl Service {
         tenant: &TenantEntry,
         rules: &Rules,
     ) -> Result<Option<Derived>> {
-        let quirks = tenant.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks());
+        let quirks = tenant.quirks();
         let mut query = Query::all(Arc::clone(resource_type), PAGE);
         let mut derived = Derived::default();
         loop {

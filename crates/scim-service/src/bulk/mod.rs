@@ -21,7 +21,7 @@ use serde_json::{Map, Value, json};
 use self::order::components;
 use self::references::{MARK, mentioned, substitute};
 use crate::context::Context;
-use crate::etag::Precondition;
+use crate::etag::{self, Precondition};
 use crate::reply::Reply;
 use crate::resource::{Modified, Planned, location};
 use crate::route::Endpoint;
@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
             Error::new(ErrorKind::NotFound, format!("there is no endpoint `{}`", excerpt(&path)))
         })?;
         let precondition = match &task.operation.version {
-            Some(version) => Precondition::of_version(version),
+            Some(version) => Precondition::of_tag(version),
             None => Precondition::NONE,
         };
         let data = data.unwrap_or(Value::Null);
@@ -159,7 +159,8 @@ impl<'a> Run<'a> {
             ("POST", Endpoint::Collection(resource_type)) => {
                 let id = task.new_id.clone().ok_or_else(lost)?;
                 let planned = context.plan_create(&resource_type, data, id).await?;
-                self.created(context, vec![(index, planned)]).await.pop().map(|(_, outcome)| outcome).unwrap_or_else(|| Err(lost()))
+                let created = self.created(context, vec![(index, planned)]).await;
+                created.into_iter().next().map_or_else(|| Err(lost()), |(_, outcome)| outcome)
             }
             ("PUT", Endpoint::Resource(resource_type, id)) => {
                 let record = context.replace(&resource_type, &id, data, &precondition).await?;
@@ -169,7 +170,7 @@ impl<'a> Run<'a> {
             ("PATCH", Endpoint::Resource(resource_type, id)) => {
                 let tag = match context.modify(&resource_type, &id, data, &precondition).await? {
                     Modified::Record(record) => tag_of(context, &resource_type, &record).await?,
-                    Modified::Version(version) => Some(plain_tag(version)),
+                    Modified::Version(version) => Some(etag::plain(version)),
                 };
                 Ok(self.done(200, &resource_type, &id, tag))
             }
@@ -181,7 +182,9 @@ impl<'a> Run<'a> {
                 ErrorKind::MethodNotAllowed,
                 format!("`{}` cannot be done at `{}` in a bulk request", excerpt(method), excerpt(&path)),
             )
-            .remedy("POST to an endpoint such as `/Users`; PUT, PATCH and DELETE one resource such as `/Users/{id}`")),
+            .remedy(
+                "POST to an endpoint such as `/Users`; PUT, PATCH and DELETE one resource such as `/Users/{id}`",
+            )),
         }
     }
 
@@ -256,7 +259,7 @@ impl<'a> Run<'a> {
                 .map(|((index, plan), applied)| {
                     (
                         index,
-                        Ok(self.done(201, &plan.resource_type, &plan.id, Some(plain_tag(applied.version)))),
+                        Ok(self.done(201, &plan.resource_type, &plan.id, Some(etag::plain(applied.version)))),
                     )
                 })
                 .collect(),
@@ -266,18 +269,9 @@ impl<'a> Run<'a> {
 
     /// Gives the operation at fault its error, and the others of the circle theirs.
     async fn blame(&self, planned: &[(usize, Planned)], error: CommitError) -> Vec<(usize, Result<Outcome>)> {
-        use scim_store::Conflict;
         let position = match &error {
-            CommitError::Conflict(
-                Conflict::Missing { operation }
-                | Conflict::Exists { operation }
-                | Conflict::Version { operation, .. }
-                | Conflict::Unique { operation, .. }
-                | Conflict::UnknownMembers { operation, .. }
-                | Conflict::NestedGroup { operation, .. }
-                | Conflict::Membership { operation, .. },
-            ) => *operation,
-            CommitError::Conflict(Conflict::Epoch { .. } | Conflict::Settled) | CommitError::Store(_) => 0,
+            CommitError::Conflict(conflict) => conflict.operation().unwrap_or(0),
+            CommitError::Store(_) => 0,
         };
         let Some((_, plan)) = planned.get(position) else { return Vec::new() };
         let error = self.context.commit_error(error, &plan.resource_type).await;
@@ -429,11 +423,6 @@ async fn tag_of(
         Err(error) if error.kind() == ErrorKind::TooMany => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The entity tag of what has no derived memberships.
-fn plain_tag(version: u64) -> String {
-    format!("W/\"{version}\"")
 }
 
 fn too_wide(count: usize) -> Error {

@@ -6,6 +6,7 @@
 
 mod filters;
 mod operations;
+mod probes;
 mod schemas;
 mod shape;
 mod steps;
@@ -14,6 +15,7 @@ mod tests;
 
 pub(crate) use filters::{parse_filter, rewrite_path};
 pub(crate) use operations::rewrite_patch;
+pub(crate) use probes::answer_probe;
 pub(crate) use schemas::rewrite_resource;
 pub(crate) use steps::rewrite_step;
 

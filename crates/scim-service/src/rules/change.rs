@@ -21,7 +21,6 @@ use super::{Judged, Rules, user};
 use crate::Service;
 use crate::context::store_error;
 use crate::directory::{TenantEntry, faster};
-use crate::quirk::Quirks;
 use crate::resource::content;
 
 /// How many Users are looked at at once.
@@ -95,7 +94,7 @@ impl Service {
             compare(&entry, &old, &new, record, document, &mut holders, &mut comparison)
         })
         .await?;
-        let rehearsal = Rehearsal::new(self.shared_store(), holders, Arc::clone(&new), quirks(&entry));
+        let rehearsal = Rehearsal::new(self.shared_store(), holders, Arc::clone(&new), entry.quirks());
         let mut replay = Replay::rehearsed(self, &rehearsal, &next, &new);
         let mut open = Open::of(self.store(), &entry.tenant);
         while let Some(reported) = open.next().await? {
@@ -146,7 +145,7 @@ impl Service {
         let entry = self.entry(tenant).await?;
         let rules = self.rules_of(&entry)?;
         let resource_type = super::user(&rules.registry)?;
-        crate::quirk::rewrite_resource(&mut user, resource_type, quirks(&entry));
+        crate::quirk::rewrite_resource(&mut user, resource_type, entry.quirks());
         let mut document = decode::resource(&user, resource_type)?.document;
         document.fill("active", true);
         Ok(rules.policy.explain(document.as_map()))
@@ -185,10 +184,6 @@ impl Service {
     }
 }
 
-fn quirks(entry: &TenantEntry) -> Quirks {
-    entry.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks())
-}
-
 /// The entry with other rules.
 pub(super) fn with(entry: &TenantEntry, rules: &NewRules) -> TenantEntry {
     let mut next = entry.clone();
@@ -211,7 +206,7 @@ fn compare(
     holders: &mut HashMap<UniqueKey, String>,
     comparison: &mut Comparison,
 ) -> Result<()> {
-    let quirks = quirks(entry);
+    let quirks = entry.quirks();
     let under = |rules: &Rules| -> Result<_> {
         let resource_type = user(&rules.registry)?;
         let mut content = content(document, resource_type, quirks, record.modified);

@@ -282,7 +282,7 @@ impl<'a> Replay<'a> {
         }
         match self.rehearses {
             true => Ok(Precondition::NONE),
-            false => Ok(Precondition::of_version(&format!("W/\"{current}\""))),
+            false => Ok(Precondition::of_version(current)),
         }
     }
 }
