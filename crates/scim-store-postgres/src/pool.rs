@@ -16,9 +16,9 @@ use tokio_postgres::{Client, Config, Row};
 
 use crate::address::Address;
 use crate::error::{Failed, Kind, OpenError};
+use crate::options::Options;
 use crate::places::{Place, Places};
 use crate::session::{Leaves, Session, Step, step};
-use crate::store::Options;
 use crate::tls::Tls;
 
 /// All connections.
