@@ -4,6 +4,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,7 @@ use super::metrics::Metrics;
 /// What all requests share.
 pub(super) struct Exchange {
     pub(super) service: Service,
-    pub(super) metrics: std::sync::Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) limit: Duration,
     pub(super) ids: RequestIds,
     pub(super) refused: Lines,
@@ -110,7 +111,7 @@ impl Open<'_> {
         let Served { tenant, route, is_admitted } = served;
         self.metrics.answered(self.method, route, status, took);
         let is_refused = !is_admitted || status == StatusCode::TOO_MANY_REQUESTS.as_u16();
-        if is_refused && !self.refused.is_there_one() {
+        if is_refused && !self.refused.take() {
             return;
         }
         let tenant = tenant.unwrap_or_default();
@@ -125,7 +126,7 @@ impl Drop for Open<'_> {
         if !self.is_answered {
             self.metrics.abandoned();
             // Nobody knows whether it would have been let in.
-            if !self.refused.is_there_one() {
+            if !self.refused.take() {
                 return;
             }
             let (request, method, micros) = (&self.id, self.method, micros(self.began.elapsed()));

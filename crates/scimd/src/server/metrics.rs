@@ -19,7 +19,7 @@ const BUCKETS: [u64; 13] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
 
 /// Everything that is counted.
-pub struct Metrics {
+pub(super) struct Metrics {
     requests: Vec<AtomicU64>,
     durations: [Histogram; ROUTES.len()],
     in_flight: AtomicI64,
@@ -39,7 +39,7 @@ struct Histogram {
 
 /// How a commit went.
 #[derive(Debug, Clone, Copy)]
-pub enum Commit {
+pub(super) enum Commit {
     /// It took effect.
     Done,
     /// A guard did not hold.
@@ -107,7 +107,7 @@ impl Metrics {
     }
 
     /// A commit ended.
-    pub fn committed(&self, outcome: Commit) {
+    pub(super) fn committed(&self, outcome: Commit) {
         let [done, conflict, failed] = &self.commits;
         let counter = match outcome {
             Commit::Done => done,
@@ -133,7 +133,7 @@ impl Metrics {
     }
 
     /// All of it, in the text format of Prometheus.
-    pub fn render(&self, load: Option<Load>) -> String {
+    pub(super) fn render(&self, load: Option<Load>) -> String {
         let mut text = String::with_capacity(8192);
         // Writing to a string cannot fail.
         let _ = self.write(&mut text, load);
