@@ -465,7 +465,7 @@ impl Directory {
     }
 
     /// The complaint about a tenant that does not exist, with the one that may have been meant.
-    pub async fn no_tenant(&self, name: &str) -> Error {
+    pub(super) async fn no_tenant(&self, name: &str) -> Error {
         let error = Error::new(ErrorKind::NotFound, format!("there is no tenant `{}`", name.escape_debug()));
         let known = self.tenants().await.unwrap_or_default();
         match nearest(name, known.iter().map(|entry| entry.tenant.as_str())) {

@@ -92,7 +92,7 @@ impl Service {
     /// `NotFound` when there is no such tenant, `Forbidden` when it has a connection, `InvalidValue` with every column that
     /// is not understood.
     pub async fn import(&self, tenant: &str, headers: &Headers, actor: &str) -> Result<Import<'_>> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         self.check_schemas().await?;
         if let Some(connection) = &entry.connection {
             return Err(Error::new(

@@ -84,7 +84,7 @@ impl Service {
     /// # Errors
     /// `NotFound` when there is no such tenant, `InvalidValue` when the rules do not fit.
     pub async fn compare_rules(&self, tenant: &str, rules: &NewRules) -> Result<Comparison> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         let next = with(&entry, rules);
         let (old, new) = (self.rules_of(&entry)?, self.rules_of(&next)?);
         let mut comparison = Comparison::default();
@@ -116,7 +116,7 @@ impl Service {
     /// "the rules … are in force" leaves what is stored partly as it was, until they are put in force again or a service is
     /// prepared ([`Service::prepare`]).
     pub async fn change_rules(&self, tenant: &str, rules: &NewRules, actor: &str) -> Result<Changed> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         self.check_schemas().await?;
         if rules.instead_of.is_some_and(|epoch| epoch != entry.epoch) {
             return Err(faster(tenant));
@@ -142,7 +142,7 @@ impl Service {
     /// # Errors
     /// `NotFound` when there is no such tenant; what the schemas say of the User.
     pub async fn explain(&self, tenant: &str, mut user: Value) -> Result<Explanation> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         let rules = self.rules_of(&entry)?;
         let resource_type = super::user(&rules.registry)?;
         crate::quirk::rewrite_resource(&mut user, resource_type, entry.quirks());
@@ -154,13 +154,6 @@ impl Service {
     /// The rules of an entry.
     pub(crate) fn rules_of(&self, entry: &TenantEntry) -> Result<Arc<Rules>> {
         entry.rules.rules(|| Rules::of(entry, self.registry())).map(Arc::clone)
-    }
-
-    pub(crate) async fn entry(&self, tenant: &str) -> Result<Arc<TenantEntry>> {
-        match self.directory().tenant(tenant).await? {
-            Some(entry) => Ok(entry),
-            None => Err(self.directory().no_tenant(tenant).await),
-        }
     }
 
     /// Shows every User of a tenant.
