@@ -15,7 +15,7 @@ use scim_core::message::{BULK_RESPONSE, BulkOperation, BulkRequest, MalformedOpe
 use scim_core::schema::ResourceType;
 use scim_core::text::excerpt;
 use scim_core::{Error, ErrorKind, Result};
-use scim_store::{CommitError, Record};
+use scim_store::{Applied, CommitError, Record};
 use serde_json::{Map, Value, json};
 
 use self::order::components;
@@ -23,7 +23,7 @@ use self::references::{MARK, mentioned, substitute};
 use crate::context::Context;
 use crate::etag::{self, Precondition};
 use crate::reply::Reply;
-use crate::resource::{Modified, Planned, location};
+use crate::resource::{Modified, New, Planned, location};
 use crate::route::Endpoint;
 use crate::rules::{Origin, Refusal, Remarks, Sent};
 
@@ -241,55 +241,50 @@ impl<'a> Run<'a> {
     async fn created(
         &self,
         context: &Context<'_>,
-        mut planned: Vec<(usize, Planned)>,
+        planned: Vec<(usize, Planned)>,
     ) -> Vec<(usize, Result<Outcome>)> {
-        let remarks = planned.iter_mut().map(|(_, plan)| std::mem::take(&mut plan.remarks));
-        let remarks = remarks.reduce(Remarks::with).unwrap_or_default();
-        let operations = planned.iter().map(|(_, plan)| plan.operation.clone()).collect();
-        let paths: Vec<&str> = planned.iter().map(|(_, plan)| plan.resource_type.endpoint()).collect();
+        let (mut operations, mut remarks) = (Vec::with_capacity(planned.len()), Remarks::default());
+        let mut new: Vec<(usize, New)> = Vec::with_capacity(planned.len());
+        for (index, plan) in planned {
+            operations.push(plan.operation);
+            remarks = remarks.with(plan.remarks);
+            new.push((index, plan.new));
+        }
+        let paths: Vec<&str> = new.iter().map(|(_, new)| new.resource_type.endpoint()).collect();
         let action = format!("POST {} (bulk)", paths.join(" "));
         let committed = match context.commit(operations, action, 201, remarks).await {
             Ok(committed) => committed,
-            Err(Refusal { operation, error }) => return self.share(&planned, operation, error),
+            Err(Refusal { operation, error }) => return self.share(&new, operation, error),
         };
         match committed {
-            Ok(committed) => planned
-                .into_iter()
-                .zip(committed.applied)
-                .map(|((index, plan), applied)| {
-                    (
-                        index,
-                        Ok(self.done(201, &plan.resource_type, &plan.id, Some(etag::plain(applied.version)))),
-                    )
-                })
-                .collect(),
-            Err(error) => self.blame(&planned, error).await,
+            Ok(committed) => {
+                let done = |((index, new), applied): ((usize, New), Applied)| {
+                    let tag = Some(etag::plain(applied.version));
+                    (index, Ok(self.done(201, &new.resource_type, &new.id, tag)))
+                };
+                new.into_iter().zip(committed.applied).map(done).collect()
+            }
+            Err(error) => self.blame(&new, error).await,
         }
     }
 
     /// Gives the operation at fault its error, and the others of the circle theirs.
-    async fn blame(&self, planned: &[(usize, Planned)], error: CommitError) -> Vec<(usize, Result<Outcome>)> {
+    async fn blame(&self, new: &[(usize, New)], error: CommitError) -> Vec<(usize, Result<Outcome>)> {
         let position = match &error {
             CommitError::Conflict(conflict) => conflict.operation().unwrap_or(0),
             CommitError::Store(_) => 0,
         };
-        let Some((_, plan)) = planned.get(position) else { return Vec::new() };
-        let error = self.context.commit_error(error, &plan.resource_type).await;
-        self.share(planned, position, error)
+        let Some((_, one)) = new.get(position) else { return Vec::new() };
+        let error = self.context.commit_error(error, &one.resource_type).await;
+        self.share(new, position, error)
     }
 
     /// The error for the operation at this position, and for the others that they depend on it.
-    fn share(
-        &self,
-        planned: &[(usize, Planned)],
-        position: usize,
-        error: Error,
-    ) -> Vec<(usize, Result<Outcome>)> {
-        let Some((guilty, _)) = planned.get(position) else { return Vec::new() };
+    fn share(&self, new: &[(usize, New)], position: usize, error: Error) -> Vec<(usize, Result<Outcome>)> {
+        let Some((guilty, _)) = new.get(position) else { return Vec::new() };
         let name = self.bulk_id(*guilty);
         let mut own = Some(error);
-        planned
-            .iter()
+        new.iter()
             .map(|(index, _)| match own.take_if(|_| index == guilty) {
                 Some(error) => (*index, Err(error)),
                 None => (*index, Err(depends_on(&name))),
