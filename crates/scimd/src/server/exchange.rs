@@ -26,8 +26,10 @@ use super::metrics::Metrics;
 pub(super) struct Exchange {
     pub(super) service: Service,
     pub(super) metrics: Arc<Metrics>,
+    /// How long a request may take until it is answered, two thirds of which its body may take to arrive.
     pub(super) limit: Duration,
     pub(super) ids: RequestIds,
+    /// The lines of the log that are left for requests that are not let in.
     pub(super) refused: Lines,
     /// Whether the server is about to end, so that clients should not send another request on the same connection.
     pub(super) draining: AtomicBool,

@@ -140,26 +140,26 @@ impl Metrics {
         text
     }
 
+    /// How many requests there were of each method, endpoint and status.
+    fn requests(&self) -> impl Iterator<Item = (&'static str, &'static str, u16, u64)> {
+        let cells = METHODS.into_iter().flat_map(|method| {
+            let statuses = move |route| STATUSES.into_iter().map(move |status| (method, route, status));
+            ROUTES.into_iter().flat_map(statuses)
+        });
+        let counts = self.requests.iter().map(|counter| counter.load(Ordering::Relaxed));
+        cells.zip(counts).map(|((method, route, status), count)| (method, route, status, count))
+    }
+
     fn write(&self, out: &mut String, load: Option<Load>) -> fmt::Result {
-        let mut refused = 0;
         head(out, "scimd_requests_total", "counter", "Requests by method, endpoint and status.")?;
-        let mut cells = self.requests.iter().map(|counter| counter.load(Ordering::Relaxed));
-        for method in METHODS {
-            for route in ROUTES {
-                for status in STATUSES {
-                    let count = cells.next().unwrap_or_default();
-                    if status == 401 {
-                        refused += count;
-                    }
-                    if count > 0 {
-                        let status = if status == 0 { "other".to_owned() } else { status.to_string() };
-                        writeln!(
-                            out,
-                            "scimd_requests_total{{method=\"{method}\",endpoint=\"{route}\",status=\"{status}\"}} {count}"
-                        )?;
-                    }
-                }
-            }
+        let mut refused = 0;
+        for (method, route, status, count) in self.requests().filter(|(.., count)| *count > 0) {
+            let code = if status == 0 { "other".to_owned() } else { status.to_string() };
+            writeln!(
+                out,
+                "scimd_requests_total{{method=\"{method}\",endpoint=\"{route}\",status=\"{code}\"}} {count}"
+            )?;
+            refused += if status == 401 { count } else { 0 };
         }
         head(out, "scimd_authentication_refused_total", "counter", "Requests without a valid credential.")?;
         writeln!(out, "scimd_authentication_refused_total {refused}")?;
