@@ -23,7 +23,7 @@ use self::references::{MARK, mentioned, substitute};
 use crate::context::Context;
 use crate::etag::{self, Precondition};
 use crate::reply::Reply;
-use crate::resource::{Modified, New, Planned, location};
+use crate::resource::{Modified, NewResource, Planned, location};
 use crate::route::Endpoint;
 use crate::rules::{Origin, Refusal, Remarks, Sent};
 
@@ -244,47 +244,57 @@ impl<'a> Run<'a> {
         planned: Vec<(usize, Planned)>,
     ) -> Vec<(usize, Result<Outcome>)> {
         let (mut operations, mut remarks) = (Vec::with_capacity(planned.len()), Remarks::default());
-        let mut new: Vec<(usize, New)> = Vec::with_capacity(planned.len());
+        let mut resources: Vec<(usize, NewResource)> = Vec::with_capacity(planned.len());
         for (index, plan) in planned {
             operations.push(plan.operation);
             remarks = remarks.with(plan.remarks);
-            new.push((index, plan.new));
+            resources.push((index, plan.resource));
         }
-        let paths: Vec<&str> = new.iter().map(|(_, new)| new.resource_type.endpoint()).collect();
+        let paths: Vec<&str> = resources.iter().map(|(_, one)| one.resource_type.endpoint()).collect();
         let action = format!("POST {} (bulk)", paths.join(" "));
         let committed = match context.commit(operations, action, 201, remarks).await {
             Ok(committed) => committed,
-            Err(Refusal { operation, error }) => return self.share(&new, operation, error),
+            Err(Refusal { operation, error }) => return self.share(&resources, operation, error),
         };
         match committed {
             Ok(committed) => {
-                let done = |((index, new), applied): ((usize, New), Applied)| {
+                let done = |((index, one), applied): ((usize, NewResource), Applied)| {
                     let tag = Some(etag::plain(applied.version));
-                    (index, Ok(self.done(201, &new.resource_type, &new.id, tag)))
+                    (index, Ok(self.done(201, &one.resource_type, &one.id, tag)))
                 };
-                new.into_iter().zip(committed.applied).map(done).collect()
+                resources.into_iter().zip(committed.applied).map(done).collect()
             }
-            Err(error) => self.blame(&new, error).await,
+            Err(error) => self.blame(&resources, error).await,
         }
     }
 
     /// Gives the operation at fault its error, and the others of the circle theirs.
-    async fn blame(&self, new: &[(usize, New)], error: CommitError) -> Vec<(usize, Result<Outcome>)> {
+    async fn blame(
+        &self,
+        resources: &[(usize, NewResource)],
+        error: CommitError,
+    ) -> Vec<(usize, Result<Outcome>)> {
         let position = match &error {
             CommitError::Conflict(conflict) => conflict.operation().unwrap_or(0),
             CommitError::Store(_) => 0,
         };
-        let Some((_, one)) = new.get(position) else { return Vec::new() };
+        let Some((_, one)) = resources.get(position) else { return Vec::new() };
         let error = self.context.commit_error(error, &one.resource_type).await;
-        self.share(new, position, error)
+        self.share(resources, position, error)
     }
 
     /// The error for the operation at this position, and for the others that they depend on it.
-    fn share(&self, new: &[(usize, New)], position: usize, error: Error) -> Vec<(usize, Result<Outcome>)> {
-        let Some((guilty, _)) = new.get(position) else { return Vec::new() };
+    fn share(
+        &self,
+        resources: &[(usize, NewResource)],
+        position: usize,
+        error: Error,
+    ) -> Vec<(usize, Result<Outcome>)> {
+        let Some((guilty, _)) = resources.get(position) else { return Vec::new() };
         let name = self.bulk_id(*guilty);
         let mut own = Some(error);
-        new.iter()
+        resources
+            .iter()
             .map(|(index, _)| match own.take_if(|_| index == guilty) {
                 Some(error) => (*index, Err(error)),
                 None => (*index, Err(depends_on(&name))),

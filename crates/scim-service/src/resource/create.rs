@@ -20,18 +20,18 @@ use crate::rules::Remarks;
 pub(crate) struct Planned {
     pub(crate) operation: Operation,
     pub(crate) remarks: Remarks,
-    pub(crate) new: New,
+    pub(crate) resource: NewResource,
 }
 
 /// A resource to create, as it will be shown.
-pub(crate) struct New {
+pub(crate) struct NewResource {
     pub(crate) id: String,
     pub(crate) resource_type: Arc<ResourceType>,
     label: String,
     body: Bytes,
 }
 
-impl New {
+impl NewResource {
     /// The record that the store has made of it.
     fn into_record(self, applied: Applied) -> Record {
         Record {
@@ -49,7 +49,7 @@ impl New {
 impl Context<'_> {
     /// Creates a resource.
     pub(crate) async fn create(&self, resource_type: &Arc<ResourceType>, body: Value) -> Result<Record> {
-        let Planned { operation, remarks, new } =
+        let Planned { operation, remarks, resource } =
             self.plan_create(resource_type, body, self.new_id()).await?;
         let action = format!("POST {}", resource_type.endpoint());
         let committed = self.commit(vec![operation], action, 201, remarks).await?;
@@ -58,7 +58,7 @@ impl Context<'_> {
             Err(error) => return Err(self.commit_error(error, resource_type).await),
         };
         match committed.applied.first() {
-            Some(applied) => Ok(new.into_record(*applied)),
+            Some(applied) => Ok(resource.into_record(*applied)),
             None => Err(Error::new(ErrorKind::Internal, "the store did not say what it did")),
         }
     }
@@ -87,7 +87,7 @@ impl Context<'_> {
         self.restrict(&mut members);
         self.remark_members(&id, &members, &mut remarks).await?;
         content.hidden = self.hide(hidden.into_iter().map(|(path, value)| (path, Some(value)))).await?;
-        let new = New {
+        let resource = NewResource {
             id: id.clone(),
             resource_type: Arc::clone(resource_type),
             label: content.label.clone(),
@@ -95,7 +95,7 @@ impl Context<'_> {
         };
         let resource_type = Arc::clone(resource_type.shared_name());
         let operation = Operation::Create { id, resource_type, content, members };
-        Ok(Planned { operation, remarks, new })
+        Ok(Planned { operation, remarks, resource })
     }
 
     /// Refuses the name of another group where names of groups are unique. The store's claims do as much for groups that
