@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::ToSql;
 use scim_store::draft::{Counts, Draft, Drafted, Stored};
 use scim_store::transfer::{Link, Lot, Totals};
-use scim_store::{Audited, Committed, IndexEntry, StoreError, Tenant, UniqueKey};
+use scim_store::{Audited, Change, Committed, IndexEntry, Record, StoreError, Tenant, UniqueKey};
 
 use crate::database::Database;
 use crate::entries::{self, Item};
@@ -205,17 +205,7 @@ impl Writing<'_> {
             self.write_resource(drafted, old.as_ref(), new.as_ref())?;
         }
         for ((id, path), value) in &hidden {
-            let path = self.number(path)?;
-            match value {
-                Some(value) => {
-                    let sql = "INSERT OR REPLACE INTO hidden VALUES (?1, ?2, ?3, ?4)";
-                    self.database.run(sql, &[&self.tenant, id, &path, value])?
-                }
-                None => {
-                    let sql = "DELETE FROM hidden WHERE tenant = ?1 AND id = ?2 AND path = ?3";
-                    self.database.run(sql, &[&self.tenant, id, &path])?
-                }
-            };
+            self.write_hidden(id, path, value.as_deref())?;
         }
         for (id, person) in &persons {
             people::write(self.database, self.tenant, id, person.as_ref())?;
@@ -228,28 +218,48 @@ impl Writing<'_> {
             }
         }
         for change in changes {
-            let kind = self.number(&change.resource_type)?;
-            self.database.run(
-                "INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                &[
-                    &self.tenant,
-                    &clamp(change.sequence),
-                    &change.at.0,
-                    &change.kind.name(),
-                    &kind,
-                    &change.id,
-                    &json(change.added),
-                    &json(change.removed),
-                    &change.person,
-                    &change.renamed,
-                ],
-            )?;
+            self.write_change(change)?;
         }
         reports::write(self.database, self.tenant, reports)?;
         if let Some(entry) = audit {
             self.write_audit(&Audited { number: audit_number, sequence, at, entry })?;
         }
         Ok(Committed { sequence, applied })
+    }
+
+    fn write_hidden(&self, id: &str, path: &str, value: Option<&str>) -> Result<(), StoreError> {
+        let path = self.number(path)?;
+        match value {
+            Some(value) => {
+                let sql = "INSERT OR REPLACE INTO hidden VALUES (?1, ?2, ?3, ?4)";
+                self.database.run(sql, &[&self.tenant, &id, &path, &value])?
+            }
+            None => {
+                let sql = "DELETE FROM hidden WHERE tenant = ?1 AND id = ?2 AND path = ?3";
+                self.database.run(sql, &[&self.tenant, &id, &path])?
+            }
+        };
+        Ok(())
+    }
+
+    fn write_change(&self, change: Change) -> Result<(), StoreError> {
+        let kind = self.number(&change.resource_type)?;
+        self.database.run(
+            "INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            &[
+                &self.tenant,
+                &clamp(change.sequence),
+                &change.at.0,
+                &change.kind.name(),
+                &kind,
+                &change.id,
+                &json(change.added),
+                &json(change.removed),
+                &change.person,
+                &change.renamed,
+            ],
+        )?;
+        Ok(())
     }
 
     fn write_audit(&self, audited: &Audited) -> Result<(), StoreError> {
@@ -340,7 +350,14 @@ impl Writing<'_> {
         new: Option<&Rows>,
     ) -> Result<(), StoreError> {
         let (Some(stored), Some(new)) = (&drafted.new, new) else { return Ok(()) };
-        let record = &stored.record;
+        let num = self.write_record(drafted, &stored.record, new)?;
+        self.write_items(num, &stored.record.id, old, new)?;
+        *self.totals.entry((self.tenant, new.kind)).or_default() += 1;
+        Ok(())
+    }
+
+    /// Writes the row of a resource, and gives its number.
+    fn write_record(&self, drafted: &Drafted, record: &Record, new: &Rows) -> Result<i64, StoreError> {
         let (version, bytes) = (clamp(record.version), entries::encode(new.items.iter()));
         let body: &[u8] = &record.body;
         let row: [&dyn ToSql; 9] = [
@@ -381,7 +398,11 @@ impl Writing<'_> {
                 self.num(&record.id)?
             }
         };
-        let num = num.ok_or_else(|| corrupt("a resource went while it was written"))?;
+        num.ok_or_else(|| corrupt("a resource went while it was written"))
+    }
+
+    /// Writes those rows of a resource that were not there before.
+    fn write_items(&self, num: i64, id: &str, old: Option<&Rows>, new: &Rows) -> Result<(), StoreError> {
         let is_there = |item: &Item| old.is_some_and(|old| old.kind == new.kind && old.items.contains(item));
         // A resource has several entries: their statement is looked up once.
         let mut entry = None;
@@ -394,16 +415,15 @@ impl Writing<'_> {
                             self.database.prepare("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?,
                         ),
                     };
-                    let values = (self.tenant, new.kind, path, key, &record.id, leading, num);
+                    let values = (self.tenant, new.kind, path, key, id, leading, num);
                     entry.execute(values).map_err(store_error)?
                 }
                 Item::Claim { path, value } => self.database.run(
                     "INSERT INTO claim VALUES (?1, ?2, ?3, ?4, ?5)",
-                    &[&self.tenant, &new.kind, path, value, &record.id],
+                    &[&self.tenant, &new.kind, path, value, &id],
                 )?,
             };
         }
-        *self.totals.entry((self.tenant, new.kind)).or_default() += 1;
         Ok(())
     }
 
