@@ -402,14 +402,17 @@ fn no_base_url(path: &str) -> Error {
 
 /// The answer to a method that an endpoint does not know.
 fn not_allowed(endpoint: &Endpoint, method: &Method) -> Reply {
+    let methods = endpoint.methods().iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
     let words = format!("this endpoint does not know {}", excerpt(method.as_str()));
     let error = Error::new(ErrorKind::MethodNotAllowed, words).remedy(match endpoint {
-        Endpoint::Collection(resource_type) if matches!(method.as_str(), "PUT" | "PATCH" | "DELETE") => {
+        Endpoint::Collection(resource_type)
+            if matches!(*method, Method::PUT | Method::PATCH | Method::DELETE) =>
+        {
             format!("send it to one resource, `{}/{{id}}`", resource_type.endpoint())
         }
-        _ => format!("it knows {}", endpoint.methods()),
+        _ => format!("it knows {methods}"),
     });
-    Reply::from(&error).allow(endpoint.methods())
+    Reply::from(&error).allow(&methods)
 }
 
 /// The complaint about a path that leads nowhere. Most are typing errors in the tenant URL.

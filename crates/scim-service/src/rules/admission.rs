@@ -5,8 +5,8 @@
 //! accepted settles what was said about the same before.
 
 use std::collections::HashSet;
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use scim_core::document::Document;
@@ -237,7 +237,7 @@ impl Context<'_> {
         if group.mode == Mode::Enforce {
             let types = self.rules.registry.resource_types().iter();
             let groups = types.filter(|known| known.membership() == Some(Membership::Group));
-            members.barred = groups.map(|known| std::sync::Arc::clone(known.shared_name())).collect();
+            members.barred = groups.map(|known| Arc::clone(known.shared_name())).collect();
         }
     }
 
@@ -447,11 +447,7 @@ impl Context<'_> {
         match self.store.commit(self.tenant, changeset).await {
             Ok(_) => error,
             Err(CommitError::Conflict(Conflict::Settled)) => overtaken(),
-            // Without operations nothing else can be in the way.
-            Err(CommitError::Conflict(_)) => {
-                self.course.stale.store(true, Ordering::Relaxed);
-                outdated()
-            }
+            Err(CommitError::Conflict(_)) => self.outdated(),
             Err(CommitError::Store(error)) => store_error(error),
         }
     }
@@ -476,13 +472,15 @@ impl Context<'_> {
         };
         match self.store.commit(self.tenant, changeset).await {
             Ok(_) => Ok(()),
-            // Without operations nothing else can be in the way.
-            Err(CommitError::Conflict(_)) => {
-                self.course.stale.store(true, Ordering::Relaxed);
-                Err(outdated())
-            }
+            Err(CommitError::Conflict(_)) => Err(self.outdated()),
             Err(CommitError::Store(error)) => Err(store_error(error)),
         }
+    }
+
+    /// What is in the way of a changeset without operations: nothing but other rules that are in force by now.
+    fn outdated(&self) -> Error {
+        self.course.stale.store(true, Ordering::Relaxed);
+        outdated()
     }
 
     /// What is reported of a write that is let in.
