@@ -18,7 +18,7 @@ use crate::pool::{Pool, Snapshot, WRITE};
 use crate::rows::{clamp, record, record_columns, totals, totals_columns};
 use crate::session::{Step, column, number, step};
 use crate::store::PostgresStore;
-use crate::writer::{Locked, lock};
+use crate::writer::{Locked, NEW_TENANT, lock};
 
 impl Portable for PostgresStore {
     fn holdings<'a>(&'a self, tenant: &'a Tenant) -> Pending<'a, Holdings> {
@@ -52,8 +52,7 @@ impl Portable for PostgresStore {
 async fn adopt(pool: Arc<Pool>, tenant: Tenant, lot: Lot) -> Result<(), Failed> {
     let name = tenant.as_str().to_owned();
     let mut lent = pool.lend(&tenant).await?;
-    let sql = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
-    let rows = lent.begin(WRITE, &tenant, vec![step!(sql, name.clone()), lock(&name)]).await?;
+    let rows = lent.begin(WRITE, &tenant, vec![step!(NEW_TENANT, name.clone()), lock(&name)]).await?;
     let locked = Locked::read(rows.into_iter().nth(1).unwrap_or_default())?;
     let Some(Locked { totals: here, .. }) = locked else { return Err(corrupt("a tenant cannot be locked")) };
     if !here.is_unused() {

@@ -41,7 +41,7 @@ use crate::memory::{Memories, Memory};
 use crate::pool::{Lent, Pool, WRITE};
 use crate::rows::{audit_step, audited, totals, totals_columns};
 use crate::session::{Step, column, step};
-use crate::wishes::Wishes;
+use crate::wishes::{Reading, Wishes};
 
 /// Hands changesets to the tasks.
 pub(crate) struct Writer {
@@ -312,22 +312,7 @@ impl Desk {
         doubts: &mut Vec<Doubt>,
     ) -> Result<Attempt, Failed> {
         let name = tenant.as_str().to_owned();
-        let mut known = Known::default();
-        let (steps, readings) = wishes.statements(&name);
-        let mut all = vec![lock(&name)];
-        all.extend(steps);
-        let mut rows = lent.begin(WRITE, tenant, all).await?.into_iter();
-        let mut locked = Locked::read(rows.next().unwrap_or_default())?;
-        if locked.is_none() {
-            // The first that is written to the tenant. What was read before its row is locked does not count.
-            let sql = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
-            let (steps, _) = Wishes::of(changesets.iter().copied()).statements(&name);
-            let mut all = vec![step!(sql, name.clone()), lock(&name)];
-            all.extend(steps);
-            rows = lent.run(all).await?.into_iter();
-            locked = Locked::read(rows.nth(1).unwrap_or_default())?;
-        }
-        let Some(locked) = locked else { return Err(corrupt("a tenant cannot be locked")) };
+        let (locked, found) = begin(&mut lent, tenant, changesets, wishes).await?;
         if let Some(index) = settle(&lent, &name, &locked, doubts).await? {
             // A standby may not have it yet. This one has locked the row, which is in the log behind it, and waits for both.
             lent.end("COMMIT", Vec::new()).await?;
@@ -336,7 +321,8 @@ impl Desk {
         let Locked { mut totals, last, number, mark } = locked;
         // Whoever has written to the tenant in between has made it another.
         let memory = memory.filter(|memory| memory.mark == last);
-        for (read, rows) in readings.into_iter().zip(rows) {
+        let mut known = Known::default();
+        for (read, rows) in found {
             read(&mut known, rows)?;
         }
         let mut outcome = Outcome::default();
@@ -388,6 +374,31 @@ impl Desk {
             Err(failed) => Err(failed),
         }
     }
+}
+
+/// Begins a transaction: locks the tenant's row, and gives what was wished for, with how it becomes known.
+async fn begin(
+    lent: &mut Lent,
+    tenant: &Tenant,
+    changesets: &[&Changeset],
+    wishes: Wishes,
+) -> Result<(Locked, Vec<(Reading, Vec<Row>)>), Failed> {
+    let name = tenant.as_str();
+    let (steps, readings) = wishes.statements(name);
+    let mut all = vec![lock(name)];
+    all.extend(steps);
+    let mut rows = lent.begin(WRITE, tenant, all).await?.into_iter();
+    let mut locked = Locked::read(rows.next().unwrap_or_default())?;
+    if locked.is_none() {
+        // The first that is written to the tenant. What was read before its row is locked does not count.
+        let (steps, _) = Wishes::of(changesets.iter().copied()).statements(name);
+        let mut all = vec![step!(NEW_TENANT, name.to_owned()), lock(name)];
+        all.extend(steps);
+        rows = lent.run(all).await?.into_iter();
+        locked = Locked::read(rows.nth(1).unwrap_or_default())?;
+    }
+    let locked = locked.ok_or_else(|| corrupt("a tenant cannot be locked"))?;
+    Ok((locked, readings.into_iter().zip(rows).collect()))
 }
 
 /// Finds out about transactions whose end is not known, under the lock of a tenant: which of them was committed. Those that
@@ -499,6 +510,9 @@ pub(crate) struct Locked {
     /// The mark of the state that this one leaves behind, if it writes the row.
     mark: String,
 }
+
+/// Makes the row of a tenant that has none.
+pub(crate) const NEW_TENANT: &str = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
 
 /// Locks a tenant's row and reads it.
 pub(crate) fn lock(tenant: &str) -> Step {
