@@ -26,9 +26,7 @@ impl Service {
         let credential = Credential::of(headers)?;
         let entry = self.directory.tenant(tenant).await?.ok_or_else(unauthenticated)?;
         served.tenant = Some(entry.tenant.as_str().to_owned());
-        let bare_allowed =
-            || entry.connection.as_ref().is_some_and(|connection| connection.quirks().has(Quirk::BareToken));
-        if credential.bare && !bare_allowed() {
+        if credential.bare && !entry.quirks().has(Quirk::BareToken) {
             return Err(unauthenticated());
         }
         let token =

@@ -96,7 +96,7 @@ impl Context<'_> {
     /// The record of this type and identifier, and the groups that it is in.
     ///
     /// # Errors
-    /// As [`Self::record`], and `tooMany` when there are more groups than one answer may hold.
+    /// `NotFound` as [`Self::record`], and `tooMany` when there are more groups than one answer may hold.
     pub(crate) async fn member(&self, resource_type: &ResourceType, id: &str) -> Result<(Record, Vec<Edge>)> {
         let count = self.settings.max_members;
         let found = self.store.get_with_edges(self.tenant, id, Side::Groups, count).await;
@@ -167,7 +167,7 @@ impl Attempts {
 }
 
 /// The refusal of an identifier that leads to nothing, in the same words whatever the reason.
-pub(crate) fn not_found(resource_type: &ResourceType) -> Error {
+fn not_found(resource_type: &ResourceType) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no {} with this id", resource_type.name()))
         .remedy("it may have been deleted; look it up again")
 }

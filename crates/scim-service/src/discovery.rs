@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use scim_core::message::ListWriter;
-use scim_core::schema::{Membership, ResourceType, SERVICE_PROVIDER_CONFIG};
+use scim_core::schema::{Membership, ResourceType, SERVICE_PROVIDER_CONFIG, Schema};
 use scim_core::{Error, ErrorKind, Result};
 use serde_json::{Value, json};
 
@@ -86,7 +86,7 @@ pub(crate) fn resource_type(context: &Context<'_>, name: &str) -> Result<Reply> 
 }
 
 /// A schema, with what a quirk of the connection makes of it.
-fn schema_document(context: &Context<'_>, schema: &scim_core::schema::Schema) -> Value {
+fn schema_document(context: &Context<'_>, schema: &Schema) -> Value {
     let location = format!("{}/Schemas/{}", context.base, schema.id());
     let mut document = schema.to_json();
     let is_of_groups = |resource_type: &Arc<ResourceType>| {
@@ -103,7 +103,7 @@ fn schema_document(context: &Context<'_>, schema: &scim_core::schema::Schema) ->
     with_meta(document, "Schema", location)
 }
 
-fn type_document(context: &Context<'_>, resource_type: &scim_core::schema::ResourceType) -> Value {
+fn type_document(context: &Context<'_>, resource_type: &ResourceType) -> Value {
     let location = format!("{}/ResourceTypes/{}", context.base, resource_type.name());
     with_meta(resource_type.to_json(), "ResourceType", location)
 }

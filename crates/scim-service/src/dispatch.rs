@@ -14,7 +14,7 @@ use crate::Service;
 use crate::bulk::bulk;
 use crate::context::Context;
 use crate::cursor::Seal;
-use crate::etag::Precondition;
+use crate::etag::{self, Precondition};
 use crate::reply::Reply;
 use crate::resource::{Modified, Scope, location, search};
 use crate::route::Endpoint;
@@ -111,7 +111,7 @@ impl Service {
     ) -> Result<Reply> {
         if resource_type.membership() == Some(Membership::Group) && !selects {
             let location = location(context.base, resource_type.endpoint(), id);
-            let tag = format!("W/\"{}\"", modified.version());
+            let tag = etag::plain(modified.version());
             return Ok(Reply::empty(StatusCode::NO_CONTENT).etag(&tag).location(&location));
         }
         let record = match modified {

@@ -21,3 +21,10 @@ pub trait Environment: Send + Sync + 'static {
         Box::pin(ready(()))
     }
 }
+
+/// An identifier for something that is asked for, where nobody has given it one.
+pub(crate) fn random_id(environment: &dyn Environment) -> String {
+    let mut random = [0; 8];
+    environment.fill(&mut random);
+    format!("{:016x}", u64::from_be_bytes(random))
+}

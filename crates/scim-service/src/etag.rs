@@ -12,7 +12,7 @@ use scim_store::{Edge, Guard, Record};
 /// The tag of a resource that is shown with these memberships.
 pub(crate) fn tag(record: &Record, shown: &[Edge]) -> String {
     if shown.is_empty() {
-        return record.etag();
+        return plain(record.version);
     }
     // FNV-1a: the digest tells versions apart, it does not defend against anybody.
     let mut digest = 0xcbf2_9ce4_8422_2325_u64;
@@ -22,6 +22,11 @@ pub(crate) fn tag(record: &Record, shown: &[Edge]) -> String {
         }
     }
     format!("W/\"{}-{digest:016x}\"", record.version)
+}
+
+/// The tag of a resource of this version that is shown without memberships.
+pub(crate) fn plain(version: u64) -> String {
+    format!("W/\"{version}\"")
 }
 
 /// What a request demands of a resource before anything is done to it.
@@ -60,8 +65,13 @@ impl Precondition {
     }
 
     /// Reads the `version` of a bulk operation.
-    pub(crate) fn of_version(tag: &str) -> Self {
+    pub(crate) fn of_tag(tag: &str) -> Self {
         Self { is_one_of: Tags::read(&[tag.trim().to_owned()]), ..Self::NONE }
+    }
+
+    /// That the resource is the one of this version.
+    pub(crate) fn of_version(version: u64) -> Self {
+        Self { is_one_of: Tags::Versions(vec![version]), ..Self::NONE }
     }
 
     /// The guard of a write that was planned without reading the resource.
@@ -123,7 +133,7 @@ impl Tags {
 pub(crate) fn failed(current: u64) -> Error {
     Error::new(
         ErrorKind::PreconditionFailed,
-        format!("the resource is not in the state that was asked for: its version is W/\"{current}\""),
+        format!("the resource is not in the state that was asked for: its version is {}", plain(current)),
     )
     .remedy("read it again and repeat the change on what you find")
 }

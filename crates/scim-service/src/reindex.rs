@@ -13,6 +13,7 @@ use scim_core::document::Document;
 use scim_core::path::AttributePath;
 use scim_core::schema::ResourceType;
 use scim_core::text::FOLDING;
+use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result};
 use scim_policy::{Finding, Severity};
 use scim_store::{Changeset, CommitError, Conflict, Guard, Operation, Query, Record, Start, UniqueKey};
@@ -288,7 +289,7 @@ impl Service {
         tenant: &TenantEntry,
         rules: &Rules,
     ) -> Result<Option<Derived>> {
-        let quirks = tenant.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks());
+        let quirks = tenant.quirks();
         let mut query = Query::all(Arc::clone(resource_type), PAGE);
         let mut derived = Derived::default();
         loop {
@@ -297,20 +298,11 @@ impl Service {
             let mut against = Vec::new();
             let mut operations = Vec::with_capacity(page.records.len());
             for record in &page.records {
-                let document = Document::from_stored(&record.body)?;
-                let mut content = content(&document, resource_type, quirks, at);
-                let Judged { findings, .. } = rules.derive(&document, resource_type, &mut content);
+                let (operation, findings) = rederive(record, resource_type, rules, quirks, at)?;
+                operations.push(operation);
                 if findings.iter().any(|finding| finding.severity == Severity::Error) {
                     against.push((record.id.clone(), findings));
                 }
-                operations.push(Operation::Rederive {
-                    id: record.id.clone(),
-                    resource_type: Arc::clone(resource_type.shared_name()),
-                    guard: Guard::Version(record.version),
-                    unique: content.unique,
-                    index: content.index,
-                    person: content.person,
-                });
             }
             let committed = loop {
                 let changeset =
@@ -353,6 +345,28 @@ impl Service {
             }
         }
     }
+}
+
+/// What derives anew what is kept beside a resource, and what the rules say of it.
+fn rederive(
+    record: &Record,
+    resource_type: &ResourceType,
+    rules: &Rules,
+    quirks: Quirks,
+    at: Timestamp,
+) -> Result<(Operation, Vec<Finding>)> {
+    let document = Document::from_stored(&record.body)?;
+    let mut content = content(&document, resource_type, quirks, at);
+    let Judged { findings, .. } = rules.derive(&document, resource_type, &mut content);
+    let operation = Operation::Rederive {
+        id: record.id.clone(),
+        resource_type: Arc::clone(resource_type.shared_name()),
+        guard: Guard::Version(record.version),
+        unique: content.unique,
+        index: content.index,
+        person: content.person,
+    };
+    Ok((operation, findings))
 }
 
 /// A resource type of which not everything that is stored was derived as it is now.

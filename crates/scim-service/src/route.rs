@@ -11,15 +11,15 @@ use scim_core::schema::{Registry, ResourceType};
 use scim_core::text::nearest;
 
 /// The methods of a collection of resources.
-const COLLECTION: &str = "GET, HEAD, POST";
+const COLLECTION: &[Method] = &[Method::GET, Method::HEAD, Method::POST];
 /// The methods of one resource.
-const RESOURCE: &str = "GET, HEAD, PUT, PATCH, DELETE";
+const RESOURCE: &[Method] = &[Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE];
 /// All methods, for what is refused whatever the method.
-const ANY: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
+const ANY: &[Method] = &[Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 /// The methods of what can only be read.
-const READ: &str = "GET, HEAD";
+const READ: &[Method] = &[Method::GET, Method::HEAD];
 /// The methods of what can only be posted to.
-const POST: &str = "POST";
+const POST: &[Method] = &[Method::POST];
 
 /// An endpoint.
 #[derive(Debug, Clone)]
@@ -113,8 +113,8 @@ impl Endpoint {
         self.name() == "discovery"
     }
 
-    /// The methods that the endpoint knows, as in `Allow`.
-    pub(crate) fn methods(&self) -> &'static str {
+    /// The methods that the endpoint knows.
+    pub(crate) fn methods(&self) -> &'static [Method] {
         match self {
             Self::Root | Self::ServiceProviderConfig | Self::Schemas | Self::Schema(_) => READ,
             Self::ResourceTypes | Self::ResourceType(_) => READ,
@@ -127,7 +127,7 @@ impl Endpoint {
 
     /// Whether the endpoint knows the method.
     pub(crate) fn allows(&self, method: &Method) -> bool {
-        self.methods().split(", ").any(|name| name == method.as_str())
+        self.methods().contains(method)
     }
 }
 

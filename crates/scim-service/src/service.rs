@@ -9,10 +9,9 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::Full;
-use scim_core::message::ListWriter;
 use scim_core::schema::Registry;
 use scim_core::text::excerpt;
 use scim_core::time::Timestamp;
@@ -23,9 +22,9 @@ use crate::caller::{in_use, unauthenticated};
 use crate::context::{Context, Course, store_error};
 use crate::cursor::Seal;
 use crate::directory::{Connection, Directory, TenantEntry};
-use crate::environment::Environment;
+use crate::environment::{Environment, random_id};
 use crate::held::{Held, SMALL, Share};
-use crate::quirk::{Quirk, Quirks};
+use crate::quirk::answer_probe;
 use crate::rate::{Rate, Rates};
 use crate::reindex::{kept, superseded};
 use crate::reply::{DEFAULT_MEDIA_TYPE, Reply};
@@ -56,7 +55,7 @@ const PAGES_HELD: usize = 16;
 
 /// The SCIM protocol over a store.
 pub struct Service {
-    pub(crate) store: Arc<dyn Store>,
+    store: Arc<dyn Store>,
     registry: Arc<Registry>,
     environment: Arc<dyn Environment>,
     pub(crate) settings: Settings,
@@ -193,48 +192,24 @@ impl Service {
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
         let now = self.environment.now();
-        let (name, path) = split_tenant(parts.uri.path()).ok_or_else(|| {
-            // RFC 7644 §3.13: "perform the operation using the desired version or reject the request".
-            let error = match other_version(parts.uri.path()) {
-                Some(version) => {
-                    let words = format!("version `{}` of SCIM is not spoken here", excerpt(version));
-                    Error::new(ErrorKind::InvalidVersion, words)
-                }
-                None => Error::new(ErrorKind::NotFound, "there is nothing here"),
-            };
-            error.remedy("a tenant's base URL ends in `/t/{tenant}/scim/v2`")
-        })?;
+        let (name, path) = split_tenant(parts.uri.path()).ok_or_else(|| no_base_url(parts.uri.path()))?;
         let (mut entry, mut token) = match self.authenticate(name, &parts.headers, served).await {
             Ok(admitted) => admitted,
             Err(error) => return self.stranger(name, error),
         };
         served.is_admitted = true;
-        in_use(&entry)?;
+        let connection = in_use(&entry)?;
         if let Err(seconds) = self.rates.take(&entry.tenant, self.environment.now()) {
             return Ok(self.too_many("too many requests", seconds));
         }
-        if is_probe(&parts.method, path, in_use(&entry)?) {
+        if let Some(reply) = answer_probe(&parts.method, path, connection) {
             served.route = "collection";
-            let mut none = ListWriter::new();
-            none.start_index(1);
-            return Ok(Reply::json(StatusCode::OK, none.finish(0)));
+            return Ok(reply);
         }
         let mut endpoint = self.endpoint(&entry, path)?;
         served.route = endpoint.name();
         if !endpoint.allows(&parts.method) {
-            let error = Error::new(
-                ErrorKind::MethodNotAllowed,
-                format!("this endpoint does not know {}", excerpt(parts.method.as_str())),
-            )
-            .remedy(match &endpoint {
-                Endpoint::Collection(resource_type)
-                    if matches!(parts.method.as_str(), "PUT" | "PATCH" | "DELETE") =>
-                {
-                    format!("send it to one resource, `{}/{{id}}`", resource_type.endpoint())
-                }
-                _ => format!("it knows {}", endpoint.methods()),
-            });
-            return Ok(Reply::from(&error).allow(endpoint.methods()));
+            return Ok(not_allowed(&endpoint, &parts.method));
         }
         if let Err(error) = media_type {
             return Ok(Reply::from(error));
@@ -344,7 +319,7 @@ impl Service {
             environment: &*self.environment,
             settings: &self.settings,
             tenant: &entry.tenant,
-            quirks: entry.connection.as_ref().map_or(Quirks::NONE, Connection::quirks),
+            quirks: entry.quirks(),
             unknown_members: entry.settings.unknown_members.unwrap_or(self.settings.unknown_members),
             base,
             actor,
@@ -380,12 +355,10 @@ impl Service {
     }
 
     fn request_id(&self, parts: &http::request::Parts) -> String {
-        if let Some(RequestId(id)) = parts.extensions.get::<RequestId>() {
-            return id.clone();
+        match parts.extensions.get::<RequestId>() {
+            Some(RequestId(id)) => id.clone(),
+            None => random_id(&*self.environment),
         }
-        let mut random = [0; 8];
-        self.environment.fill(&mut random);
-        format!("{:016x}", u64::from_be_bytes(random))
     }
 }
 
@@ -414,12 +387,32 @@ struct Incoming<'a> {
     _share: Share,
 }
 
-/// Whether an identity provider only looks whether groups are served, over a connection that serves none.
-fn is_probe(method: &Method, path: &str, connection: &Connection) -> bool {
-    !connection.groups
-        && method == Method::GET
-        && path == "/Groups"
-        && connection.quirks().has(Quirk::ProbedGroups)
+/// The complaint about a path below no tenant's base URL.
+fn no_base_url(path: &str) -> Error {
+    // RFC 7644 §3.13: "perform the operation using the desired version or reject the request".
+    let error = match other_version(path) {
+        Some(version) => {
+            let words = format!("version `{}` of SCIM is not spoken here", excerpt(version));
+            Error::new(ErrorKind::InvalidVersion, words)
+        }
+        None => Error::new(ErrorKind::NotFound, "there is nothing here"),
+    };
+    error.remedy("a tenant's base URL ends in `/t/{tenant}/scim/v2`")
+}
+
+/// The answer to a method that an endpoint does not know.
+fn not_allowed(endpoint: &Endpoint, method: &Method) -> Reply {
+    let methods = endpoint.methods().iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+    let words = format!("this endpoint does not know {}", excerpt(method.as_str()));
+    let error = Error::new(ErrorKind::MethodNotAllowed, words).remedy(match endpoint {
+        Endpoint::Collection(resource_type)
+            if matches!(*method, Method::PUT | Method::PATCH | Method::DELETE) =>
+        {
+            format!("send it to one resource, `{}/{{id}}`", resource_type.endpoint())
+        }
+        _ => format!("it knows {methods}"),
+    });
+    Reply::from(&error).allow(&methods)
 }
 
 /// The complaint about a path that leads nowhere. Most are typing errors in the tenant URL.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use scim_store::draft::{Counts, Stored};
+use scim_store::transfer::Totals;
 use scim_store::{Audited, Change, Record};
 
 use crate::entries::{self, Item};
@@ -17,15 +18,8 @@ use crate::rows::clamp;
 use crate::session::{Step, step};
 use crate::{people, reports};
 
-/// What is counted of a tenant.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct TenantRow {
-    pub(crate) counts: Counts,
-    pub(crate) audited: u64,
-}
-
 /// The statements of a batch, in the order in which they have to be run.
-pub(crate) fn statements(tenant: &str, row: TenantRow, outcome: Outcome) -> Result<Vec<Step>, Failed> {
+pub(crate) fn statements(tenant: &str, totals: Totals, outcome: Outcome) -> Result<Vec<Step>, Failed> {
     let Outcome {
         resources,
         cleared,
@@ -54,9 +48,9 @@ pub(crate) fn statements(tenant: &str, row: TenantRow, outcome: Outcome) -> Resu
     let sql =
         "UPDATE tenant SET sequence = $2, audited = $3, epoch = $4, reported = $5, reports = $6, open = $7
         WHERE name = $1";
-    let Counts { sequence, epoch, reported, reports, open } = row.counts;
+    let Totals { counts: Counts { sequence, epoch, reported, reports, open }, audited } = totals;
     let [sequence, audited, epoch, reported, reports, open] =
-        [sequence, row.audited, epoch, reported, reports, open].map(clamp);
+        [sequence, audited, epoch, reported, reports, open].map(clamp);
     steps.push(step!(sql, tenant.to_owned(), sequence, audited, epoch, reported, reports, open));
     Ok(steps)
 }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use scim_store::StoreError;
+use scim_store::{CommitError, StoreError};
 use tokio_postgres::error::Severity;
 
 /// Why a database could not be opened as a store.
@@ -202,16 +202,13 @@ impl Failed {
         let Some(database) = error.as_db_error() else {
             let words = chain(error);
             // Errors that are neither of the database nor of the connection are told apart by their words alone.
-            let kind = match words.as_str() {
-                words
-                    if ["error serializing", "error encoding", "expected "]
-                        .iter()
-                        .any(|start| words.starts_with(start)) =>
-                {
-                    Kind::Unsent
-                }
-                words if words.starts_with("error deserializing") => Kind::Fault,
-                _ => Kind::Lost,
+            let begins = |any: &[&str]| any.iter().any(|start| words.starts_with(start));
+            let kind = if begins(&["error serializing", "error encoding", "expected "]) {
+                Kind::Unsent
+            } else if begins(&["error deserializing"]) {
+                Kind::Fault
+            } else {
+                Kind::Lost
             };
             return Self::new(kind, words);
         };
@@ -254,6 +251,12 @@ impl From<Failed> for StoreError {
             Kind::Full => Self::Full(words),
             Kind::Unsent | Kind::Fault => Self::Fault(words),
         }
+    }
+}
+
+impl From<Failed> for CommitError {
+    fn from(failed: Failed) -> Self {
+        StoreError::from(failed).into()
     }
 }
 

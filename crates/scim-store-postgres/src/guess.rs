@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use scim_store::draft::{Claim, Draft, Stored};
+use scim_store::transfer::Totals;
 use scim_store::{Audited, Changeset, Committed, Operation};
 
-use crate::apply::{self, TenantRow};
+use crate::apply;
 use crate::error::Failed;
 use crate::existing::{Known, Outcome, is_impossible};
 use crate::rows::clamp;
@@ -34,8 +35,8 @@ pub(crate) struct Guess {
     /// What writes them, and fails where the guess is wrong.
     pub(crate) steps: Vec<Step>,
     pub(crate) commits: Vec<Committed>,
-    /// The tenant's row afterwards.
-    pub(crate) row: TenantRow,
+    /// What is counted of the tenant afterwards.
+    pub(crate) totals: Totals,
     /// What was known for it, and what it makes of that.
     pub(crate) known: Known,
     /// An entry of the audit trail that is there if and only if the guess was committed.
@@ -63,7 +64,7 @@ impl Guess {
     pub(crate) fn of(
         tenant: &str,
         mark: &str,
-        mut row: TenantRow,
+        mut totals: Totals,
         mut known: Known,
         changesets: &[&Changeset],
     ) -> Result<Option<Self>, Failed> {
@@ -72,16 +73,16 @@ impl Guess {
         let (mut assumed, mut outcome) = (Assumed::default(), Outcome::default());
         let mut commits = Vec::with_capacity(changesets.len());
         for changeset in changesets {
-            let drafted = Draft::new(&known, row.counts, (*changeset).clone());
+            let drafted = Draft::new(&known, totals.counts, (*changeset).clone());
             let Ok(draft) = drafted else { return Ok(None) };
             if !assumed.grant(known.wishes(), &known, &draft) {
                 return Ok(None);
             }
             known.learn(&draft);
-            row.counts = draft.counts;
+            totals.counts = draft.counts;
             commits.push(Committed { sequence: draft.counts.sequence, applied: draft.applied.clone() });
-            let audited = row.audited;
-            row.audited += u64::from(draft.audit.is_some());
+            let audited = totals.audited;
+            totals.audited += u64::from(draft.audit.is_some());
             outcome.add(draft, audited);
         }
         known.presumed.clear();
@@ -92,8 +93,8 @@ impl Guess {
         let mut steps = vec![same_state(tenant, mark)];
         steps.extend(assumed.statements(tenant, &outcome));
         outcome.apart = assumed.apart;
-        steps.extend(apply::statements(tenant, row, outcome)?);
-        Ok(Some(Self { steps, commits, row, known, witness }))
+        steps.extend(apply::statements(tenant, totals, outcome)?);
+        Ok(Some(Self { steps, commits, totals, known, witness }))
     }
 }
 

@@ -38,6 +38,7 @@ mod error;
 mod existing;
 mod guess;
 mod memory;
+mod options;
 mod people;
 mod places;
 mod pool;
@@ -55,5 +56,6 @@ mod writer;
 
 pub use address::Address;
 pub use error::OpenError;
+pub use options::{Options, Trace};
 pub use schema::{Migrated, Standing};
-pub use store::{Options, PostgresStore, Trace, migrate, standing};
+pub use store::{PostgresStore, migrate, standing};

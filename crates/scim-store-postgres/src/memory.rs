@@ -13,9 +13,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use scim_core::person::Derived;
 use scim_store::draft::Stored;
+use scim_store::transfer::Totals;
 use scim_store::{Record, Tenant};
 
-use crate::apply::TenantRow;
 use crate::entries;
 use crate::error::Failed;
 use crate::existing::Known;
@@ -82,7 +82,7 @@ struct Place {
 pub(crate) struct Memory {
     /// The mark of the state in which one of our transactions has left the tenant.
     pub(crate) mark: String,
-    pub(crate) row: TenantRow,
+    pub(crate) totals: Totals,
     pub(crate) known: Known,
     /// Whether it has turned out to be true once.
     pub(crate) is_trusted: bool,
@@ -93,8 +93,8 @@ pub(crate) struct Memory {
 
 impl Memory {
     /// The same, after one of ours has written the tenant's row.
-    pub(crate) fn after(self, mark: String, row: TenantRow) -> Self {
-        Self { mark, row, ..self }
+    pub(crate) fn after(self, mark: String, totals: Totals) -> Self {
+        Self { mark, totals, ..self }
     }
 }
 
@@ -157,12 +157,12 @@ impl Memories {
     }
 
     /// Begins anew with what was just written.
-    pub(crate) fn begin(&self, tenant: &Tenant, mark: String, row: TenantRow, known: Known) {
+    pub(crate) fn begin(&self, tenant: &Tenant, mark: String, totals: Totals, known: Known) {
         let mut fresh = Known::default();
         let weight = EMPTY + known.weight();
         fresh.absorb(known);
         let age = self.next_age();
-        self.put(tenant, Memory { mark, row, known: fresh, is_trusted: false, weight, age });
+        self.put(tenant, Memory { mark, totals, known: fresh, is_trusted: false, weight, age });
     }
 
     /// Remembers nothing of a tenant.
@@ -220,7 +220,7 @@ mod tests {
         let weight = known().weight();
         assert!((MOST / 200..MOST_OF_TENANT).contains(&weight), "{weight}");
         for n in 0..200 {
-            memories.begin(&tenant(n), n.to_string(), TenantRow::default(), known());
+            memories.begin(&tenant(n), n.to_string(), Totals::default(), known());
             let memory =
                 memories.take(&tenant(n), &Wishes::default()).expect("it can be read").expect("it is there");
             memories.keep(&tenant(n), memory, Known::default());
@@ -256,7 +256,7 @@ mod tests {
             known.usual = Some("User".into());
             (0..groups).for_each(|n| known.note(stored("Group", n), None));
             (0..200).for_each(|n| known.note(stored("User", n), None));
-            memories.begin(&tenant, String::new(), TenantRow::default(), known);
+            memories.begin(&tenant, String::new(), Totals::default(), known);
             let memory =
                 memories.take(&tenant, &Wishes::default()).expect("it can be read").expect("it is there");
             assert!(memory.weight <= EMPTY + MOST_OF_GROUPS, "{}", memory.weight);

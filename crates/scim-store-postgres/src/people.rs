@@ -13,7 +13,7 @@ use crate::pool::Snapshot;
 use crate::rows::{clamp, floor};
 use crate::session::{Step, column, number, step};
 
-/// The columns of a person, of `person` or of `persons` under the name `p`.
+/// Selects the columns of a person, of `person` or of `persons` under the name `p`.
 macro_rules! person_columns {
     () => {
         "SELECT p.first_name, p.last_name, p.email, p.gender, p.academic_degree, p.language, p.locale, p.user_group, \

@@ -1,4 +1,4 @@
-//! Places for what takes long, fewer than there are connections. Whoever finds all taken waits, and tenants take turns.
+//! Places: one for each connection, and fewer for what takes long. Whoever finds all taken waits, and tenants take turns.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use scim_store::{Load, StoreError, Tenant};
+use scim_store::{Load, Tenant};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -16,9 +16,9 @@ use tokio_postgres::{Client, Config, Row};
 
 use crate::address::Address;
 use crate::error::{Failed, Kind, OpenError};
+use crate::options::Options;
 use crate::places::{Place, Places};
 use crate::session::{Leaves, Session, Step, step};
-use crate::store::Options;
 use crate::tls::Tls;
 
 /// All connections.
@@ -381,12 +381,6 @@ impl Snapshot {
 
     pub(crate) fn tenant(&self) -> String {
         self.tenant.as_str().to_owned()
-    }
-}
-
-impl From<Failed> for scim_store::CommitError {
-    fn from(failed: Failed) -> Self {
-        StoreError::from(failed).into()
     }
 }
 

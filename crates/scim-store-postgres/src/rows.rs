@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use scim_core::time::Timestamp;
+use scim_store::draft::Counts;
+use scim_store::transfer::Totals;
 use scim_store::{AuditEntry, Audited, Change, ChangeKind, Edge, EdgePage, EdgeQuery, Record, Side};
 use tokio_postgres::Row;
 
@@ -125,6 +127,26 @@ pub(crate) fn record(row: &Row, first: usize) -> Result<Record, Failed> {
         label: column(row, first + 5)?,
         body: Bytes::copy_from_slice(column(row, first + 6)?),
     })
+}
+
+/// The columns of `tenant` that count.
+macro_rules! totals_columns {
+    () => {
+        "sequence, epoch, reported, reports, open, audited"
+    };
+}
+pub(crate) use totals_columns;
+
+/// Reads `totals_columns!()` from the first column on.
+pub(crate) fn totals(row: &Row) -> Result<Totals, Failed> {
+    let counts = Counts {
+        sequence: number(row, 0)?,
+        epoch: number(row, 1)?,
+        reported: number(row, 2)?,
+        reports: number(row, 3)?,
+        open: number(row, 4)?,
+    };
+    Ok(Totals { counts, audited: number(row, 5)? })
 }
 
 /// Numbers beyond what the database counts to are beyond all rows too.

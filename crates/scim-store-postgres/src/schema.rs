@@ -36,7 +36,7 @@
 //! the tenant that is set: `SELECT set_config('scim.tenant', 'acme', true)` inside the transaction, or `false` for the
 //! session.
 
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage, Transaction};
 
 use crate::error::{Failed, OpenError};
 
@@ -299,28 +299,7 @@ pub(crate) async fn migrate(
         }
     }
     // Another process may have been faster.
-    let found = transaction
-        .query_one("SELECT to_regclass('scim.migration') IS NOT NULL", &[])
-        .await
-        .map_err(failed)?;
-    let mut from = 0;
-    if found.try_get(0).map_err(failed)? {
-        let row = transaction
-            .query_one("SELECT coalesce(max(step), 0) FROM scim.migration", &[])
-            .await
-            .map_err(failed)?;
-        from = row.try_get(0).map_err(failed)?;
-    } else {
-        // Whoever may not create schemas can be given one.
-        let found =
-            transaction.query_one("SELECT to_regnamespace('scim') IS NOT NULL", &[]).await.map_err(failed)?;
-        if !found.try_get::<_, bool>(0).map_err(failed)? {
-            transaction.batch_execute("CREATE SCHEMA scim").await.map_err(failed)?;
-        }
-        let sql =
-            "CREATE TABLE scim.migration (step integer PRIMARY KEY, made timestamptz NOT NULL DEFAULT now())";
-        transaction.batch_execute(sql).await.map_err(failed)?;
-    }
+    let from = begun(&transaction).await.map_err(failed)?;
     if from > known {
         return Err(OpenError::Newer { found: from, known });
     }
@@ -339,6 +318,23 @@ pub(crate) async fn migrate(
     }
     transaction.commit().await.map_err(failed)?;
     Ok(Migrated { from, to: known })
+}
+
+/// The version that the schema has. Where there is none, it is begun.
+async fn begun(transaction: &Transaction<'_>) -> Result<i32, tokio_postgres::Error> {
+    let is_there = async |sql| transaction.query_one(sql, &[]).await?.try_get::<_, bool>(0);
+    if is_there("SELECT to_regclass('scim.migration') IS NOT NULL").await? {
+        let sql = "SELECT coalesce(max(step), 0) FROM scim.migration";
+        return transaction.query_one(sql, &[]).await?.try_get(0);
+    }
+    // Whoever may not create schemas can be given one.
+    if !is_there("SELECT to_regnamespace('scim') IS NOT NULL").await? {
+        transaction.batch_execute("CREATE SCHEMA scim").await?;
+    }
+    let sql =
+        "CREATE TABLE scim.migration (step integer PRIMARY KEY, made timestamptz NOT NULL DEFAULT now())";
+    transaction.batch_execute(sql).await?;
+    Ok(0)
 }
 
 /// The database itself quotes the name of a role.

@@ -20,7 +20,7 @@ use tokio_postgres::types::{FromSql, ToSql};
 use tokio_postgres::{Client, Row, RowStream, Statement};
 
 use crate::error::{Failed, Kind};
-use crate::store::{Options, Trace};
+use crate::options::{Options, Trace};
 
 /// A connection of the pool.
 pub(crate) struct Session {

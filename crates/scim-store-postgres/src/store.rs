@@ -13,6 +13,7 @@ use crate::address::Address;
 use crate::check;
 use crate::error::{Failed, Kind, OpenError};
 use crate::memory::Ticket;
+use crate::options::Options;
 use crate::places::Places;
 use crate::pool::{Pool, Snapshot};
 use crate::runtime::{Own, is_of_several};
@@ -20,77 +21,6 @@ use crate::schema::{self, MIGRATIONS, Migrated, Standing};
 use crate::search::{Found, Search};
 use crate::writer::Writer;
 use crate::{debt, people, reports, rows};
-
-/// Is shown the texts of the statements of every round trip, with placeholders instead of values.
-pub type Trace = Arc<dyn Fn(&[&str]) + Send + Sync>;
-
-/// How a store uses its database.
-#[derive(Clone)]
-pub struct Options {
-    /// Most connections, where the address does not say. A quarter of them is kept from long reads.
-    pub pool: usize,
-    /// How long to wait for a connection of the pool.
-    pub wait: Duration,
-    /// How long to wait for a new connection to one host.
-    pub connect: Duration,
-    /// The longest that one statement may take.
-    pub statement: Duration,
-    /// How long to wait for others that write to the same tenant.
-    pub lock: Duration,
-    /// How long a commit is tried again after losing its connection.
-    pub patience: Duration,
-    /// Most changesets of one tenant that may wait, most of its long reads, and most that wait for connections.
-    pub queue: usize,
-    /// Most changesets that share a transaction.
-    pub batch: usize,
-    /// Most statements that a connection keeps prepared. There are fewer, unless sources of every shape are asked for.
-    pub prepared: usize,
-    /// Threads for writing and for what takes long, and for everything where there is no [`Self::runtime`].
-    pub threads: usize,
-    /// The runtime of those who call, which then drives the connections, so that a short read wakes no other thread. It has
-    /// to outlive the store, and to have several threads, or it is not used.
-    pub runtime: Option<Handle>,
-    /// Shown every statement.
-    pub trace: Option<Trace>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self {
-            pool: 16,
-            wait: Duration::from_secs(1),
-            connect: Duration::from_secs(3),
-            statement: Duration::from_secs(20),
-            lock: Duration::from_secs(5),
-            patience: Duration::from_secs(5),
-            queue: 1024,
-            batch: 256,
-            prepared: 500,
-            threads: cores.clamp(1, 4),
-            runtime: None,
-            trace: None,
-        }
-    }
-}
-
-impl std::fmt::Debug for Options {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options")
-            .field("pool", &self.pool)
-            .field("wait", &self.wait)
-            .field("connect", &self.connect)
-            .field("statement", &self.statement)
-            .field("lock", &self.lock)
-            .field("patience", &self.patience)
-            .field("queue", &self.queue)
-            .field("batch", &self.batch)
-            .field("prepared", &self.prepared)
-            .field("threads", &self.threads)
-            .field("runtime", &self.runtime)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A [`Store`] in a PostgreSQL database.
 pub struct PostgresStore {
@@ -185,9 +115,15 @@ impl PostgresStore {
         Arc::clone(&self.pool)
     }
 
-    /// The threads of the store.
-    pub(crate) fn handle(&self) -> Result<&tokio::runtime::Handle, Failed> {
-        self.runtime.handle()
+    /// Writes on the threads of the store, apart from its writer. What must not come between that locks the tenant's row.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Failed>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match self.runtime.handle()?.spawn(work).await {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => Err(StoreError::Fault("what was to be written was given up".into())),
+        }
     }
 
     /// Reads, once more if a connection turns out to be broken: on the threads of the store what may take long, and the rest
@@ -361,11 +297,7 @@ impl Store for PostgresStore {
 
     fn spend<'a>(&'a self, tenant: &'a Tenant, spent: &'a [Spent]) -> Pending<'a, Vec<Duration>> {
         Box::pin(async move {
-            let work = debt::spend(self.pool(), tenant.clone(), spent.to_vec());
-            let Ok(owed) = self.handle()?.spawn(work).await else {
-                return Err(StoreError::Fault("what was spent was not told".into()));
-            };
-            let owed = owed?;
+            let owed = self.write(debt::spend(self.pool(), tenant.clone(), spent.to_vec())).await?;
             Ok(spent.iter().map(|spent| owed.get(&spent.by).copied().unwrap_or_default()).collect())
         })
     }

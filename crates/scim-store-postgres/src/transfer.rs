@@ -4,21 +4,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use scim_store::draft::{Counts, Stored};
-use scim_store::transfer::{Holdings, Link, Lot, Marks, Portable, Rows, Totals, Whole};
-use scim_store::{Pending, StoreError, Tenant};
+use scim_store::draft::Stored;
+use scim_store::transfer::{Holdings, Link, Lot, Marks, Portable, Rows, Whole};
+use scim_store::{Pending, Tenant};
 use tokio_postgres::Row;
 
-use crate::apply::{self, TenantRow};
+use crate::apply;
 use crate::entries;
 use crate::error::{Failed, Kind, corrupt};
 use crate::existing::Outcome;
 use crate::people;
 use crate::pool::{Pool, Snapshot, WRITE};
-use crate::rows::{clamp, record, record_columns};
+use crate::rows::{clamp, record, record_columns, totals, totals_columns};
 use crate::session::{Step, column, number, step};
 use crate::store::PostgresStore;
-use crate::writer::{Locked, lock};
+use crate::writer::{Locked, NEW_TENANT, lock};
 
 impl Portable for PostgresStore {
     fn holdings<'a>(&'a self, tenant: &'a Tenant) -> Pending<'a, Holdings> {
@@ -49,36 +49,21 @@ impl Portable for PostgresStore {
     }
 }
 
-impl PostgresStore {
-    /// Writes on the threads of the store, apart from its writer. The lock of the tenant's row keeps the two apart.
-    async fn write<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = Result<T, Failed>> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        match self.handle()?.spawn(work).await {
-            Ok(outcome) => Ok(outcome?),
-            Err(_) => Err(StoreError::Fault("the tenant was not written".into())),
-        }
-    }
-}
-
 async fn adopt(pool: Arc<Pool>, tenant: Tenant, lot: Lot) -> Result<(), Failed> {
     let name = tenant.as_str().to_owned();
     let mut lent = pool.lend(&tenant).await?;
-    let sql = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
-    let rows = lent.begin(WRITE, &tenant, vec![step!(sql, name.clone()), lock(&name)]).await?;
+    let rows = lent.begin(WRITE, &tenant, vec![step!(NEW_TENANT, name.clone()), lock(&name)]).await?;
     let locked = Locked::read(rows.into_iter().nth(1).unwrap_or_default())?;
-    let Some(Locked { row, .. }) = locked else { return Err(corrupt("a tenant cannot be locked")) };
-    let here = totals(row);
+    let Some(Locked { totals: here, .. }) = locked else { return Err(corrupt("a tenant cannot be locked")) };
     if !here.is_unused() {
         return Err(in_use());
     }
-    let Totals { counts, audited } = lot.totals.unwrap_or(here);
+    let totals = lot.totals.unwrap_or(here);
     let (draft, audit) = lot.into_draft();
     let mut outcome = Outcome::default();
     outcome.add(draft, 0);
     outcome.audit = audit;
-    let steps = apply::statements(&name, TenantRow { counts, audited }, outcome)?;
+    let steps = apply::statements(&name, totals, outcome)?;
     lent.end("COMMIT", steps).await?;
     Ok(())
 }
@@ -88,7 +73,7 @@ async fn discard(pool: Arc<Pool>, tenant: Tenant, retired: Option<u64>, count: u
     let mut lent = pool.lend(&tenant).await?;
     let rows = lent.begin(WRITE, &tenant, vec![lock(&name)]).await?;
     let locked = Locked::read(rows.into_iter().next().unwrap_or_default())?;
-    if locked.is_some_and(|locked| !totals(locked.row).may_go(retired)) {
+    if locked.is_some_and(|locked| !locked.totals.may_go(retired)) {
         return Err(in_use());
     }
     // Where nothing is removed, nothing is left.
@@ -137,11 +122,6 @@ const EMPTY: [&str; 2] = [
     "UPDATE tenant SET sequence = 0, audited = 0, reported = 0, reports = 0, open = 0 WHERE name = $1",
 ];
 
-fn totals(row: TenantRow) -> Totals {
-    let TenantRow { counts, audited } = row;
-    Totals { counts, audited }
-}
-
 /// The transaction ends with the connection.
 fn in_use() -> Failed {
     Failed::new(Kind::Fault, "the tenant is in use here, and no unfinished copy")
@@ -160,25 +140,18 @@ async fn holdings(snapshot: Snapshot) -> Result<Holdings, Failed> {
     let tenant = snapshot.tenant();
     let one = |sql: &'static str| step!(sql, tenant.clone());
     let steps: Vec<Step> = vec![
-        one("SELECT sequence, epoch, reported, reports, open, audited FROM tenant WHERE name = $1"),
+        one(concat!("SELECT ", totals_columns!(), " FROM tenant WHERE name = $1")),
         one(COUNTS),
         one("SELECT id FROM resource WHERE tenant = $1 ORDER BY id DESC LIMIT 1"),
         one("SELECT grp, member FROM edge WHERE tenant = $1 ORDER BY grp DESC, member DESC LIMIT 1"),
     ];
     let answers = snapshot.last(steps).await?;
-    let [totals, counted, resource, link] = answers.as_slice() else {
+    let [tenant, counted, resource, link] = answers.as_slice() else {
         return Err(corrupt("an answer is missing"));
     };
     let mut holdings = Holdings::default();
-    if let Some(row) = totals.first() {
-        let counts = Counts {
-            sequence: number(row, 0)?,
-            epoch: number(row, 1)?,
-            reported: number(row, 2)?,
-            reports: number(row, 3)?,
-            open: number(row, 4)?,
-        };
-        holdings.totals = Totals { counts, audited: number(row, 5)? };
+    if let Some(row) = tenant.first() {
+        holdings.totals = totals(row)?;
     }
     let row = counted.first().ok_or_else(|| corrupt("nothing was counted"))?;
     holdings.rows = Rows {

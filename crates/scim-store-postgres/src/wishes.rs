@@ -37,7 +37,7 @@ pub(crate) struct Wishes {
 }
 
 /// How the rows of one statement become known.
-type Reading = Box<dyn FnOnce(&mut Known, Vec<Row>) -> Result<(), Failed> + Send>;
+pub(crate) type Reading = Box<dyn FnOnce(&mut Known, Vec<Row>) -> Result<(), Failed> + Send>;
 
 impl Wishes {
     /// What these changesets will ask for, as far as can be told.

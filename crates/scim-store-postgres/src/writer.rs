@@ -27,20 +27,21 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use scim_store::draft::{Counts, Draft};
+use scim_store::transfer::Totals;
 use scim_store::{Audited, Changeset, CommitError, Committed, StoreError, Tenant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_postgres::Row;
 
-use crate::apply::{self, TenantRow};
+use crate::apply;
 use crate::error::{Failed, Kind, corrupt};
 use crate::existing::{Known, Outcome};
 use crate::guess::{Guess, mark};
 use crate::memory::{Memories, Memory};
 use crate::pool::{Lent, Pool, WRITE};
-use crate::rows::{audit_step, audited};
-use crate::session::{Step, column, number, step};
-use crate::wishes::Wishes;
+use crate::rows::{audit_step, audited, totals, totals_columns};
+use crate::session::{Step, column, step};
+use crate::wishes::{Reading, Wishes};
 
 /// Hands changesets to the tasks.
 pub(crate) struct Writer {
@@ -173,17 +174,15 @@ enum Evidence {
     /// Its number, and the first entry of the audit trail that it makes.
     Number { number: String, entry: Audited },
     /// Its number, and the state in which it leaves the tenant. It makes no entry.
-    State { number: String, mark: String, row: TenantRow },
+    State { number: String, mark: String, totals: Totals },
     /// The mark of the tenant's state before it, and the first entry that it makes.
     Witness { mark: String, entry: Audited },
 }
 
-/// What an attempt came to.
+/// What came of an attempt in which something may have been done.
 enum Attempt {
     /// These are the answers to the first of the jobs, and the others have to be tried anew.
     Done(Vec<Answer>),
-    /// Nothing was done.
-    Failed(Failed),
     /// The connection was lost while a commit was on its way.
     Lost(Failed, Doubt),
 }
@@ -196,7 +195,7 @@ impl Desk {
         let failed = loop {
             let changesets: Vec<&Changeset> = jobs.iter().map(|job| &job.changeset).collect();
             let failed = match self.attempt(tenant, &changesets, &mut doubts).await {
-                Attempt::Done(answers) => {
+                Ok(Attempt::Done(answers)) => {
                     let rest = jobs.split_off(answers.len().min(jobs.len()));
                     for (job, answer) in jobs.into_iter().zip(answers) {
                         // Whoever does not listen any more does not want to know.
@@ -205,11 +204,12 @@ impl Desk {
                     self.put_back(tenant, rest);
                     return;
                 }
-                Attempt::Failed(failed) => failed,
-                Attempt::Lost(failed, lost) => {
+                Ok(Attempt::Lost(failed, lost)) => {
                     doubts.push(lost);
                     failed
                 }
+                // Nothing was done.
+                Err(failed) => failed,
             };
             let is_late = started.elapsed() >= self.patience;
             match failed.kind {
@@ -250,14 +250,7 @@ impl Desk {
     }
 
     /// One transaction, or two if the first was a guess and wrong.
-    async fn attempt(&self, tenant: &Tenant, changesets: &[&Changeset], doubts: &mut Vec<Doubt>) -> Attempt {
-        match self.try_to_write(tenant, changesets, doubts).await {
-            Ok(attempt) => attempt,
-            Err(failed) => Attempt::Failed(failed),
-        }
-    }
-
-    async fn try_to_write(
+    async fn attempt(
         &self,
         tenant: &Tenant,
         changesets: &[&Changeset],
@@ -268,7 +261,7 @@ impl Desk {
         let mut memory = self.memories.take(tenant, &wishes)?;
         if let Some(last) = memory.take_if(|memory| memory.is_trusted && doubts.is_empty()) {
             let known = last.known.excerpt(&wishes);
-            match Guess::of(tenant.as_str(), &last.mark, last.row, known, changesets)? {
+            match Guess::of(tenant.as_str(), &last.mark, last.totals, known, changesets)? {
                 Some(guess) => match self.guessed(&mut lent, tenant, last, guess).await? {
                     Some(attempt) => return Ok(attempt),
                     None => self.memories.forget(tenant),
@@ -287,13 +280,13 @@ impl Desk {
         memory: Memory,
         guess: Guess,
     ) -> Result<Option<Attempt>, Failed> {
-        let Guess { steps, commits, row, known, witness } = guess;
+        let Guess { steps, commits, totals, known, witness } = guess;
         let answers = commits.into_iter().map(Ok).collect();
         match lent.whole(WRITE, tenant, steps).await {
             Ok(rows) => {
                 // It is committed, whatever can be read of what it says.
                 match rows.first().and_then(|rows| rows.first()).map(|first| column(first, 1)) {
-                    Some(Ok(mark)) => self.memories.keep(tenant, memory.after(mark, row), known),
+                    Some(Ok(mark)) => self.memories.keep(tenant, memory.after(mark, totals), known),
                     Some(Err(_)) | None => self.memories.forget(tenant),
                 }
                 Ok(Some(Attempt::Done(answers)))
@@ -319,50 +312,36 @@ impl Desk {
         doubts: &mut Vec<Doubt>,
     ) -> Result<Attempt, Failed> {
         let name = tenant.as_str().to_owned();
-        let mut known = Known::default();
-        let (steps, readings) = wishes.statements(&name);
-        let mut all = vec![lock(&name)];
-        all.extend(steps);
-        let mut rows = lent.begin(WRITE, tenant, all).await?.into_iter();
-        let mut locked = Locked::read(rows.next().unwrap_or_default())?;
-        if locked.is_none() {
-            // The first that is written to the tenant. What was read before its row is locked does not count.
-            let sql = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
-            let (steps, _) = Wishes::of(changesets.iter().copied()).statements(&name);
-            let mut all = vec![step!(sql, name.clone()), lock(&name)];
-            all.extend(steps);
-            rows = lent.run(all).await?.into_iter();
-            locked = Locked::read(rows.nth(1).unwrap_or_default())?;
-        }
-        let Some(locked) = locked else { return Err(corrupt("a tenant cannot be locked")) };
+        let (locked, found) = begin(&mut lent, tenant, changesets, wishes).await?;
         if let Some(index) = settle(&lent, &name, &locked, doubts).await? {
             // A standby may not have it yet. This one has locked the row, which is in the log behind it, and waits for both.
             lent.end("COMMIT", Vec::new()).await?;
             return Ok(Attempt::Done(doubts.swap_remove(index).answers));
         }
-        let Locked { mut row, last, number, mark } = locked;
+        let Locked { mut totals, last, number, mark } = locked;
         // Whoever has written to the tenant in between has made it another.
         let memory = memory.filter(|memory| memory.mark == last);
-        for (read, rows) in readings.into_iter().zip(rows) {
+        let mut known = Known::default();
+        for (read, rows) in found {
             read(&mut known, rows)?;
         }
         let mut outcome = Outcome::default();
         let mut answers: Vec<Answer> = Vec::with_capacity(changesets.len());
         let mut is_untouched = true;
         for changeset in changesets {
-            match draft(&mut lent, &name, &mut known, row.counts, changeset, is_untouched).await? {
+            match draft(&mut lent, &name, &mut known, totals.counts, changeset, is_untouched).await? {
                 Drafted::Postponed => break,
                 Drafted::Conflict(conflict) => answers.push(Err(conflict)),
                 Drafted::Fine(draft) => {
                     is_untouched = false;
                     known.learn(&draft);
-                    row.counts = draft.counts;
+                    totals.counts = draft.counts;
                     answers.push(Ok(Committed {
                         sequence: draft.counts.sequence,
                         applied: draft.applied.clone(),
                     }));
-                    let audited = row.audited;
-                    row.audited += u64::from(draft.audit.is_some());
+                    let audited = totals.audited;
+                    totals.audited += u64::from(draft.audit.is_some());
                     outcome.add(*draft, audited);
                 }
             }
@@ -376,25 +355,50 @@ impl Desk {
             return Ok(Attempt::Done(answers));
         }
         let entry = outcome.audit.first().cloned();
-        let steps = apply::statements(&name, row, outcome)?;
+        let steps = apply::statements(&name, totals, outcome)?;
         match lent.end("COMMIT", steps).await {
             Ok(_) => {
                 match memory {
-                    Some(memory) => self.memories.keep(tenant, memory.after(mark, row), known),
-                    None => self.memories.begin(tenant, mark, row, known),
+                    Some(memory) => self.memories.keep(tenant, memory.after(mark, totals), known),
+                    None => self.memories.begin(tenant, mark, totals, known),
                 }
                 Ok(Attempt::Done(answers))
             }
             Err(failed) if failed.kind == Kind::Lost => {
                 let evidence = match entry {
                     Some(entry) => Evidence::Number { number, entry },
-                    None => Evidence::State { number, mark, row },
+                    None => Evidence::State { number, mark, totals },
                 };
                 Ok(Attempt::Lost(failed, Doubt { evidence, answers }))
             }
             Err(failed) => Err(failed),
         }
     }
+}
+
+/// Begins a transaction: locks the tenant's row, and gives what was wished for, with how it becomes known.
+async fn begin(
+    lent: &mut Lent,
+    tenant: &Tenant,
+    changesets: &[&Changeset],
+    wishes: Wishes,
+) -> Result<(Locked, Vec<(Reading, Vec<Row>)>), Failed> {
+    let name = tenant.as_str();
+    let (steps, readings) = wishes.statements(name);
+    let mut all = vec![lock(name)];
+    all.extend(steps);
+    let mut rows = lent.begin(WRITE, tenant, all).await?.into_iter();
+    let mut locked = Locked::read(rows.next().unwrap_or_default())?;
+    if locked.is_none() {
+        // The first that is written to the tenant. What was read before its row is locked does not count.
+        let (steps, _) = Wishes::of(changesets.iter().copied()).statements(name);
+        let mut all = vec![step!(NEW_TENANT, name.to_owned()), lock(name)];
+        all.extend(steps);
+        rows = lent.run(all).await?.into_iter();
+        locked = Locked::read(rows.nth(1).unwrap_or_default())?;
+    }
+    let locked = locked.ok_or_else(|| corrupt("a tenant cannot be locked"))?;
+    Ok((locked, readings.into_iter().zip(rows).collect()))
 }
 
 /// Finds out about transactions whose end is not known, under the lock of a tenant: which of them was committed. Those that
@@ -432,7 +436,9 @@ async fn is_committed(
             true => ended_with_commit(lent, number).await?.ok_or_else(unknown).map(Some),
             false => Ok(Some(false)),
         },
-        Evidence::State { mark, row, .. } if *mark == locked.last && *row == locked.row => Ok(Some(true)),
+        Evidence::State { mark, totals, .. } if *mark == locked.last && *totals == locked.totals => {
+            Ok(Some(true))
+        }
         Evidence::State { number, .. } => match ended_with_commit(lent, number).await? {
             Some(false) => Ok(Some(false)),
             // It may be another's by now.
@@ -496,7 +502,7 @@ async fn draft(
 
 /// A tenant's row under lock.
 pub(crate) struct Locked {
-    pub(crate) row: TenantRow,
+    pub(crate) totals: Totals,
     /// The mark of its state.
     last: String,
     /// The number of the transaction that holds it.
@@ -505,10 +511,15 @@ pub(crate) struct Locked {
     mark: String,
 }
 
+/// Makes the row of a tenant that has none.
+pub(crate) const NEW_TENANT: &str = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
+
 /// Locks a tenant's row and reads it.
 pub(crate) fn lock(tenant: &str) -> Step {
     let sql = concat!(
-        "SELECT sequence, epoch, reported, reports, open, audited, ",
+        "SELECT ",
+        totals_columns!(),
+        ", ",
         mark!("xmin"),
         ", pg_current_xact_id()::text, ",
         mark!("pg_current_xact_id()::xid"),
@@ -520,16 +531,8 @@ pub(crate) fn lock(tenant: &str) -> Step {
 impl Locked {
     pub(crate) fn read(rows: Vec<Row>) -> Result<Option<Self>, Failed> {
         let Some(row) = rows.first() else { return Ok(None) };
-        let counts = Counts {
-            sequence: number(row, 0)?,
-            epoch: number(row, 1)?,
-            reported: number(row, 2)?,
-            reports: number(row, 3)?,
-            open: number(row, 4)?,
-        };
-        let row_found = TenantRow { counts, audited: number(row, 5)? };
         let (last, number, mark) = (column(row, 6)?, column(row, 7)?, column(row, 8)?);
-        Ok(Some(Self { row: row_found, last, number, mark }))
+        Ok(Some(Self { totals: totals(row)?, last, number, mark }))
     }
 }
 

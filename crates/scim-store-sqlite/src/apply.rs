@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use rusqlite::ToSql;
 use scim_store::draft::{Counts, Draft, Drafted, Stored};
 use scim_store::transfer::{Link, Lot, Totals};
-use scim_store::{Audited, Committed, IndexEntry, StoreError, Tenant, UniqueKey};
+use scim_store::{Audited, Change, Committed, IndexEntry, Record, StoreError, Tenant, UniqueKey};
 
 use crate::database::Database;
 use crate::entries::{self, Item};
@@ -21,11 +21,11 @@ pub(crate) struct Counters {
     totals: HashMap<(i64, i64), i64>,
 }
 
+/// A tenant's row.
 #[derive(Debug, Clone, Copy)]
-struct TenantRow {
-    num: i64,
-    counts: Counts,
-    audited: u64,
+pub(crate) struct TenantRow {
+    pub(crate) num: i64,
+    pub(crate) totals: Totals,
 }
 
 impl Counters {
@@ -37,7 +37,7 @@ impl Counters {
         changeset: scim_store::Changeset,
     ) -> Result<Draft, scim_store::CommitError> {
         let (num, counts) = match self.tenant(database, tenant)? {
-            Some(row) => (row.num, row.counts),
+            Some(row) => (row.num, row.totals.counts),
             None => (NOBODY, Counts::default()),
         };
         Draft::new(&Present { database, tenant: num }, counts, changeset)
@@ -52,9 +52,9 @@ impl Counters {
     ) -> Result<Committed, StoreError> {
         let mut row = self.tenant_or_new(database, tenant)?;
         let mut writing = Writing { database, tenant: row.num, totals: &mut self.totals };
-        row.counts = draft.counts;
-        row.audited += u64::from(draft.audit.is_some());
-        let committed = writing.write(draft, row.audited)?;
+        row.totals.counts = draft.counts;
+        row.totals.audited += u64::from(draft.audit.is_some());
+        let committed = writing.write(draft, row.totals.audited)?;
         self.tenants.insert(tenant.clone(), row);
         Ok(committed)
     }
@@ -67,11 +67,10 @@ impl Counters {
         mut lot: Lot,
     ) -> Result<(), StoreError> {
         let mut row = self.tenant_or_new(database, tenant)?;
-        if !row.totals().is_unused() {
+        if !row.totals.is_unused() {
             return Err(in_use());
         }
-        let Totals { counts, audited } = lot.totals.unwrap_or(row.totals());
-        (row.counts, row.audited) = (counts, audited);
+        row.totals = lot.totals.unwrap_or(row.totals);
         let mut writing = Writing { database, tenant: row.num, totals: &mut self.totals };
         let links = std::mem::take(&mut lot.links);
         let (draft, audit) = lot.into_draft();
@@ -94,9 +93,9 @@ impl Counters {
             let sql =
                 "UPDATE tenant SET sequence = ?2, audited = ?3, epoch = ?4, reported = ?5, reports = ?6,
                 open = ?7 WHERE num = ?1";
-            let Counts { sequence, epoch, reported, reports, open } = row.counts;
+            let Totals { counts: Counts { sequence, epoch, reported, reports, open }, audited } = row.totals;
             let [sequence, audited, epoch, reported, reports, open] =
-                [sequence, row.audited, epoch, reported, reports, open].map(clamp);
+                [sequence, audited, epoch, reported, reports, open].map(clamp);
             database.run(sql, &[&row.num, &sequence, &audited, &epoch, &reported, &reports, &open])?;
         }
         for ((tenant, kind), count) in self.totals.iter().filter(|(_, count)| **count != 0) {
@@ -114,25 +113,14 @@ impl Counters {
         let sql = "INSERT INTO tenant (name, sequence, audited) VALUES (?1, 0, 0)";
         database.run(sql, &[&tenant.as_str()])?;
         let num = database.connection.last_insert_rowid();
-        Ok(TenantRow { num, counts: Counts::default(), audited: 0 })
+        Ok(TenantRow { num, totals: Totals::default() })
     }
 
     fn tenant(&self, database: &Database, tenant: &Tenant) -> Result<Option<TenantRow>, StoreError> {
-        if let Some(row) = self.tenants.get(tenant) {
-            return Ok(Some(*row));
+        match self.tenants.get(tenant) {
+            Some(row) => Ok(Some(*row)),
+            None => TenantRow::read(database, tenant),
         }
-        let sql = "SELECT num, sequence, audited, epoch, reported, reports, open FROM tenant WHERE name = ?1";
-        database.first(sql, &[&tenant.as_str()], |row| {
-            let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
-            let counts = Counts {
-                sequence: number(1)?,
-                epoch: number(3)?,
-                reported: number(4)?,
-                reports: number(5)?,
-                open: number(6)?,
-            };
-            Ok(TenantRow { num: row.get(0)?, counts, audited: number(2)? })
-        })
     }
 }
 
@@ -140,8 +128,20 @@ impl Counters {
 const NOBODY: i64 = -1;
 
 impl TenantRow {
-    fn totals(self) -> Totals {
-        Totals { counts: self.counts, audited: self.audited }
+    /// That of a tenant to which something was written, as it is in the file.
+    pub(crate) fn read(database: &Database, tenant: &Tenant) -> Result<Option<Self>, StoreError> {
+        let sql = "SELECT num, sequence, epoch, reported, reports, open, audited FROM tenant WHERE name = ?1";
+        database.first(sql, &[&tenant.as_str()], |row| {
+            let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
+            let counts = Counts {
+                sequence: number(1)?,
+                epoch: number(2)?,
+                reported: number(3)?,
+                reports: number(4)?,
+                open: number(5)?,
+            };
+            Ok(Self { num: row.get(0)?, totals: Totals { counts, audited: number(6)? } })
+        })
     }
 }
 
@@ -205,17 +205,7 @@ impl Writing<'_> {
             self.write_resource(drafted, old.as_ref(), new.as_ref())?;
         }
         for ((id, path), value) in &hidden {
-            let path = self.number(path)?;
-            match value {
-                Some(value) => {
-                    let sql = "INSERT OR REPLACE INTO hidden VALUES (?1, ?2, ?3, ?4)";
-                    self.database.run(sql, &[&self.tenant, id, &path, value])?
-                }
-                None => {
-                    let sql = "DELETE FROM hidden WHERE tenant = ?1 AND id = ?2 AND path = ?3";
-                    self.database.run(sql, &[&self.tenant, id, &path])?
-                }
-            };
+            self.write_hidden(id, path, value.as_deref())?;
         }
         for (id, person) in &persons {
             people::write(self.database, self.tenant, id, person.as_ref())?;
@@ -228,28 +218,48 @@ impl Writing<'_> {
             }
         }
         for change in changes {
-            let kind = self.number(&change.resource_type)?;
-            self.database.run(
-                "INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-                &[
-                    &self.tenant,
-                    &clamp(change.sequence),
-                    &change.at.0,
-                    &change.kind.name(),
-                    &kind,
-                    &change.id,
-                    &json(change.added),
-                    &json(change.removed),
-                    &change.person,
-                    &change.renamed,
-                ],
-            )?;
+            self.write_change(change)?;
         }
         reports::write(self.database, self.tenant, reports)?;
         if let Some(entry) = audit {
             self.write_audit(&Audited { number: audit_number, sequence, at, entry })?;
         }
         Ok(Committed { sequence, applied })
+    }
+
+    fn write_hidden(&self, id: &str, path: &str, value: Option<&str>) -> Result<(), StoreError> {
+        let path = self.number(path)?;
+        match value {
+            Some(value) => {
+                let sql = "INSERT OR REPLACE INTO hidden VALUES (?1, ?2, ?3, ?4)";
+                self.database.run(sql, &[&self.tenant, &id, &path, &value])?
+            }
+            None => {
+                let sql = "DELETE FROM hidden WHERE tenant = ?1 AND id = ?2 AND path = ?3";
+                self.database.run(sql, &[&self.tenant, &id, &path])?
+            }
+        };
+        Ok(())
+    }
+
+    fn write_change(&self, change: Change) -> Result<(), StoreError> {
+        let kind = self.number(&change.resource_type)?;
+        self.database.run(
+            "INSERT INTO change VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            &[
+                &self.tenant,
+                &clamp(change.sequence),
+                &change.at.0,
+                &change.kind.name(),
+                &kind,
+                &change.id,
+                &json(change.added),
+                &json(change.removed),
+                &change.person,
+                &change.renamed,
+            ],
+        )?;
+        Ok(())
     }
 
     fn write_audit(&self, audited: &Audited) -> Result<(), StoreError> {
@@ -340,7 +350,14 @@ impl Writing<'_> {
         new: Option<&Rows>,
     ) -> Result<(), StoreError> {
         let (Some(stored), Some(new)) = (&drafted.new, new) else { return Ok(()) };
-        let record = &stored.record;
+        let num = self.write_record(drafted, &stored.record, new)?;
+        self.write_items(num, &stored.record.id, old, new)?;
+        *self.totals.entry((self.tenant, new.kind)).or_default() += 1;
+        Ok(())
+    }
+
+    /// Writes the row of a resource, and gives its number.
+    fn write_record(&self, drafted: &Drafted, record: &Record, new: &Rows) -> Result<i64, StoreError> {
         let (version, bytes) = (clamp(record.version), entries::encode(new.items.iter()));
         let body: &[u8] = &record.body;
         let row: [&dyn ToSql; 9] = [
@@ -381,7 +398,11 @@ impl Writing<'_> {
                 self.num(&record.id)?
             }
         };
-        let num = num.ok_or_else(|| corrupt("a resource went while it was written"))?;
+        num.ok_or_else(|| corrupt("a resource went while it was written"))
+    }
+
+    /// Writes those rows of a resource that were not there before.
+    fn write_items(&self, num: i64, id: &str, old: Option<&Rows>, new: &Rows) -> Result<(), StoreError> {
         let is_there = |item: &Item| old.is_some_and(|old| old.kind == new.kind && old.items.contains(item));
         // A resource has several entries: their statement is looked up once.
         let mut entry = None;
@@ -394,16 +415,15 @@ impl Writing<'_> {
                             self.database.prepare("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?,
                         ),
                     };
-                    let values = (self.tenant, new.kind, path, key, &record.id, leading, num);
+                    let values = (self.tenant, new.kind, path, key, id, leading, num);
                     entry.execute(values).map_err(store_error)?
                 }
                 Item::Claim { path, value } => self.database.run(
                     "INSERT INTO claim VALUES (?1, ?2, ?3, ?4, ?5)",
-                    &[&self.tenant, &new.kind, path, value, &record.id],
+                    &[&self.tenant, &new.kind, path, value, &id],
                 )?,
             };
         }
-        *self.totals.entry((self.tenant, new.kind)).or_default() += 1;
         Ok(())
     }
 

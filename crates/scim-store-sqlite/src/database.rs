@@ -10,8 +10,8 @@ use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, ToSql}
 use scim_store::{StoreError, Tenant};
 
 use crate::error::{OpenError, corrupt, store_error};
+use crate::options::Trace;
 use crate::schema;
-use crate::store::Trace;
 
 /// A connection. Names are never renumbered or removed, so what was once looked up stays true.
 pub(crate) struct Database {

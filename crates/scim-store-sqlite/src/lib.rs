@@ -31,6 +31,7 @@ mod error;
 mod existing;
 mod files;
 mod line;
+mod options;
 mod people;
 mod readers;
 mod reports;
@@ -42,4 +43,5 @@ mod transfer;
 mod writer;
 
 pub use error::OpenError;
-pub use store::{Options, SqliteStore, Trace};
+pub use options::{Options, Trace};
+pub use store::SqliteStore;

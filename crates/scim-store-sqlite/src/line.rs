@@ -59,6 +59,23 @@ impl<T> Line<T> {
         self.once(|state| state.turns.pop())
     }
 
+    /// What is next, if there is something by then.
+    pub(crate) fn next_until(&self, until: Instant) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match state.turns.pop() {
+                Some(item) => return Some(item),
+                None if state.is_over || left.is_zero() => return None,
+                None => {
+                    state.idle += 1;
+                    (state, _) = self.more.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
+                    state.idle -= 1;
+                }
+            }
+        }
+    }
+
     /// As [`Line::next`], of a tenant of whom more may be begun, until it is [`Line::done`].
     pub(crate) fn begin_next(&self) -> Option<(Tenant, T)> {
         self.once(|State { turns, begun, is_held, is_over, .. }| {
@@ -104,6 +121,17 @@ impl<T> Line<T> {
         }
     }
 
+    /// Nothing will come any more.
+    pub(crate) fn end(&self) {
+        self.lock().is_over = true;
+        self.more.notify_all();
+    }
+
+    /// Ends it, and drops what waits, once that is dropped: for a thread on which all depends, should it panic.
+    pub(crate) fn closing(&self) -> Closing<'_, T> {
+        Closing(self)
+    }
+
     fn once<R>(&self, take: impl Fn(&mut State<T>) -> Option<R>) -> Option<R> {
         let mut state = self.lock();
         loop {
@@ -117,34 +145,6 @@ impl<T> Line<T> {
                 }
             }
         }
-    }
-
-    /// What is next, if there is something by then.
-    pub(crate) fn next_until(&self, until: Instant) -> Option<T> {
-        let mut state = self.lock();
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match state.turns.pop() {
-                Some(item) => return Some(item),
-                None if state.is_over || left.is_zero() => return None,
-                None => {
-                    state.idle += 1;
-                    (state, _) = self.more.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
-                    state.idle -= 1;
-                }
-            }
-        }
-    }
-
-    /// Nothing will come any more.
-    pub(crate) fn end(&self) {
-        self.lock().is_over = true;
-        self.more.notify_all();
-    }
-
-    /// Ends it, and drops what waits, once that is dropped: for a thread on which all depends, should it panic.
-    pub(crate) fn closing(&self) -> Closing<'_, T> {
-        Closing(self)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {

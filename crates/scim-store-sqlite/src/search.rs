@@ -17,7 +17,6 @@ use crate::database::{Database, bind};
 use crate::error::{corrupt, store_error};
 use crate::readers::IsAwaited;
 use crate::rows::{self, RECORD_COLUMNS, RawRecord, clamp, json, record_columns, with_edges};
-use crate::store::FEW;
 
 /// A query and its plan.
 pub(crate) struct Search<'a> {
@@ -50,6 +49,9 @@ struct Stretch {
     order: &'static str,
     parameters: Vec<(&'static str, Value)>,
 }
+
+/// Most resources that a query looks at on the calling thread.
+pub(crate) const FEW: usize = 32;
 
 const BY_ENTRY: &str = "entry x CROSS JOIN resource r ON r.num = x.num";
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use scim_store::{
     Audited, Change, Changeset, CommitError, Committed, EdgePage, EdgeQuery, Page, Pending, PersonPage,
@@ -13,62 +12,12 @@ use crate::checkpoints::Checkpoints;
 use crate::database::Database;
 use crate::error::OpenError;
 use crate::files::Files;
+use crate::options::Options;
 use crate::readers::{IsAwaited, Readers};
 use crate::schema::{MIGRATIONS, migrate};
-use crate::search::{Found, Search};
+use crate::search::{FEW, Found, Search};
 use crate::writer::Writer;
 use crate::{check, people, reports, rows};
-
-/// Is shown the text of every statement before it runs, with placeholders instead of values.
-pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
-
-/// How a store uses its file.
-#[derive(Clone)]
-pub struct Options {
-    /// How long to wait for another process that writes, before giving up.
-    pub wait: Duration,
-    /// Most changesets that may wait, and most queries of one tenant.
-    pub queue: usize,
-    /// Most changesets that share a transaction.
-    pub batch: usize,
-    /// Connections for short reads, which run on the calling thread.
-    pub readers: usize,
-    /// Threads for reads of one tenant that may take longer. There is one more, for others.
-    pub walkers: usize,
-    /// Memory for pages of the file, in KiB: five eighths of it for short reads, where it saves most, an eighth for long
-    /// ones and a quarter for the writer.
-    pub cache: u32,
-    /// Shown every statement.
-    pub trace: Option<Trace>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self {
-            wait: Duration::from_secs(5),
-            queue: 1024,
-            batch: 256,
-            readers: cores.clamp(2, 8),
-            walkers: cores.clamp(2, 4),
-            cache: 64 << 10,
-            trace: None,
-        }
-    }
-}
-
-impl std::fmt::Debug for Options {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Options")
-            .field("wait", &self.wait)
-            .field("queue", &self.queue)
-            .field("batch", &self.batch)
-            .field("readers", &self.readers)
-            .field("walkers", &self.walkers)
-            .field("cache", &self.cache)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A [`Store`] in one SQLite file.
 pub struct SqliteStore {
@@ -77,9 +26,6 @@ pub struct SqliteStore {
     path: PathBuf,
     options: Options,
 }
-
-/// Most resources that a query looks at on the calling thread.
-pub(crate) const FEW: usize = 32;
 
 impl SqliteStore {
     /// Opens the file, creates it if there is none, and brings an older one up to date.

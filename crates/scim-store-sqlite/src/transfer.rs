@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use rusqlite::types::Value;
 use rusqlite::{Row, ToSql};
-use scim_store::draft::Counts;
-use scim_store::transfer::{Holdings, Link, Lot, Marks, Portable, Rows, Totals, Whole};
+use scim_store::transfer::{Holdings, Link, Lot, Marks, Portable, Rows, Whole};
 use scim_store::{Pending, StoreError, Tenant};
 
-use crate::apply::{Counters, in_use};
+use crate::apply::{Counters, TenantRow, in_use};
 use crate::database::Database;
 use crate::existing::stored;
 use crate::people;
@@ -121,7 +120,7 @@ fn discard(
     retired: Option<u64>,
     count: usize,
 ) -> Result<u64, StoreError> {
-    let Some((num, totals)) = totals(database, tenant)? else { return Ok(0) };
+    let Some(TenantRow { num, totals }) = TenantRow::read(database, tenant)? else { return Ok(0) };
     if !totals.may_go(retired) {
         return Err(in_use());
     }
@@ -162,34 +161,19 @@ fn remove(
     of: i64,
     count: usize,
 ) -> Result<usize, StoreError> {
-    let keys = database.all(find, &[&of, &clamp(count as u64)], |row| {
-        (0..row.as_ref().column_count()).map(|column| row.get::<_, Value>(column)).collect()
+    let keys: Vec<Vec<Value>> = database.all(find, &[&of, &clamp(count as u64)], |row| {
+        (0..row.as_ref().column_count()).map(|column| row.get(column)).collect()
     })?;
     for key in &keys {
-        let key: &Vec<Value> = key;
         database.run(delete, &key.iter().map(|value| value as &dyn ToSql).collect::<Vec<_>>())?;
     }
     Ok(keys.len())
 }
 
-/// The number of a tenant, and what is counted of it.
-fn totals(database: &Database, tenant: &Tenant) -> Result<Option<(i64, Totals)>, StoreError> {
-    let sql = "SELECT num, sequence, epoch, reported, reports, open, audited FROM tenant WHERE name = ?1";
-    database.first(sql, &[&tenant.as_str()], |row| {
-        let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
-        let counts = Counts {
-            sequence: number(1)?,
-            epoch: number(2)?,
-            reported: number(3)?,
-            reports: number(4)?,
-            open: number(5)?,
-        };
-        Ok((row.get(0)?, Totals { counts, audited: number(6)? }))
-    })
-}
-
 fn holdings(database: &Database, tenant: &Tenant) -> Result<Holdings, StoreError> {
-    let Some((tenant, totals)) = totals(database, tenant)? else { return Ok(Holdings::default()) };
+    let Some(TenantRow { num: tenant, totals }) = TenantRow::read(database, tenant)? else {
+        return Ok(Holdings::default());
+    };
     let number = |sql: &str| {
         let found = database.first(sql, &[&tenant], |row| row.get::<_, i64>(0))?;
         Ok::<_, StoreError>(found.unwrap_or_default() as u64)

@@ -12,7 +12,6 @@ use tokio::sync::oneshot;
 use crate::apply::Counters;
 use crate::checkpoints::Checkpoints;
 use crate::database::Database;
-use crate::error::store_error;
 use crate::files::Files;
 use crate::line::Line;
 use crate::readers::Points;
@@ -34,10 +33,10 @@ type Answer = Result<Committed, CommitError>;
 /// The longest that a transaction waits for more to come.
 const PATIENCE: Duration = Duration::from_millis(2);
 
-/// For how many transactions nothing is waited for, at most, where it was in vain.
+/// The most batches in a row that do not wait, where it was in vain.
 const MOST_SKIPS: u32 = 64;
 
-/// How much the changesets of one transaction weigh at most, beyond the first, so that nobody waits long for a giant.
+/// How much the changesets of one transaction may weigh before another one is taken in, so that nobody waits long for giants.
 const WEIGHT_LIMIT: usize = 20_000;
 
 /// How long a transaction takes in more of its batch. What a deletion takes away is not known before it is done.
@@ -67,10 +66,8 @@ impl Writer {
             let _closing = line.closing();
             while let Some(batch) = queue.batch() {
                 let (mut outcome, rest) = commit(&database, &files, batch);
-                queue.answered = outcome.askers.len();
                 readers.committed();
-                queue.sync = outcome.sync;
-                queue.note_who_waited(rest);
+                queue.note(&outcome, rest);
                 if outcome.is_held_up() {
                     outcome.askers.extend(queue.turned_away());
                 }
@@ -107,10 +104,11 @@ impl Drop for Writer {
 
 /// Takes batches from the queue.
 ///
-/// Whoever was just answered tends to come back at once. Without waiting for them, writers fall into two groups that
-/// take turns, each paying for a sync of its own. That is as well where they take longer to come back than a sync takes:
-/// one group comes while the other is written. Otherwise one group is quicker; so a batch waits for as many as were
-/// answered last, as long as a sync takes, and less often the more often that was in vain. A lone writer never waits.
+/// Whoever was just answered tends to come back at once. If nobody waited for them, writers would fall into two groups that
+/// take turns, each paying for a sync of its own. So a batch waits until as many have come as were answered last, beside
+/// those who were there before, but no longer than a sync takes. Writers that take longer than that to come back are better
+/// off in two groups, one of which comes while the other is written: how often a batch waits follows from how often it was
+/// in vain ([`Hope`]). A lone writer never waits.
 struct Queue {
     waiting: Arc<Line<Job>>,
     limit: usize,
@@ -122,24 +120,25 @@ struct Queue {
     hope: Hope,
 }
 
-/// Whether those who were answered last are worth waiting for.
+/// Whether those who were answered last are worth waiting for. After a wait in vain some batches do not wait: one, and twice
+/// as many each time that it is in vain again. Each wait that is not halves that number.
 #[derive(Default)]
 struct Hope {
-    /// For how many more batches they are not.
+    /// How many more batches do not wait.
     skips: u32,
-    /// For how many they were not after the last time that it was in vain; half as many for each time that it was not.
+    /// How many did not after the last wait in vain, halved for each since that was not.
     penalty: u32,
 }
 
 impl Hope {
-    /// To be asked once for each batch that would wait.
-    fn is_left(&mut self) -> bool {
-        let is_left = self.skips == 0;
+    /// Whether a batch waits. To be asked once for each that would.
+    fn tries(&mut self) -> bool {
+        let tries = self.skips == 0;
         self.skips = self.skips.saturating_sub(1);
-        is_left
+        tries
     }
 
-    /// Whether they came in time.
+    /// Takes note of whether they came in time.
     fn note(&mut self, they_came: bool) {
         match they_came {
             true => self.penalty /= 2,
@@ -152,9 +151,11 @@ impl Hope {
 }
 
 impl Queue {
-    /// Takes those who are there before anybody is answered, so that whoever comes later was answered just now or is new.
-    /// Those for whom the last transaction had no time are first.
-    fn note_who_waited(&mut self, rest: Vec<Job>) {
+    /// Takes note of a transaction, and takes those who are there before anybody is answered, so that whoever comes later was
+    /// answered just now or is new. Those for whom it had no time are first.
+    fn note(&mut self, outcome: &Outcome, rest: Vec<Job>) {
+        self.answered = outcome.askers.len();
+        self.sync = outcome.sync;
         let mut batch = Batch::default();
         rest.into_iter().for_each(|job| batch.take(job));
         self.fill(&mut batch);
@@ -186,7 +187,7 @@ impl Queue {
         }
         self.fill(&mut batch);
         let falls_short = |batch: &Batch| batch.jobs.len() < expected && batch.has_room(self.limit);
-        if falls_short(&batch) && self.hope.is_left() {
+        if falls_short(&batch) && self.hope.tries() {
             let until = Instant::now() + self.sync.min(PATIENCE);
             while falls_short(&batch)
                 && let Some(job) = self.waiting.next_until(until)
@@ -297,7 +298,7 @@ fn roll_back(database: &Database) {
     database.forget_names();
     if !database.connection.is_autocommit() {
         // If even this fails, the next transaction cannot begin and says so.
-        let _ = database.connection.execute_batch("ROLLBACK").map_err(store_error);
+        let _ = database.connection.execute_batch("ROLLBACK");
     }
 }
 
@@ -333,10 +334,10 @@ fn unavailable(why: &'static str) -> CommitError {
 mod tests {
     use super::*;
 
-    /// How often it is waited in so many batches, if those who were answered come back in time or not.
+    /// How many of so many batches wait, if those who were answered come back in time or not.
     fn waits(hope: &mut Hope, batches: usize, they_come: bool) -> usize {
         let wait = |hope: &mut Hope| {
-            let waits = hope.is_left();
+            let waits = hope.tries();
             if waits {
                 hope.note(they_come);
             }

@@ -382,4 +382,18 @@ pub enum Conflict {
 impl Conflict {
     /// Most unknown members that a conflict names.
     pub const NAMED_MEMBERS: usize = 3;
+
+    /// The index of the operation at fault, unless it is the whole changeset.
+    pub fn operation(&self) -> Option<usize> {
+        match self {
+            Self::Missing { operation }
+            | Self::Exists { operation }
+            | Self::Version { operation, .. }
+            | Self::Unique { operation, .. }
+            | Self::UnknownMembers { operation, .. }
+            | Self::NestedGroup { operation, .. }
+            | Self::Membership { operation, .. } => Some(*operation),
+            Self::Epoch { .. } | Self::Settled => None,
+        }
+    }
 }

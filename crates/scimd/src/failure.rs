@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 
 use scim_core::{Error, ErrorKind};
 use scim_policy::PolicyErrors;
+use scim_store::StoreError;
 
 use crate::table::shown;
 
@@ -50,12 +51,35 @@ impl From<Error> for Failure {
         let mut cause = error.source();
         // What is wrong with a policy is in the message already.
         while let Some(source) = cause.filter(|source| !source.is::<PolicyErrors>()) {
-            let _ = write!(message, "\n  caused by: {source}");
+            let words = source.to_string();
+            // Some errors tell their own cause.
+            if !message.contains(&words) {
+                let _ = write!(message, "\n  caused by: {words}");
+            }
             cause = source.source();
         }
         match error.kind() {
             ErrorKind::InvalidValue => Self::Usage(message),
             _ => Self::Run(message),
         }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Run(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cause_is_told_once() {
+        let store = StoreError::Fault(std::io::Error::other("no such table").into());
+        let error = Error::new(ErrorKind::Internal, "the store failed").caused_by(store);
+        let told = "the store failed\n  caused by: the store failed: no such table";
+        assert_eq!(Failure::from(error).to_string(), told);
     }
 }

@@ -35,9 +35,9 @@ impl Argon2id {
 impl PasswordHasher for Argon2id {
     fn hash(&self, password: String) -> Pending<'_, String, StoreError> {
         Box::pin(async move {
-            let busy = |_| StoreError::Unavailable("too many passwords are being hashed".into());
-            let _admitted = self.admitted.try_acquire().map_err(|_| busy(()))?;
-            let permit = Arc::clone(&self.computing).acquire_owned().await.map_err(|_| busy(()))?;
+            let busy = || StoreError::Unavailable("too many passwords are being hashed".into());
+            let _admitted = self.admitted.try_acquire().map_err(|_| busy())?;
+            let permit = Arc::clone(&self.computing).acquire_owned().await.map_err(|_| busy())?;
             let mut salt = [0; 16];
             self.environment.fill(&mut salt);
             let work = tokio::task::spawn_blocking(move || {

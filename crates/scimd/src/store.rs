@@ -35,8 +35,8 @@ pub fn portable(url: &StoreUrl, statement: Duration) -> Result<Arc<dyn Portable>
     match url {
         StoreUrl::Memory => Err(Failure::Usage("the `memory` store ends with its process".to_owned())),
         StoreUrl::Sqlite(path) => {
-            let store = SqliteStore::open(path, Options::default())
-                .map_err(|error| Failure::Run(format!("cannot open {url}: {}", advised(url, &error))))?;
+            let store =
+                SqliteStore::open(path, Options::default()).map_err(|error| cannot("open", url, &error))?;
             Ok(Arc::new(store))
         }
         StoreUrl::Postgres(address) => {
@@ -46,7 +46,7 @@ pub fn portable(url: &StoreUrl, statement: Duration) -> Result<Arc<dyn Portable>
                 ..scim_store_postgres::Options::default()
             };
             let store = PostgresStore::open(&with_password(address), options)
-                .map_err(|error| Failure::Run(format!("cannot open {url}: {}", advised(url, &error))))?;
+                .map_err(|error| cannot("open", url, &error))?;
             if store.standing().is_owner {
                 let role = store.standing().role.as_str();
                 tracing::warn!(
@@ -59,8 +59,8 @@ pub fn portable(url: &StoreUrl, statement: Duration) -> Result<Arc<dyn Portable>
     }
 }
 
-/// Why a store cannot be opened, with what can be done where the operating system or the database has only said no.
-pub(crate) fn advised(url: &StoreUrl, error: &dyn std::fmt::Display) -> String {
+/// Why something cannot be done with a store, and what to do where the operating system or the database has only said no.
+pub(crate) fn cannot(what: &str, url: &StoreUrl, error: &dyn std::fmt::Display) -> Failure {
     let words = error.to_string();
     let says = |any: &[&str]| any.iter().any(|part| words.contains(part));
     let advice = match url {
@@ -81,9 +81,11 @@ pub(crate) fn advised(url: &StoreUrl, error: &dyn std::fmt::Display) -> String {
         StoreUrl::Postgres(_) if says(&["error connecting to server"]) => {
             "check host and port, and whether the database runs"
         }
-        StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) | StoreUrl::Memory => return words,
+        StoreUrl::Sqlite(_) | StoreUrl::Postgres(_) | StoreUrl::Memory => {
+            return Failure::Run(format!("cannot {what} {url}: {words}"));
+        }
     };
-    format!("{words}; {advice}")
+    Failure::Run(format!("cannot {what} {url}: {words}; {advice}"))
 }
 
 /// The address with the password of the environment, unless it says where there is one.

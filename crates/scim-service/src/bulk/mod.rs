@@ -15,15 +15,15 @@ use scim_core::message::{BULK_RESPONSE, BulkOperation, BulkRequest, MalformedOpe
 use scim_core::schema::ResourceType;
 use scim_core::text::excerpt;
 use scim_core::{Error, ErrorKind, Result};
-use scim_store::{CommitError, Record};
+use scim_store::{Applied, CommitError, Record};
 use serde_json::{Map, Value, json};
 
 use self::order::components;
 use self::references::{MARK, mentioned, substitute};
 use crate::context::Context;
-use crate::etag::Precondition;
+use crate::etag::{self, Precondition};
 use crate::reply::Reply;
-use crate::resource::{Modified, Planned, location};
+use crate::resource::{Modified, NewResource, Planned, location};
 use crate::route::Endpoint;
 use crate::rules::{Origin, Refusal, Remarks, Sent};
 
@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
             Error::new(ErrorKind::NotFound, format!("there is no endpoint `{}`", excerpt(&path)))
         })?;
         let precondition = match &task.operation.version {
-            Some(version) => Precondition::of_version(version),
+            Some(version) => Precondition::of_tag(version),
             None => Precondition::NONE,
         };
         let data = data.unwrap_or(Value::Null);
@@ -159,7 +159,8 @@ impl<'a> Run<'a> {
             ("POST", Endpoint::Collection(resource_type)) => {
                 let id = task.new_id.clone().ok_or_else(lost)?;
                 let planned = context.plan_create(&resource_type, data, id).await?;
-                self.created(context, vec![(index, planned)]).await.pop().map(|(_, outcome)| outcome).unwrap_or_else(|| Err(lost()))
+                let created = self.created(context, vec![(index, planned)]).await;
+                created.into_iter().next().map_or_else(|| Err(lost()), |(_, outcome)| outcome)
             }
             ("PUT", Endpoint::Resource(resource_type, id)) => {
                 let record = context.replace(&resource_type, &id, data, &precondition).await?;
@@ -169,7 +170,7 @@ impl<'a> Run<'a> {
             ("PATCH", Endpoint::Resource(resource_type, id)) => {
                 let tag = match context.modify(&resource_type, &id, data, &precondition).await? {
                     Modified::Record(record) => tag_of(context, &resource_type, &record).await?,
-                    Modified::Version(version) => Some(plain_tag(version)),
+                    Modified::Version(version) => Some(etag::plain(version)),
                 };
                 Ok(self.done(200, &resource_type, &id, tag))
             }
@@ -181,7 +182,9 @@ impl<'a> Run<'a> {
                 ErrorKind::MethodNotAllowed,
                 format!("`{}` cannot be done at `{}` in a bulk request", excerpt(method), excerpt(&path)),
             )
-            .remedy("POST to an endpoint such as `/Users`; PUT, PATCH and DELETE one resource such as `/Users/{id}`")),
+            .remedy(
+                "POST to an endpoint such as `/Users`; PUT, PATCH and DELETE one resource such as `/Users/{id}`",
+            )),
         }
     }
 
@@ -238,63 +241,59 @@ impl<'a> Run<'a> {
     async fn created(
         &self,
         context: &Context<'_>,
-        mut planned: Vec<(usize, Planned)>,
+        planned: Vec<(usize, Planned)>,
     ) -> Vec<(usize, Result<Outcome>)> {
-        let remarks = planned.iter_mut().map(|(_, plan)| std::mem::take(&mut plan.remarks));
-        let remarks = remarks.reduce(Remarks::with).unwrap_or_default();
-        let operations = planned.iter().map(|(_, plan)| plan.operation.clone()).collect();
-        let paths: Vec<&str> = planned.iter().map(|(_, plan)| plan.resource_type.endpoint()).collect();
+        let (mut operations, mut remarks) = (Vec::with_capacity(planned.len()), Remarks::default());
+        let mut resources: Vec<(usize, NewResource)> = Vec::with_capacity(planned.len());
+        for (index, plan) in planned {
+            operations.push(plan.operation);
+            remarks = remarks.with(plan.remarks);
+            resources.push((index, plan.resource));
+        }
+        let paths: Vec<&str> = resources.iter().map(|(_, one)| one.resource_type.endpoint()).collect();
         let action = format!("POST {} (bulk)", paths.join(" "));
         let committed = match context.commit(operations, action, 201, remarks).await {
             Ok(committed) => committed,
-            Err(Refusal { operation, error }) => return self.share(&planned, operation, error),
+            Err(Refusal { operation, error }) => return self.share(&resources, operation, error),
         };
         match committed {
-            Ok(committed) => planned
-                .into_iter()
-                .zip(committed.applied)
-                .map(|((index, plan), applied)| {
-                    (
-                        index,
-                        Ok(self.done(201, &plan.resource_type, &plan.id, Some(plain_tag(applied.version)))),
-                    )
-                })
-                .collect(),
-            Err(error) => self.blame(&planned, error).await,
+            Ok(committed) => {
+                let done = |((index, one), applied): ((usize, NewResource), Applied)| {
+                    let tag = Some(etag::plain(applied.version));
+                    (index, Ok(self.done(201, &one.resource_type, &one.id, tag)))
+                };
+                resources.into_iter().zip(committed.applied).map(done).collect()
+            }
+            Err(error) => self.blame(&resources, error).await,
         }
     }
 
     /// Gives the operation at fault its error, and the others of the circle theirs.
-    async fn blame(&self, planned: &[(usize, Planned)], error: CommitError) -> Vec<(usize, Result<Outcome>)> {
-        use scim_store::Conflict;
+    async fn blame(
+        &self,
+        resources: &[(usize, NewResource)],
+        error: CommitError,
+    ) -> Vec<(usize, Result<Outcome>)> {
         let position = match &error {
-            CommitError::Conflict(
-                Conflict::Missing { operation }
-                | Conflict::Exists { operation }
-                | Conflict::Version { operation, .. }
-                | Conflict::Unique { operation, .. }
-                | Conflict::UnknownMembers { operation, .. }
-                | Conflict::NestedGroup { operation, .. }
-                | Conflict::Membership { operation, .. },
-            ) => *operation,
-            CommitError::Conflict(Conflict::Epoch { .. } | Conflict::Settled) | CommitError::Store(_) => 0,
+            CommitError::Conflict(conflict) => conflict.operation().unwrap_or(0),
+            CommitError::Store(_) => 0,
         };
-        let Some((_, plan)) = planned.get(position) else { return Vec::new() };
-        let error = self.context.commit_error(error, &plan.resource_type).await;
-        self.share(planned, position, error)
+        let Some((_, one)) = resources.get(position) else { return Vec::new() };
+        let error = self.context.commit_error(error, &one.resource_type).await;
+        self.share(resources, position, error)
     }
 
     /// The error for the operation at this position, and for the others that they depend on it.
     fn share(
         &self,
-        planned: &[(usize, Planned)],
+        resources: &[(usize, NewResource)],
         position: usize,
         error: Error,
     ) -> Vec<(usize, Result<Outcome>)> {
-        let Some((guilty, _)) = planned.get(position) else { return Vec::new() };
+        let Some((guilty, _)) = resources.get(position) else { return Vec::new() };
         let name = self.bulk_id(*guilty);
         let mut own = Some(error);
-        planned
+        resources
             .iter()
             .map(|(index, _)| match own.take_if(|_| index == guilty) {
                 Some(error) => (*index, Err(error)),
@@ -429,11 +428,6 @@ async fn tag_of(
         Err(error) if error.kind() == ErrorKind::TooMany => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The entity tag of what has no derived memberships.
-fn plain_tag(version: u64) -> String {
-    format!("W/\"{version}\"")
 }
 
 fn too_wide(count: usize) -> Error {

@@ -21,6 +21,7 @@ use super::record::{
 use super::token::{Drawn, is_id};
 use super::{Connection, Directory, NewToken, TenantEntry, TenantSettings, TokenEntry};
 use crate::context::store_error;
+use crate::environment::random_id;
 
 /// The records that tell what comes over a tenant's connection.
 struct Connected {
@@ -449,9 +450,7 @@ impl Directory {
         status: u16,
         detail: String,
     ) -> Result<std::result::Result<Timestamp, Conflict>> {
-        let mut random = [0; 8];
-        self.environment.fill(&mut random);
-        let request = format!("{:016x}", u64::from_be_bytes(random));
+        let request = random_id(&*self.environment);
         let audit = AuditEntry { actor: actor.to_owned(), request, action, status, detail };
         let ids: Vec<String> = operations.iter().map(|operation| id(operation).to_owned()).collect();
         let at = self.now();
@@ -466,7 +465,7 @@ impl Directory {
     }
 
     /// The complaint about a tenant that does not exist, with the one that may have been meant.
-    pub async fn no_tenant(&self, name: &str) -> Error {
+    pub(super) async fn no_tenant(&self, name: &str) -> Error {
         let error = Error::new(ErrorKind::NotFound, format!("there is no tenant `{}`", name.escape_debug()));
         let known = self.tenants().await.unwrap_or_default();
         match nearest(name, known.iter().map(|entry| entry.tenant.as_str())) {

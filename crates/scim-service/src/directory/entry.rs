@@ -215,6 +215,11 @@ pub(super) struct Parts<'a> {
 }
 
 impl TenantEntry {
+    /// The quirks of its connection; none where it has none.
+    pub(crate) fn quirks(&self) -> Quirks {
+        self.connection.as_ref().map_or(Quirks::NONE, Connection::quirks)
+    }
+
     pub(super) fn read(tenant: Tenant, record: &Record, parts: Parts<'_>) -> Result<Self> {
         let policy: Option<PolicyBody> = parts.policy.map(read).transpose()?;
         let schemas: Option<SchemasBody> = parts.schemas.map(read).transpose()?;

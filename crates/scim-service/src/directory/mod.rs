@@ -94,6 +94,17 @@ impl Directory {
         Ok(Some(entry))
     }
 
+    /// The tenant of this name, for whoever means one that there is.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, with the one that may have been meant; otherwise when the store cannot be read.
+    pub async fn find(&self, name: &str) -> Result<Arc<TenantEntry>> {
+        match self.tenant(name).await? {
+            Some(entry) => Ok(entry),
+            None => Err(self.no_tenant(name).await),
+        }
+    }
+
     /// A tenant as it is in the store now.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ use self::trial::Trial;
 use crate::Service;
 use crate::context::{Context, Course, store_error};
 use crate::directory::TenantEntry;
+use crate::environment::random_id;
 use crate::etag::Precondition;
 use crate::rules::{Origin, Rules, Sent, user};
 
@@ -91,7 +92,7 @@ impl Service {
     /// `NotFound` when there is no such tenant, `Forbidden` when it has a connection, `InvalidValue` with every column that
     /// is not understood.
     pub async fn import(&self, tenant: &str, headers: &Headers, actor: &str) -> Result<Import<'_>> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         self.check_schemas().await?;
         if let Some(connection) = &entry.connection {
             return Err(Error::new(
@@ -110,14 +111,12 @@ impl Service {
         let rules = self.rules_of(&entry)?;
         let resource_type = Arc::clone(user(&rules.registry)?);
         let columns = Columns::read(headers, &resource_type, &rules.policy)?;
-        let mut random = [0; 8];
-        self.environment().fill(&mut random);
         Ok(Import {
             trial: Trial::new(self.shared_store(), Arc::clone(&resource_type)),
             seen: HashMap::new(),
             base: self.base_of(&entry.tenant),
             actor: actor.to_owned(),
-            request: format!("import-{:016x}", u64::from_be_bytes(random)),
+            request: format!("import-{}", random_id(self.environment())),
             service: self,
             entry,
             rules,
@@ -215,7 +214,7 @@ impl Import<'_> {
         let path = format!("{}/{}", self.resource_type.endpoint(), record.id);
         let origin = Origin { method: "PUT", path: &path, body: Sent::Json(&body) };
         let context = self.context(store, origin, &course);
-        let precondition = Precondition::of_version(&format!("W/\"{}\"", record.version));
+        let precondition = Precondition::of_version(record.version);
         context.replace(&self.resource_type, &record.id, body.clone(), &precondition).await?;
         Ok(if is_same { Outcome::Unchanged } else { Outcome::Updated })
     }

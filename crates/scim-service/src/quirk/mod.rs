@@ -1,11 +1,14 @@
 //! Quirks: what identity providers send that the RFCs would let a server refuse, rewritten into what they mean.
 //!
-//! A request is rewritten here, before it is decoded, and nowhere else; past this module everything is strict. Each
-//! quirk has a name, is active by the tenant's kind of identity provider or by the operator's wish, and has a file
-//! that shows the payload it exists for. A quirk never changes a request that a strict client could send.
+//! A request is rewritten here, before it is decoded, and nowhere else; past this module everything is strict. What is no
+//! matter of rewriting is asked for where it matters: a token without a scheme by whoever reads the header, names of groups
+//! that are unique by whoever writes or describes groups. Each quirk has a name, is active by the tenant's kind of identity
+//! provider or by the operator's wish, and shows the payload that it exists for. A quirk never changes a request that a
+//! strict client could send.
 
 mod filters;
 mod operations;
+mod probes;
 mod schemas;
 mod shape;
 mod steps;
@@ -14,6 +17,7 @@ mod tests;
 
 pub(crate) use filters::{parse_filter, rewrite_path};
 pub(crate) use operations::rewrite_patch;
+pub(crate) use probes::answer_probe;
 pub(crate) use schemas::rewrite_resource;
 pub(crate) use steps::rewrite_step;
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use scim_core::document::Document;
 use scim_core::key::Key;
 use scim_core::path::AttributePath;
-use scim_core::schema::ResourceType;
+use scim_core::schema::{Membership, ResourceType};
 use scim_core::text::fold;
 use scim_core::time::Timestamp;
 use scim_store::{Content, IndexEntry, UniqueKey};
@@ -25,9 +25,7 @@ pub(crate) fn content(
     let map = document.as_map();
     let mut unique: Vec<UniqueKey> =
         resource_type.unique().iter().flat_map(|path| claims(path, map)).collect();
-    if quirks.has(Quirk::UniqueGroupNames)
-        && resource_type.membership() == Some(scim_core::schema::Membership::Group)
-    {
+    if quirks.has(Quirk::UniqueGroupNames) && resource_type.membership() == Some(Membership::Group) {
         unique.extend(
             AttributePath::parse("displayName", resource_type).iter().flat_map(|path| claims(path, map)),
         );

@@ -18,17 +18,22 @@ use crate::rules::Remarks;
 
 /// A resource that is decoded and checked, and not yet stored.
 pub(crate) struct Planned {
-    pub(crate) id: String,
-    pub(crate) resource_type: Arc<ResourceType>,
     pub(crate) operation: Operation,
     pub(crate) remarks: Remarks,
+    pub(crate) resource: NewResource,
+}
+
+/// A resource to create, as it will be shown.
+pub(crate) struct NewResource {
+    pub(crate) id: String,
+    pub(crate) resource_type: Arc<ResourceType>,
     label: String,
     body: Bytes,
 }
 
-impl Planned {
+impl NewResource {
     /// The record that the store has made of it.
-    pub(crate) fn into_record(self, applied: Applied) -> Record {
+    fn into_record(self, applied: Applied) -> Record {
         Record {
             id: self.id,
             resource_type: Arc::clone(self.resource_type.shared_name()),
@@ -44,16 +49,16 @@ impl Planned {
 impl Context<'_> {
     /// Creates a resource.
     pub(crate) async fn create(&self, resource_type: &Arc<ResourceType>, body: Value) -> Result<Record> {
-        let mut planned = self.plan_create(resource_type, body, self.new_id()).await?;
+        let Planned { operation, remarks, resource } =
+            self.plan_create(resource_type, body, self.new_id()).await?;
         let action = format!("POST {}", resource_type.endpoint());
-        let remarks = std::mem::take(&mut planned.remarks);
-        let committed = self.commit(vec![planned.operation.clone()], action, 201, remarks).await?;
+        let committed = self.commit(vec![operation], action, 201, remarks).await?;
         let committed = match committed {
             Ok(committed) => committed,
             Err(error) => return Err(self.commit_error(error, resource_type).await),
         };
         match committed.applied.first() {
-            Some(applied) => Ok(planned.into_record(*applied)),
+            Some(applied) => Ok(resource.into_record(*applied)),
             None => Err(Error::new(ErrorKind::Internal, "the store did not say what it did")),
         }
     }
@@ -82,19 +87,15 @@ impl Context<'_> {
         self.restrict(&mut members);
         self.remark_members(&id, &members, &mut remarks).await?;
         content.hidden = self.hide(hidden.into_iter().map(|(path, value)| (path, Some(value)))).await?;
-        Ok(Planned {
+        let resource = NewResource {
             id: id.clone(),
             resource_type: Arc::clone(resource_type),
             label: content.label.clone(),
             body: content.body.clone(),
-            remarks,
-            operation: Operation::Create {
-                id,
-                resource_type: Arc::clone(resource_type.shared_name()),
-                content,
-                members,
-            },
-        })
+        };
+        let resource_type = Arc::clone(resource_type.shared_name());
+        let operation = Operation::Create { id, resource_type, content, members };
+        Ok(Planned { operation, remarks, resource })
     }
 
     /// Refuses the name of another group where names of groups are unique. The store's claims do as much for groups that

@@ -65,7 +65,8 @@ pub(crate) async fn search(
     request: &SearchRequest,
 ) -> Result<Reply> {
     let parts = parts(context, scope, request)?;
-    let count = page_size(context, request)?;
+    let count = page_size(context, request);
+    let is_merged = parts.len() > 1 && request.sort_by.is_some();
     let mut list = ListWriter::new();
     let mut found = match &request.cursor {
         Some(text) => {
@@ -76,7 +77,7 @@ pub(crate) async fn search(
                 )
                 .remedy("use one of them"));
             }
-            if parts.len() > 1 && request.sort_by.is_some() {
+            if is_merged {
                 return Err(Error::new(
                     ErrorKind::InvalidValue,
                     "a query over all types is not sorted when it is paged by `cursor`",
@@ -99,8 +100,7 @@ pub(crate) async fn search(
         None => {
             let offset = u64::try_from(request.start_index.unwrap_or(1).max(1) - 1).unwrap_or(0);
             list.start_index(offset + 1);
-            let merged = parts.len() > 1 && request.sort_by.is_some();
-            match merged {
+            match is_merged {
                 true => merge(context, &parts, offset, count).await?,
                 false => skip(context, &parts, offset, count).await?,
             }
@@ -179,33 +179,25 @@ fn check_size(filter: &Filter) -> Result<()> {
 
 /// Refuses filters on what is put together when a resource is read, and is therefore in no index and no document.
 fn check_filter(filter: &Filter, resource_type: &ResourceType) -> Result<()> {
-    let derived = |parent: Option<&str>, path: &str| match parent {
-        Some(parent) => is_derived(&format!("{parent}.{path}")),
-        None => is_derived(path),
-    };
-    fn visit(
-        filter: &Filter,
-        parent: Option<&str>,
-        derived: &dyn Fn(Option<&str>, &str) -> bool,
-    ) -> Option<String> {
-        match filter {
+    fn derived(filter: &Filter, parent: Option<&str>) -> Option<String> {
+        let subject = match filter {
             Filter::And(branches) | Filter::Or(branches) => {
-                branches.iter().find_map(|branch| visit(branch, parent, derived))
+                return branches.iter().find_map(|branch| derived(branch, parent));
             }
-            Filter::Not(inner) => visit(inner, parent, derived),
-            Filter::Element { path, filter } => visit(filter, Some(&path.to_string()), derived),
-            Filter::Compare(comparison) => {
-                let path = comparison.subject.path().to_string();
-                derived(parent, &path).then_some(path)
-            }
-            Filter::Present(subject) => {
-                let path = subject.path().to_string();
-                derived(parent, &path).then_some(path)
-            }
-            Filter::Never => None,
-        }
+            Filter::Not(inner) => return derived(inner, parent),
+            Filter::Element { path, filter } => return derived(filter, Some(&path.to_string())),
+            Filter::Never => return None,
+            Filter::Compare(comparison) => &comparison.subject,
+            Filter::Present(subject) => subject,
+        };
+        let path = subject.path().to_string();
+        let is_derived = match parent {
+            Some(parent) => is_derived(&format!("{parent}.{path}")),
+            None => is_derived(&path),
+        };
+        is_derived.then_some(path)
     }
-    match (resource_type.membership(), visit(filter, None, &derived)) {
+    match (resource_type.membership(), derived(filter, None)) {
         (_, None) => Ok(()),
         (membership, Some(path)) => {
             let instead = match membership {
@@ -242,13 +234,13 @@ fn is_derived(path: &str) -> bool {
     DERIVED.contains(&path)
 }
 
-fn page_size(context: &Context<'_>, request: &SearchRequest) -> Result<usize> {
-    let maximum = context.settings.max_results;
-    match request.count {
-        None => Ok(context.settings.default_results.min(maximum)),
+fn page_size(context: &Context<'_>, request: &SearchRequest) -> usize {
+    let wanted = match request.count {
+        None => context.settings.default_results,
         // RFC 7644 §3.4.2.4: a negative count is taken as 0, and a server may return fewer than asked for.
-        Some(count) => Ok(usize::try_from(count.max(0)).unwrap_or(usize::MAX).min(maximum)),
-    }
+        Some(count) => usize::try_from(count.max(0)).unwrap_or(usize::MAX),
+    };
+    wanted.min(context.settings.max_results)
 }
 
 fn binding(context: &Context<'_>, scope: &Scope, request: &SearchRequest) -> Binding {

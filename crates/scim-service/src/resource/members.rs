@@ -135,12 +135,12 @@ impl MemberChange {
     }
 
     /// Adds members.
-    pub(crate) fn add_all(&mut self, ids: impl IntoIterator<Item = String>) {
+    fn add_all(&mut self, ids: impl IntoIterator<Item = String>) {
         self.decide(ids, true);
     }
 
     /// Removes members.
-    pub(crate) fn remove_all(&mut self, ids: impl IntoIterator<Item = String>) {
+    fn remove_all(&mut self, ids: impl IntoIterator<Item = String>) {
         self.decide(ids, false);
     }
 

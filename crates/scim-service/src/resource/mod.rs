@@ -12,7 +12,7 @@ mod replace;
 mod work;
 
 pub(crate) use content::content;
-pub(crate) use create::Planned;
+pub(crate) use create::{NewResource, Planned};
 pub(crate) use list::{Scope, search};
 pub(crate) use members::MemberChange;
 pub(crate) use modify::Modified;

@@ -5,8 +5,8 @@
 //! accepted settles what was said about the same before.
 
 use std::collections::HashSet;
-use std::sync::OnceLock;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use scim_core::document::Document;
@@ -81,6 +81,16 @@ pub(crate) struct Refusal {
     /// Index of the operation at fault.
     pub(crate) operation: usize,
     pub(crate) error: Error,
+}
+
+/// What the rules make of a conflict that the store has found.
+enum Ruling {
+    /// It is none of theirs.
+    NotOurs,
+    /// It is no reason to refuse. What it was about was taken out of the operations, and remarked on.
+    LetThrough,
+    /// This is said against the write, if anything is.
+    Against { subject: String, findings: Vec<Finding> },
 }
 
 impl From<Refusal> for Error {
@@ -227,7 +237,7 @@ impl Context<'_> {
         if group.mode == Mode::Enforce {
             let types = self.rules.registry.resource_types().iter();
             let groups = types.filter(|known| known.membership() == Some(Membership::Group));
-            members.barred = groups.map(|known| std::sync::Arc::clone(known.shared_name())).collect();
+            members.barred = groups.map(|known| Arc::clone(known.shared_name())).collect();
         }
     }
 
@@ -327,9 +337,6 @@ impl Context<'_> {
         loop {
             // Only a conflict over the rules has to be looked at beside the operations again.
             let again = if is_bound { operations.clone() } else { Vec::new() };
-            let said = remarks.about.iter().map(|remark| (remark, true));
-            // Of many members a body would be kept as many times, and what was accepted is never carried out again.
-            let said = said.chain(remarks.members.iter().map(|remark| (remark, false)));
             let changeset = Changeset {
                 at: self.now,
                 epoch: self.rules.epoch,
@@ -337,12 +344,7 @@ impl Context<'_> {
                 settles: remarks.settles.clone(),
                 settles_below: settles_below.clone(),
                 retries: self.retries.cloned(),
-                reports: said
-                    .filter_map(|(remark, whole)| {
-                        let report = self.report(&remark.subject, &remark.findings, status, &kept)?;
-                        Some(if whole { report } else { Report { body: Bytes::new(), ..report } })
-                    })
-                    .collect(),
+                reports: self.reports(&remarks, status, &kept),
                 audit: Some(self.audit(action.clone(), status, String::new())),
             };
             let conflict = match self.store.commit(self.tenant, changeset).await {
@@ -350,62 +352,81 @@ impl Context<'_> {
                 outcome => return Ok(outcome),
             };
             operations = again;
-            let (operation, subject, findings) = match conflict {
-                Conflict::Unique { operation, ref path, ref holder } if **path == *EMAIL => {
-                    let Some(email) =
-                        operations.get_mut(operation).and_then(|operation| take_claim(operation, EMAIL))
-                    else {
-                        return Ok(Err(CommitError::Conflict(conflict)));
-                    };
-                    let email_path = remarks.of(operation).map_or("", |remark| &remark.email_path);
-                    let holder = self.known(holder).await.map_err(|error| Refusal { operation, error })?;
-                    match self.rules.policy.email_taken(&email, email_path, holder.as_deref()) {
-                        Some(finding) if finding.severity == Severity::Error => {
-                            (operation, remarks.subject(operation).to_owned(), vec![finding])
-                        }
-                        finding => {
-                            remarks.say(operation, finding.clone());
-                            // Those after it would meet the same conflict, one after the other.
-                            let later = operations.iter_mut().enumerate().skip(operation + 1);
-                            for (later, _) in later.filter_map(|(index, one)| {
-                                Some((index, take_claim_if(one, EMAIL, |claimed| *claimed == email)?))
-                            }) {
-                                remarks.say(later, finding.clone());
-                            }
-                            continue;
-                        }
-                    }
+            let operation = conflict.operation().unwrap_or(0);
+            let ruling = self.ruling(&conflict, &mut operations, &mut remarks).await;
+            match ruling.map_err(|error| Refusal { operation, error })? {
+                Ruling::LetThrough => {}
+                Ruling::Against { subject, findings } if !findings.is_empty() => {
+                    return Err(Refusal { operation, error: self.refuse(&subject, &findings).await });
                 }
-                Conflict::Membership { ref member, ref group, operation } => {
-                    let into = operations.get(operation);
-                    let findings = self.all_second_groups(into, member, group).await;
-                    let findings = findings.map_err(|error| Refusal { operation, error })?;
-                    (operation, subject_in(into, member, remarks.subject(operation)), findings)
-                }
-                Conflict::NestedGroup { ref member, operation } => {
-                    let into = operations.get(operation);
-                    let names = self.names(into, member).await;
-                    let [name, member_name] = names.map_err(|error| Refusal { operation, error })?;
-                    let subject = subject_in(into, member, remarks.subject(operation));
-                    let finding = self.rules.policy.nested_group(&name, &member_name);
-                    (operation, subject, finding.into_iter().collect())
-                }
-                Conflict::Epoch { .. } => {
-                    self.course.stale.store(true, Ordering::Relaxed);
-                    return Ok(Err(CommitError::Conflict(conflict)));
-                }
-                Conflict::Missing { .. }
-                | Conflict::Exists { .. }
-                | Conflict::Version { .. }
-                | Conflict::Unique { .. }
-                | Conflict::UnknownMembers { .. }
-                | Conflict::Settled => return Ok(Err(CommitError::Conflict(conflict))),
-            };
-            if findings.is_empty() {
-                return Ok(Err(CommitError::Conflict(conflict)));
+                Ruling::Against { .. } | Ruling::NotOurs => return Ok(Err(CommitError::Conflict(conflict))),
             }
-            return Err(Refusal { operation, error: self.refuse(&subject, &findings).await });
         }
+    }
+
+    /// What the rules make of a conflict over operations.
+    async fn ruling(
+        &self,
+        conflict: &Conflict,
+        operations: &mut [Operation],
+        remarks: &mut Remarks,
+    ) -> Result<Ruling> {
+        let (subject, findings) = match conflict {
+            Conflict::Unique { operation, path, holder } if **path == *EMAIL => {
+                return self.ruling_on_email(*operation, holder, operations, remarks).await;
+            }
+            Conflict::Membership { member, group, operation } => {
+                let into = operations.get(*operation);
+                let findings = self.all_second_groups(into, member, group).await?;
+                (subject_in(into, member, remarks.subject(*operation)), findings)
+            }
+            Conflict::NestedGroup { member, operation } => {
+                let into = operations.get(*operation);
+                let [name, member_name] = self.names(into, member).await?;
+                let finding = self.rules.policy.nested_group(&name, &member_name);
+                (subject_in(into, member, remarks.subject(*operation)), finding.into_iter().collect())
+            }
+            Conflict::Epoch { .. } => {
+                self.course.stale.store(true, Ordering::Relaxed);
+                return Ok(Ruling::NotOurs);
+            }
+            Conflict::Missing { .. }
+            | Conflict::Exists { .. }
+            | Conflict::Version { .. }
+            | Conflict::Unique { .. }
+            | Conflict::UnknownMembers { .. }
+            | Conflict::Settled => return Ok(Ruling::NotOurs),
+        };
+        Ok(Ruling::Against { subject, findings })
+    }
+
+    /// What the rules make of an address that is somebody's already. Where that is no reason to refuse, nobody claims it here.
+    async fn ruling_on_email(
+        &self,
+        operation: usize,
+        holder: &str,
+        operations: &mut [Operation],
+        remarks: &mut Remarks,
+    ) -> Result<Ruling> {
+        let Some(email) = operations.get_mut(operation).and_then(|operation| take_claim(operation, EMAIL))
+        else {
+            return Ok(Ruling::NotOurs);
+        };
+        let email_path = remarks.of(operation).map_or("", |remark| &remark.email_path);
+        let holder = self.known(holder).await?;
+        let finding = self.rules.policy.email_taken(&email, email_path, holder.as_deref());
+        if let Some(error) = finding.clone().filter(|finding| finding.severity == Severity::Error) {
+            let subject = remarks.subject(operation).to_owned();
+            return Ok(Ruling::Against { subject, findings: vec![error] });
+        }
+        remarks.say(operation, finding.clone());
+        // Those after it would meet the same conflict, one after the other.
+        for (later, one) in operations.iter_mut().enumerate().skip(operation + 1) {
+            if take_claim_if(one, EMAIL, |claimed| *claimed == email).is_some() {
+                remarks.say(later, finding.clone());
+            }
+        }
+        Ok(Ruling::LetThrough)
     }
 
     /// Records a refusal, and gives the error to answer with.
@@ -426,11 +447,7 @@ impl Context<'_> {
         match self.store.commit(self.tenant, changeset).await {
             Ok(_) => error,
             Err(CommitError::Conflict(Conflict::Settled)) => overtaken(),
-            // Without operations nothing else can be in the way.
-            Err(CommitError::Conflict(_)) => {
-                self.course.stale.store(true, Ordering::Relaxed);
-                outdated()
-            }
+            Err(CommitError::Conflict(_)) => self.outdated(),
             Err(CommitError::Store(error)) => store_error(error),
         }
     }
@@ -455,13 +472,24 @@ impl Context<'_> {
         };
         match self.store.commit(self.tenant, changeset).await {
             Ok(_) => Ok(()),
-            // Without operations nothing else can be in the way.
-            Err(CommitError::Conflict(_)) => {
-                self.course.stale.store(true, Ordering::Relaxed);
-                Err(outdated())
-            }
+            Err(CommitError::Conflict(_)) => Err(self.outdated()),
             Err(CommitError::Store(error)) => Err(store_error(error)),
         }
+    }
+
+    /// What is in the way of a changeset without operations: nothing but other rules that are in force by now.
+    fn outdated(&self) -> Error {
+        self.course.stale.store(true, Ordering::Relaxed);
+        outdated()
+    }
+
+    /// What is reported of a write that is let in.
+    fn reports(&self, remarks: &Remarks, status: u16, kept: &KeptRequest) -> Vec<Report> {
+        let of = |remark: &Remark| self.report(&remark.subject, &remark.findings, status, kept);
+        // Of many members a body would be kept as many times, and what was accepted is never carried out again.
+        let of_members =
+            remarks.members.iter().filter_map(of).map(|report| Report { body: Bytes::new(), ..report });
+        remarks.about.iter().filter_map(of).chain(of_members).collect()
     }
 
     fn report(&self, subject: &str, findings: &[Finding], status: u16, kept: &KeptRequest) -> Option<Report> {

@@ -21,7 +21,6 @@ use super::{Judged, Rules, user};
 use crate::Service;
 use crate::context::store_error;
 use crate::directory::{TenantEntry, faster};
-use crate::quirk::Quirks;
 use crate::resource::content;
 
 /// How many Users are looked at at once.
@@ -85,7 +84,7 @@ impl Service {
     /// # Errors
     /// `NotFound` when there is no such tenant, `InvalidValue` when the rules do not fit.
     pub async fn compare_rules(&self, tenant: &str, rules: &NewRules) -> Result<Comparison> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         let next = with(&entry, rules);
         let (old, new) = (self.rules_of(&entry)?, self.rules_of(&next)?);
         let mut comparison = Comparison::default();
@@ -95,7 +94,7 @@ impl Service {
             compare(&entry, &old, &new, record, document, &mut holders, &mut comparison)
         })
         .await?;
-        let rehearsal = Rehearsal::new(self.shared_store(), holders, Arc::clone(&new), quirks(&entry));
+        let rehearsal = Rehearsal::new(self.shared_store(), holders, Arc::clone(&new), entry.quirks());
         let mut replay = Replay::rehearsed(self, &rehearsal, &next, &new);
         let mut open = Open::of(self.store(), &entry.tenant);
         while let Some(reported) = open.next().await? {
@@ -117,7 +116,7 @@ impl Service {
     /// "the rules … are in force" leaves what is stored partly as it was, until they are put in force again or a service is
     /// prepared ([`Service::prepare`]).
     pub async fn change_rules(&self, tenant: &str, rules: &NewRules, actor: &str) -> Result<Changed> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         self.check_schemas().await?;
         if rules.instead_of.is_some_and(|epoch| epoch != entry.epoch) {
             return Err(faster(tenant));
@@ -143,10 +142,10 @@ impl Service {
     /// # Errors
     /// `NotFound` when there is no such tenant; what the schemas say of the User.
     pub async fn explain(&self, tenant: &str, mut user: Value) -> Result<Explanation> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         let rules = self.rules_of(&entry)?;
         let resource_type = super::user(&rules.registry)?;
-        crate::quirk::rewrite_resource(&mut user, resource_type, quirks(&entry));
+        crate::quirk::rewrite_resource(&mut user, resource_type, entry.quirks());
         let mut document = decode::resource(&user, resource_type)?.document;
         document.fill("active", true);
         Ok(rules.policy.explain(document.as_map()))
@@ -155,13 +154,6 @@ impl Service {
     /// The rules of an entry.
     pub(crate) fn rules_of(&self, entry: &TenantEntry) -> Result<Arc<Rules>> {
         entry.rules.rules(|| Rules::of(entry, self.registry())).map(Arc::clone)
-    }
-
-    pub(crate) async fn entry(&self, tenant: &str) -> Result<Arc<TenantEntry>> {
-        match self.directory().tenant(tenant).await? {
-            Some(entry) => Ok(entry),
-            None => Err(self.directory().no_tenant(tenant).await),
-        }
     }
 
     /// Shows every User of a tenant.
@@ -183,10 +175,6 @@ impl Service {
             }
         }
     }
-}
-
-fn quirks(entry: &TenantEntry) -> Quirks {
-    entry.connection.as_ref().map_or(Quirks::NONE, |connection| connection.quirks())
 }
 
 /// The entry with other rules.
@@ -211,7 +199,7 @@ fn compare(
     holders: &mut HashMap<UniqueKey, String>,
     comparison: &mut Comparison,
 ) -> Result<()> {
-    let quirks = quirks(entry);
+    let quirks = entry.quirks();
     let under = |rules: &Rules| -> Result<_> {
         let resource_type = user(&rules.registry)?;
         let mut content = content(document, resource_type, quirks, record.modified);

@@ -14,7 +14,7 @@ impl Service {
     /// # Errors
     /// `NotFound` when there is no such tenant, or no such report, or it is settled.
     pub async fn dismiss(&self, tenant: &str, number: u64, actor: &str) -> Result<Reported> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         let query =
             ReportQuery { after: number.saturating_sub(1), count: 1, settled: Some(false), subject: None };
         let found = self.store().reports(&entry.tenant, &query).await.map_err(store_error)?;

@@ -26,7 +26,7 @@ impl Service {
         document: Option<Value>,
         actor: &str,
     ) -> Result<Changed> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         let is_it = |known: &Value| known.get("id").and_then(Value::as_str) == Some(urn);
         let Some(at) = entry.schemas.iter().position(is_it) else {
             let words = format!("tenant `{tenant}` has no extension `{}`", urn.escape_debug());

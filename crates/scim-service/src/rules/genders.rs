@@ -37,7 +37,7 @@ impl Service {
     /// # Errors
     /// `NotFound` when there is no such tenant; otherwise when the store cannot be read.
     pub async fn gender_words(&self, tenant: &str) -> Result<GenderWords> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         let rules = self.rules_of(&entry)?;
         let own = rules.policy.genders().into_iter();
         let mut counted: BTreeMap<String, (Option<Gender>, u64)> =

@@ -143,7 +143,7 @@ pub(crate) fn user(registry: &Registry) -> Result<&Arc<ResourceType>> {
 ///
 /// # Errors
 /// When a document is no schema, or one that is there already.
-pub(crate) fn extended(registry: &Registry, schemas: &[serde_json::Value], groups: bool) -> Result<Registry> {
+fn extended(registry: &Registry, schemas: &[serde_json::Value], groups: bool) -> Result<Registry> {
     let mut builder = registry.to_builder();
     for document in schemas {
         let urn = document.get("id").and_then(serde_json::Value::as_str).unwrap_or_default();

@@ -51,7 +51,7 @@ impl Service {
     /// `NotFound` when there is no such tenant, `Forbidden` when it has no connection or that is paused; otherwise when
     /// the store cannot be read or written. What was carried out until then stays.
     pub async fn replay(&self, tenant: &str, actor: &str) -> Result<Vec<Replayed>> {
-        let entry = self.entry(tenant).await?;
+        let entry = self.directory().find(tenant).await?;
         self.check_schemas().await?;
         in_use(&entry)?;
         let rules = self.rules_of(&entry)?;
@@ -282,7 +282,7 @@ impl<'a> Replay<'a> {
         }
         match self.rehearses {
             true => Ok(Precondition::NONE),
-            false => Ok(Precondition::of_version(&format!("W/\"{current}\""))),
+            false => Ok(Precondition::of_version(current)),
         }
     }
 }

@@ -10,7 +10,11 @@ use crate::cluster::Database;
 
 #[test]
 fn postgres_store_conforms() {
-    let database = Database::new();
+    check(&Database::new());
+}
+
+/// Runs every case of the suite on a database.
+pub(crate) fn check(database: &Database) {
     for case in conformance::cases() {
         database.clear();
         let store = Arc::new(database.open(Options::default()));

@@ -1,8 +1,5 @@
 //! Tables that are partitioned as `docs/partition.sql` does it serve as well as whole ones, and protect as well.
 
-use std::sync::Arc;
-
-use scim_store::conformance;
 use scim_store_postgres::{Options, PostgresStore, migrate};
 
 use crate::cluster::{Database, ROLE, run};
@@ -13,13 +10,7 @@ const PARTITION: &str = include_str!("../../../../docs/partition.sql");
 fn a_store_on_partitions_conforms() {
     let database = Database::new();
     database.run(PARTITION);
-    for case in conformance::cases() {
-        database.clear();
-        let store = Arc::new(database.open(Options::default()));
-        println!("{}", case.name);
-        case.run(Arc::clone(&store) as _);
-        assert_eq!(store.check(&database.tenants()).expect("a check"), [""; 0], "{}", case.name);
-    }
+    crate::conformance::check(&database);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use scim_store::conformance::wait;
 use scim_store::{
-    ChangeKind, Changeset, CommitError, EdgeQuery, Guard, MemberDelta, Operation, PersonQuery, Side, Store,
-    StoreError,
+    ChangeKind, Changeset, CommitError, Committed, EdgeQuery, Guard, MemberDelta, Operation, PersonQuery,
+    Side, Store, StoreError,
 };
 use scim_store_postgres::Options;
 
@@ -15,14 +15,14 @@ use crate::cluster::{Database, Session, superuser_of};
 use crate::people::{Town, a_tenant, acme};
 
 /// Keeps writers of the tenant waiting until it is dropped.
-pub(crate) fn hold(town: &Town) -> Session {
+fn hold(town: &Town) -> Session {
     let other = superuser_of(&town.database);
     other.run("BEGIN; SELECT 1 FROM scim.tenant FOR UPDATE");
     other
 }
 
 /// Waits until somebody waits for a lock.
-pub(crate) fn until_blocked(town: &Town, count: usize) {
+fn until_blocked(town: &Town, count: usize) {
     let sql =
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while town.database.run(sql).len() < count {
@@ -30,21 +30,31 @@ pub(crate) fn until_blocked(town: &Town, count: usize) {
     }
 }
 
+/// Has changesets wait together for somebody who holds the tenant's row, and tells what becomes of each once it is let go.
+pub(crate) fn all_at_once(
+    town: &Town,
+    store: &dyn Store,
+    changesets: impl IntoIterator<Item = Changeset>,
+) -> Vec<Result<Committed, CommitError>> {
+    let other = hold(town);
+    let mut waiting: Vec<_> =
+        changesets.into_iter().map(|changeset| store.commit(a_tenant(), changeset)).collect();
+    for commit in &mut waiting {
+        assert!(Pin::new(commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    until_blocked(town, 1);
+    other.run("ROLLBACK");
+    waiting.into_iter().map(wait).collect()
+}
+
 #[test]
 fn waiting_writers_share_a_transaction() {
     let town = Town::new(Options::default());
     town.commit(town.user("first")).expect("created");
-    let other = hold(&town);
     town.trips();
-    let mut waiting: Vec<_> =
-        (0..64).map(|n| town.store.commit(a_tenant(), town.user(&format!("u{n:02}")))).collect();
-    for commit in &mut waiting {
-        assert!(Pin::new(commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    }
-    until_blocked(&town, 1);
-    other.run("ROLLBACK");
+    let outcomes = all_at_once(&town, &town.store, (0..64).map(|n| town.user(&format!("u{n:02}"))));
     let mut sequences: Vec<u64> =
-        waiting.into_iter().map(|commit| wait(commit).expect("created").sequence).collect();
+        outcomes.into_iter().map(|outcome| outcome.expect("created").sequence).collect();
     sequences.sort_unstable();
     assert_eq!(sequences, (2..=65).collect::<Vec<u64>>());
     let commits = town.trips().concat().iter().filter(|sql| *sql == "COMMIT").count();
@@ -58,17 +68,8 @@ fn waiting_writers_share_a_transaction() {
 fn a_conflict_concerns_nobody_else() {
     let town = Town::new(Options::default());
     town.commit(town.user("first")).expect("created");
-    let other = hold(&town);
-    let mut waiting: Vec<_> = ["a", "b", "a", "c", "b", "a"]
-        .iter()
-        .map(|id| town.store.commit(a_tenant(), town.user(id)))
-        .collect();
-    for commit in &mut waiting {
-        assert!(Pin::new(commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    }
-    until_blocked(&town, 1);
-    other.run("ROLLBACK");
-    let outcomes: Vec<bool> = waiting.into_iter().map(|commit| wait(commit).is_ok()).collect();
+    let users = ["a", "b", "a", "c", "b", "a"].map(|id| town.user(id));
+    let outcomes = all_at_once(&town, &town.store, users).iter().map(Result::is_ok).collect::<Vec<_>>();
     assert_eq!(outcomes, [true, true, false, true, false, false]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
@@ -78,21 +79,12 @@ fn a_conflict_concerns_nobody_else() {
 fn a_broken_changeset_concerns_nobody_else() {
     let town = Town::new(Options::default());
     town.commit(town.user("first")).expect("created");
-    let other = hold(&town);
     let mut broken = town.user("broken");
     if let Some(Operation::Create { content, .. }) = broken.operations.first_mut() {
         content.label = "\0".to_owned();
     }
-    let mut waiting: Vec<_> = [town.user("a"), broken, town.user("b")]
-        .into_iter()
-        .map(|changeset| town.store.commit(a_tenant(), changeset))
-        .collect();
-    for commit in &mut waiting {
-        assert!(Pin::new(commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    }
-    until_blocked(&town, 1);
-    other.run("ROLLBACK");
-    let outcomes: Vec<bool> = waiting.into_iter().map(|commit| wait(commit).is_ok()).collect();
+    let changesets = [town.user("a"), broken, town.user("b")];
+    let outcomes = all_at_once(&town, &town.store, changesets).iter().map(Result::is_ok).collect::<Vec<_>>();
     assert_eq!(outcomes, [true, false, true]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }

@@ -1,22 +1,22 @@
 //! `scimd tenant`, `scimd connection` and `scimd token`.
 
 use scim_core::time::Timestamp;
-use scim_service::directory::{Connection, Directory, TenantEntry, TenantSettings, TokenEntry};
+use scim_service::directory::{Connection, TenantEntry, TenantSettings, TokenEntry};
 use scim_service::environment::Environment;
-use scim_store::Tenant;
 
 use super::deletion;
-use super::moving::check_vacant;
-use super::{directory, new_directory, print, small_runtime};
+use super::moving::{Side, check_vacant};
+use super::{directory, list, named, print, small_runtime};
 use crate::Failure;
-use crate::cli::{Common, ConnectionCommand, Output, TenantCommand, TokenCommand};
+use crate::cli::{Common, ConnectionCommand, TenantCommand, TokenCommand};
+use crate::config::Config;
 use crate::environment::System;
-use crate::table::{Cells, render};
+use crate::table::Cells;
 
 pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
     match command {
         TenantCommand::Create { name, common } => {
-            let (store, directory) = new_directory(&common.flags())?;
+            let Side { store, directory } = Side::open(&Config::load(&common.flags())?.store, true)?;
             let runtime = small_runtime()?;
             runtime.block_on(check_vacant(&*store, &name))?;
             runtime.block_on(directory.create_tenant(&name, "cli:tenant create"))?;
@@ -62,12 +62,13 @@ pub(super) fn connection(command: ConnectionCommand) -> Result<(), Failure> {
         }
         ConnectionCommand::Show { tenant, common, output } => {
             let directory = directory(&common.flags())?;
-            let entry = small_runtime()?.block_on(find(&directory, &tenant))?;
+            let name = named(&tenant)?;
+            let entry = small_runtime()?.block_on(directory.find(name.as_str()))?;
             if entry.connection.is_none() {
                 let words = format!("tenant `{tenant}` has no connection; see `scimd connection create`");
                 return Err(Failure::Run(words));
             }
-            list(&output, &TENANT, std::iter::once(tenant_row(&entry)))
+            list(&output, &TENANT, [tenant_row(&entry)])
         }
         ConnectionCommand::Pause { tenant, common } => pause(&tenant, true, &common),
         ConnectionCommand::Resume { tenant, common } => pause(&tenant, false, &common),
@@ -170,19 +171,4 @@ fn token_row(entry: &TokenEntry, now: Timestamp) -> Cells {
         entry.expires.map(|end| end.to_string()).into(),
         state.into(),
     ]
-}
-
-fn list(output: &Output, names: &[&str], rows: impl Iterator<Item = Cells>) -> Result<(), Failure> {
-    print(&render(output.format, names, &rows.collect::<Vec<_>>()))
-}
-
-fn named(name: &str) -> Result<Tenant, Failure> {
-    Tenant::new(name).map_err(|error| Failure::Usage(error.to_string()))
-}
-
-async fn find(directory: &Directory, name: &str) -> Result<TenantEntry, Failure> {
-    match directory.tenant(named(name)?.as_str()).await? {
-        Some(entry) => Ok((*entry).clone()),
-        None => Err(directory.no_tenant(name).await.into()),
-    }
 }

@@ -6,10 +6,10 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use scim_store::{Audited, Change, ChangeKind, Tenant};
 
 use super::people::name_of;
-use super::{Office, print};
+use super::{Office, list, named};
 use crate::Failure;
 use crate::cli::{AuditCommand, Common, Listing, Output, Span};
-use crate::table::{Cells, render};
+use crate::table::Cells;
 
 /// How many are read at once.
 const PAGE: usize = 1000;
@@ -18,7 +18,7 @@ const LATEST: u64 = 100;
 
 pub(super) fn run(command: AuditCommand) -> Result<(), Failure> {
     match command {
-        AuditCommand::List { listing, span, resource } => list(&listing, span, resource.as_deref()),
+        AuditCommand::List { listing, span, resource } => of_tenant(&listing, span, resource.as_deref()),
         AuditCommand::Administration { tenant, span, common, output } => {
             administration(tenant.as_deref(), span, &common, &output)
         }
@@ -35,19 +35,18 @@ const ENTRY: [&str; 11] = [
     "number", "at", "actor", "action", "status", "change", "resource", "name", "reason", "request", "members",
 ];
 
-fn list(listing: &Listing, span: Span, resource: Option<&str>) -> Result<(), Failure> {
+fn of_tenant(listing: &Listing, span: Span, resource: Option<&str>) -> Result<(), Failure> {
     let (office, tenant) = Office::of(&listing.of)?;
     let trail = Trail { office: &office, tenant: &tenant };
     let found = trail.entries(span, |entry| resource.is_none_or(|id| entry.is_about(id)))?;
     let names = trail.names(&found)?;
-    let rows: Vec<Cells> = found.iter().map(|entry| entry.cells(&names)).collect();
-    print(&render(listing.output.format, &ENTRY, &rows))
+    list(&listing.output, &ENTRY, found.iter().map(|entry| entry.cells(&names)))
 }
 
 const ADMINISTERED: [&str; 7] = ["number", "at", "actor", "action", "detail", "records", "request"];
 
 fn administration(tenant: Option<&str>, span: Span, common: &Common, output: &Output) -> Result<(), Failure> {
-    let name = tenant.map(Tenant::new).transpose().map_err(|error| Failure::Usage(error.to_string()))?;
+    let name = tenant.map(named).transpose()?;
     let office = Office::open(common)?;
     let trail = Trail { office: &office, tenant: &Tenant::system() };
     let found = trail
@@ -63,7 +62,7 @@ fn administration(tenant: Option<&str>, span: Span, common: &Common, output: &Ou
             audited.entry.request.as_str().into(),
         ]
     };
-    print(&render(output.format, &ADMINISTERED, &found.iter().map(row).collect::<Vec<_>>()))
+    list(output, &ADMINISTERED, found.iter().map(row))
 }
 
 /// Whether an entry of administration is about a tenant, with whose name such an action ends. What a server does for the
@@ -182,17 +181,17 @@ impl Trail<'_> {
         let mut since = match after {
             0 => 0,
             _ => office
-                .read(office.store.audit(tenant, after - 1, 1))?
+                .run(office.store.audit(tenant, after - 1, 1))?
                 .first()
                 .map_or(0, |entry| entry.sequence),
         };
-        let audited = office.read(office.store.audit(tenant, after, count))?;
+        let audited = office.run(office.store.audit(tenant, after, count))?;
         let until = audited.last().map_or(since, |entry| entry.sequence);
         let mut entries: Vec<Entry> =
             audited.into_iter().map(|audited| Entry { audited, changes: Vec::new() }).collect();
         let mut waiting = entries.iter_mut().peekable();
         while since < until {
-            let changes = office.read(office.store.changes(tenant, since, PAGE))?;
+            let changes = office.run(office.store.changes(tenant, since, PAGE))?;
             let Some(last) = changes.last() else { break };
             since = last.sequence;
             for change in changes {
@@ -220,7 +219,7 @@ impl Trail<'_> {
     }
 
     fn has(&self, number: u64) -> Result<bool, Failure> {
-        let found = self.office.read(self.office.store.audit(self.tenant, number - 1, 1))?;
+        let found = self.office.run(self.office.store.audit(self.tenant, number - 1, 1))?;
         Ok(!found.is_empty())
     }
 
@@ -233,7 +232,7 @@ impl Trail<'_> {
         let ids: Vec<&str> = ids.collect::<BTreeSet<_>>().into_iter().collect();
         let mut names = HashMap::new();
         for ids in ids.chunks(PAGE) {
-            let records = self.office.read(self.office.store.get(self.tenant, ids))?;
+            let records = self.office.run(self.office.store.get(self.tenant, ids))?;
             let named = records.into_iter().flatten().map(|record| (record.id.clone(), name_of(&record)));
             names.extend(named.filter(|(_, name)| !name.is_empty()));
         }

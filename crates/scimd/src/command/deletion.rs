@@ -2,26 +2,23 @@
 //! means as an unfinished copy (`scim_store::transfer`). Ended at any moment, it is run again.
 
 use std::io::{BufRead, IsTerminal, stderr, stdin};
-use std::sync::Arc;
 use std::time::Instant;
 
 use scim_service::directory::Directory;
+use scim_store::Tenant;
 use scim_store::transfer::{Holdings, PORTION, Portable};
-use scim_store::{StoreError, Tenant};
 
-use super::moving::Meter;
-use super::{portable, small_runtime};
+use super::moving::{Meter, Side};
+use super::{named, small_runtime};
 use crate::Failure;
 use crate::cli::Common;
 use crate::config::Config;
-use crate::environment::System;
 
 const ACTOR: &str = "cli:tenant delete";
 
 pub(super) fn run(tenant: &str, yes: bool, common: &Common) -> Result<(), Failure> {
-    let tenant = Tenant::new(tenant).map_err(|error| Failure::Usage(error.to_string()))?;
-    let store = portable(&Config::load(&common.flags())?.store, false)?;
-    let directory = Directory::new(Arc::clone(&store) as _, Arc::new(System));
+    let tenant = named(tenant)?;
+    let Side { store, directory } = Side::open(&Config::load(&common.flags())?.store, false)?;
     small_runtime()?.block_on(delete(&*store, &directory, &tenant, yes, common))
 }
 
@@ -33,7 +30,7 @@ async fn delete(
     common: &Common,
 ) -> Result<(), Failure> {
     let has_begun = directory.check_deletion(tenant).await?;
-    let Holdings { rows, .. } = store.holdings(tenant).await.map_err(failed)?;
+    let Holdings { rows, .. } = store.holdings(tenant).await?;
     let what =
         format!("{} resources, {} persons and {} memberships", rows.resources, rows.persons, rows.links);
     let mut meter = Meter::new(tenant);
@@ -83,8 +80,4 @@ fn confirm(tenant: &Tenant, what: &str, common: &Common) -> Result<(), Failure> 
         true => Ok(()),
         false => Err(Failure::Run("that is not its name; nothing was changed".to_owned())),
     }
-}
-
-fn failed(error: StoreError) -> Failure {
-    Failure::Run(error.to_string())
 }

@@ -4,10 +4,11 @@
 //! whether it may pass is for `scim_service::Import` to say; here are the file, the list of findings and the count.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 
 use futures_util::future::join_all;
 use scim_policy::Severity;
-use scim_service::{Headers, ImportedRow, Outcome};
+use scim_service::{Headers, Import, ImportedRow, Outcome};
 
 use super::{Office, print};
 use crate::Failure;
@@ -39,6 +40,35 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Failure::Run(_) => failure,
     })?;
 
+    let would = check(&office, &mut import, &mut sheet, arguments)?;
+    if would.refused > 0 {
+        return Err(Failure::Run(format!(
+            "{} of {} rows of {name} are refused; nothing was written. Mend them in the file, or change the policy, and import \
+             it again",
+            would.refused,
+            would.all()
+        )));
+    }
+    if arguments.dry_run {
+        eprintln!("{name} would be imported into tenant {tenant}: {would}; nothing was written");
+        return Ok(());
+    }
+
+    // Whether there is a connection now is asked again.
+    let import = office.run(office.service.import(tenant, &headers, ACTOR))?;
+    sheet.rewind()?;
+    let done = write(&office, &import, &mut sheet, &arguments.file, would.all())?;
+    eprintln!("imported {name} into tenant {tenant}: {done}");
+    Ok(())
+}
+
+/// Rehearses all rows, and lists what is said of them.
+fn check(
+    office: &Office,
+    import: &mut Import<'_>,
+    sheet: &mut Sheet,
+    arguments: &Arguments,
+) -> Result<Counts, Failure> {
     let mut progress = Progress::new("checking");
     let mut list = List::default();
     let mut would = Counts::default();
@@ -60,22 +90,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     progress.end();
     list.print(arguments.listing.output.format)?;
-    if would.refused > 0 {
-        return Err(Failure::Run(format!(
-            "{} of {} rows of {name} are refused; nothing was written. Mend them in the file, or change the policy, and import \
-             it again",
-            would.refused,
-            would.all()
-        )));
-    }
-    if arguments.dry_run {
-        eprintln!("{name} would be imported into tenant {tenant}: {would}; nothing was written");
-        return Ok(());
-    }
+    Ok(would)
+}
 
-    // Whether there is a connection now is asked again.
-    let import = office.run(office.service.import(tenant, &headers, ACTOR))?;
-    sheet.rewind()?;
+/// Writes all rows, of which none was refused. Ends at the first that cannot be written.
+fn write(
+    office: &Office,
+    import: &Import<'_>,
+    sheet: &mut Sheet,
+    file: &Path,
+    all: usize,
+) -> Result<Counts, Failure> {
     let mut progress = Progress::new("writing");
     let mut done = Counts::default();
     loop {
@@ -89,18 +114,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         if rows.is_empty() {
             break;
         }
-        let write = async |row: &Row| match &row.cells {
-            Ok(cells) => {
-                let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
-                import.write(&cells).await.map(|imported| imported.outcome)
-            }
-            Err(problem) => Err(scim_core::Error::new(scim_core::ErrorKind::InvalidValue, problem.as_str())),
-        };
-        let outcomes = office.runtime.block_on(join_all(rows.iter().map(write)));
+        let outcomes = office.runtime.block_on(join_all(rows.iter().map(|row| write_row(import, row))));
         for (row, mut outcome) in rows.iter().zip(outcomes) {
             // An address may have been free only after another of these rows.
             if let Ok(Outcome::Refused(_)) = outcome {
-                outcome = office.runtime.block_on(write(row));
+                outcome = office.runtime.block_on(write_row(import, row));
             }
             let refusal = match outcome {
                 Ok(Outcome::Refused(error)) | Err(error) => error,
@@ -111,17 +129,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             };
             progress.end();
             return Err(Failure::Run(format!(
-                "{name}:{}: {}; of {} rows {} were written. Import the same file again: what is written already stays as it is",
+                "{}:{}: {}; of {all} rows {} were written. Import the same file again: what is written already stays as it is",
+                file.display(),
                 row.line,
                 refusal.detail(),
-                would.all(),
                 done.all()
             )));
         }
     }
     progress.end();
-    eprintln!("imported {name} into tenant {tenant}: {done}");
-    Ok(())
+    Ok(done)
+}
+
+async fn write_row(import: &Import<'_>, row: &Row) -> scim_core::Result<Outcome> {
+    match &row.cells {
+        Ok(cells) => {
+            let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+            Ok(import.write(&cells).await?.outcome)
+        }
+        Err(problem) => Err(scim_core::Error::new(scim_core::ErrorKind::InvalidValue, problem.as_str())),
+    }
 }
 
 /// What was said of rows.

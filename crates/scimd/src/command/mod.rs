@@ -3,6 +3,8 @@
 mod administration;
 mod audit;
 mod deletion;
+mod demo;
+mod findings;
 mod import;
 mod moving;
 mod people;
@@ -17,13 +19,14 @@ use std::time::Duration;
 use scim_service::Service;
 use scim_service::directory::{Directory, TenantEntry};
 use scim_store::transfer::Portable;
-use scim_store::{Store, StoreError, Tenant};
+use scim_store::{Store, Tenant};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Failure;
-use crate::cli::{Cli, Command, Common, OfTenant};
+use crate::cli::{Cli, Command, Common, OfTenant, Output};
 use crate::config::{Config, EXAMPLE, Flags, StoreUrl};
 use crate::environment::System;
+use crate::table::{Cells, render};
 
 /// Does what the command line says.
 ///
@@ -39,7 +42,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Policy(command) => rules::policy(command),
         Command::Schema(command) => rules::schema(command),
         Command::Person(command) => people::person(command),
-        Command::Findings(command) => people::findings(command),
+        Command::Findings(command) => findings::run(command),
         Command::Group(command) => people::group(command),
         Command::Audit(command) => audit::run(command),
         Command::Gender(command) => people::gender(command),
@@ -66,19 +69,21 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Prints a list.
+fn list(output: &Output, names: &[&str], rows: impl IntoIterator<Item = Cells>) -> Result<(), Failure> {
+    print(&render(output.format, names, &rows.into_iter().collect::<Vec<_>>()))
+}
+
 /// The directory in the store that the flags name, for a command that administers it. The store must be there: one that
 /// is made because of a typing error would only seem to be empty.
 fn directory(flags: &Flags) -> Result<Directory, Failure> {
     let url = Config::load(flags)?.store;
-    Ok(Directory::new(existing(&url, false)?, Arc::new(System)))
+    Ok(Directory::new(existing(&url)?, Arc::new(System)))
 }
 
-/// As [`directory`], with the store, for the command that a new store begins with.
-fn new_directory(flags: &Flags) -> Result<(Arc<dyn Portable>, Directory), Failure> {
-    let url = Config::load(flags)?.store;
-    let store = portable(&url, true)?;
-    let directory = Directory::new(Arc::clone(&store) as _, Arc::new(System));
-    Ok((store, directory))
+/// The name of a tenant, as it was typed.
+fn named(name: &str) -> Result<Tenant, Failure> {
+    Tenant::new(name).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// The service on a store, for a command that works with what the service knows.
@@ -91,7 +96,7 @@ struct Office {
 impl Office {
     fn open(common: &Common) -> Result<Self, Failure> {
         let config = Config::load(&common.flags())?;
-        let store = existing(&config.store, false)?;
+        let store = existing(&config.store)?;
         let registry = crate::store::registry(&config)?;
         let settings = config.settings(&config.base_url(config.listen));
         let service = Service::new(Arc::clone(&store), registry, Arc::new(System), settings);
@@ -101,43 +106,37 @@ impl Office {
     /// The service, and the tenant that a command is about.
     fn of(of: &OfTenant) -> Result<(Self, Tenant), Failure> {
         let office = Self::open(&of.common)?;
-        let tenant = office.run(office.tenant(&of.tenant))?.tenant;
+        let tenant = office.tenant(&of.tenant)?.tenant.clone();
         Ok((office, tenant))
     }
 
-    fn run<T>(&self, future: impl Future<Output = scim_core::Result<T>>) -> Result<T, Failure> {
-        Ok(self.runtime.block_on(future)?)
-    }
-
-    fn read<T>(&self, future: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
-        self.runtime.block_on(future).map_err(|error| Failure::Run(error.to_string()))
+    fn run<T, E: Into<Failure>>(&self, future: impl Future<Output = Result<T, E>>) -> Result<T, Failure> {
+        self.runtime.block_on(future).map_err(Into::into)
     }
 
     /// What the directory knows of a tenant.
-    async fn tenant(&self, name: &str) -> scim_core::Result<TenantEntry> {
-        match self.service.directory().tenant(name).await? {
-            Some(entry) => Ok((*entry).clone()),
-            None => Err(self.service.directory().no_tenant(name).await),
-        }
+    fn tenant(&self, name: &str) -> Result<Arc<TenantEntry>, Failure> {
+        self.run(self.service.directory().find(name))
     }
 }
 
-/// The store of this address, which other commands can reach too.
-fn existing(url: &StoreUrl, create: bool) -> Result<Arc<dyn Store>, Failure> {
-    check_existing(url, create)?;
+/// The store of this address, which has to be there.
+fn existing(url: &StoreUrl) -> Result<Arc<dyn Store>, Failure> {
+    check_reachable(url, false)?;
     crate::store::open(url)
 }
 
-/// As [`existing`], for a command that moves tenants.
+/// The store of this address, for a command that moves or removes tenants. With `create`, it is made if it is not there.
 fn portable(url: &StoreUrl, create: bool) -> Result<Arc<dyn Portable>, Failure> {
-    check_existing(url, create)?;
+    check_reachable(url, create)?;
     crate::store::portable(url, LONG)
 }
 
 /// How long a statement may take that counts or removes all that a tenant has.
 const LONG: Duration = Duration::from_secs(600);
 
-fn check_existing(url: &StoreUrl, create: bool) -> Result<(), Failure> {
+/// Checks that a store is one that other commands can reach too, and that it is there unless it may be created.
+fn check_reachable(url: &StoreUrl, create: bool) -> Result<(), Failure> {
     if *url == StoreUrl::Memory {
         return Err(Failure::Usage(
             "the `memory` store lives inside the server's process, where no other command can reach it; use \

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use scim_service::directory::{Directory, Welcome};
+use scim_store::Tenant;
 use scim_store::transfer::{self, Copied, CopyError, Portable, Progress, Rows, copy, verify};
-use scim_store::{StoreError, Tenant};
 
-use super::{portable, print, small_runtime};
+use super::{list, named, portable, small_runtime};
 use crate::Failure;
 use crate::cli::{Common, StoreCopy};
 use crate::config::{Config, StoreUrl, check_no_password};
 use crate::environment::System;
-use crate::table::{Cells, render};
+use crate::table::Cells;
 
 const ACTOR: &str = "cli:store copy";
 
@@ -25,8 +25,7 @@ pub(super) fn run(arguments: &StoreCopy) -> Result<(), Failure> {
     for (store, flag) in [(from, "`--from`"), (to, "`--to`")] {
         check_no_password(store, flag, "set PGPASSWORD, or add `?password_file=FILE`")?;
     }
-    let named: Result<Vec<Tenant>, _> = tenants.iter().map(|name| Tenant::new(name)).collect();
-    let mut tenants = named.map_err(|error| Failure::Usage(error.to_string()))?;
+    let mut tenants: Vec<Tenant> = tenants.iter().map(|name| named(name)).collect::<Result<_, _>>()?;
     let moving = Moving { from: Side::open(from, false)?, to: Side::open(to, true)?, url: from };
     let runtime = small_runtime()?;
     if tenants.is_empty() {
@@ -48,7 +47,7 @@ pub(super) fn run(arguments: &StoreCopy) -> Result<(), Failure> {
             Err(failure) => failures.push(format!("tenant {tenant}: {failure}")),
         }
     }
-    print(&render(output.format, &SUMMARY, &rows))?;
+    list(output, &SUMMARY, rows)?;
     match failures.as_slice() {
         [] => {
             eprintln!(
@@ -70,16 +69,15 @@ pub(super) fn run(arguments: &StoreCopy) -> Result<(), Failure> {
 /// `scimd store discard`.
 pub(super) fn discard(tenant: &str, common: &Common) -> Result<(), Failure> {
     let url = Config::load(&common.flags())?.store;
-    let name = Tenant::new(tenant).map_err(|error| Failure::Usage(error.to_string()))?;
+    let name = named(tenant)?;
     let store = portable(&url, false)?;
     small_runtime()?.block_on(async {
-        let failed = |error: StoreError| Failure::Run(error.to_string());
-        if !store.holdings(&name).await.map_err(failed)?.is_unfinished() {
+        if !store.holdings(&name).await?.is_unfinished() {
             let words =
                 format!("there is no unfinished copy of a tenant `{tenant}` in {url}; nothing was removed");
             return Err(Failure::Run(words));
         }
-        transfer::discard(&*store, &name).await.map_err(failed)
+        Ok(transfer::discard(&*store, &name).await?)
     })?;
     eprintln!("removed the unfinished copy of tenant {tenant}");
     Ok(())
@@ -88,8 +86,7 @@ pub(super) fn discard(tenant: &str, common: &Common) -> Result<(), Failure> {
 /// Refuses to make a tenant where an unfinished copy is in the way: its rows would be taken for the new one's.
 pub(super) async fn check_vacant(store: &dyn Portable, name: &str) -> Result<(), Failure> {
     let Ok(tenant) = Tenant::new(name) else { return Ok(()) };
-    let holdings = store.holdings(&tenant).await.map_err(|error| Failure::Run(error.to_string()))?;
-    match holdings.is_unfinished() {
+    match store.holdings(&tenant).await?.is_unfinished() {
         true => Err(Failure::Run(format!(
             "there is an unfinished copy of a tenant `{name}`; finish it with `scimd store copy`, or remove it with \
              `scimd store discard {name}`"
@@ -106,13 +103,14 @@ struct Moving<'a> {
 }
 
 /// A store and its directory.
-struct Side {
-    store: Arc<dyn Portable>,
-    directory: Directory,
+pub(super) struct Side {
+    pub(super) store: Arc<dyn Portable>,
+    pub(super) directory: Directory,
 }
 
 impl Side {
-    fn open(url: &StoreUrl, create: bool) -> Result<Self, Failure> {
+    /// Opens a store. With `create`, it is made if it is not there.
+    pub(super) fn open(url: &StoreUrl, create: bool) -> Result<Self, Failure> {
         let store = portable(url, create)?;
         let directory = Directory::new(Arc::clone(&store) as _, Arc::new(System));
         Ok(Self { store, directory })

@@ -7,14 +7,13 @@ use std::path::Path;
 
 use scim_core::person::Derived;
 use scim_policy::{Finding, PolicyErrors, preset};
-use scim_service::directory::TenantEntry;
-use scim_service::{Concerned, NewRules};
+use scim_service::{Concerned, NewRules, Replayed};
 use serde_json::Value;
 
-use super::{Office, print};
+use super::{Office, list, print};
 use crate::Failure;
 use crate::cli::{Listing, OfTenant, PolicyCommand, SchemaCommand};
-use crate::table::{Cells, in_words, render};
+use crate::table::{Cells, in_words};
 
 pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
     match command {
@@ -47,8 +46,8 @@ pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
         PolicyCommand::Apply { of, file, anyway } => apply(&of, &file, anyway),
         PolicyCommand::Show(OfTenant { tenant, common }) => {
             let office = Office::open(&common)?;
-            match office.run(office.tenant(&tenant))?.policy {
-                Some(text) => print(&text),
+            match &office.tenant(&tenant)?.policy {
+                Some(text) => print(text),
                 None => {
                     eprintln!("tenant {tenant} has no policy: it runs the protocol and the default mapping");
                     Ok(())
@@ -85,7 +84,7 @@ fn diff(listing: &Listing, file: &Path) -> Result<(), Failure> {
         let report = &reported.report;
         add("accepted", &report.subject, format!("{} {}", report.method, report.path));
     }
-    print(&render(output.format, &["outcome", "who", "what"], &rows))?;
+    list(output, &["outcome", "who", "what"], rows)?;
     eprintln!(
         "of {} users {} would be refused and {} would change; of the requests that were refused {} would be accepted and {} \
          not; nothing was changed",
@@ -119,7 +118,7 @@ fn apply(of: &OfTenant, file: &Path, anyway: bool) -> Result<(), Failure> {
     let changed = office.runtime.block_on(office.service.change_rules(tenant, &rules, "cli:policy apply"));
     let changed = changed.map_err(|error| in_file(file, error))?;
     // What was refused of a file comes with the file again.
-    let is_connected = office.run(office.tenant(tenant))?.connection.is_some();
+    let is_connected = office.tenant(tenant)?.connection.is_some();
     let next = match is_connected {
         true => format!("; next: scimd replay {tenant}{}", common.again()),
         false => String::new(),
@@ -137,7 +136,8 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
     match command {
         SchemaCommand::Add { of: OfTenant { tenant, common }, file } => {
             let office = Office::open(&common)?;
-            let TenantEntry { mut schemas, epoch, .. } = office.run(office.tenant(&tenant))?;
+            let entry = office.tenant(&tenant)?;
+            let mut schemas = entry.schemas.clone();
             let new = json(&file)?;
             let urn = new.get("id").and_then(Value::as_str);
             if let Some(urn) =
@@ -151,12 +151,9 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
                 )));
             }
             schemas.push(new);
-            let rules = NewRules { policy: None, schemas: Some(schemas), instead_of: Some(epoch) };
+            let rules = NewRules { policy: None, schemas: Some(schemas), instead_of: Some(entry.epoch) };
             let changed = office.run(office.service.change_rules(&tenant, &rules, "cli:schema add"));
-            changed.map_err(|failure| match failure {
-                Failure::Usage(words) => Failure::Usage(format!("{}: {words}", file.display())),
-                failure @ Failure::Run(_) => failure,
-            })?;
+            changed.map_err(|failure| about(&file, failure))?;
             eprintln!(
                 "users of tenant {tenant} may have this extension; running servers follow within five seconds"
             );
@@ -167,19 +164,16 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             let Some(urn) = new.get("id").and_then(Value::as_str).map(str::to_owned) else {
                 return Err(Failure::Usage(format!("{}: it has no `id`", file.display())));
             };
-            change_extension(&of, &urn, Some(new), "cli:schema replace").map_err(|failure| match failure {
-                Failure::Usage(words) => Failure::Usage(format!("{}: {words}", file.display())),
-                failure @ Failure::Run(_) => failure,
-            })
+            change_extension(&of, &urn, Some(new), "cli:schema replace")
+                .map_err(|failure| about(&file, failure))
         }
         SchemaCommand::Remove { of, urn } => change_extension(&of, &urn, None, "cli:schema remove"),
         SchemaCommand::List(Listing { of: OfTenant { tenant, common }, output }) => {
             let office = Office::open(&common)?;
-            let schemas = office.run(office.tenant(&tenant))?.schemas;
+            let entry = office.tenant(&tenant)?;
             let member = |schema: &Value, name: &str| schema.get(name).cloned().unwrap_or_default();
-            let rows: Vec<Cells> =
-                schemas.iter().map(|schema| vec![member(schema, "id"), member(schema, "name")]).collect();
-            print(&render(output.format, &["id", "name"], &rows))
+            let rows = entry.schemas.iter().map(|schema| vec![member(schema, "id"), member(schema, "name")]);
+            list(&output, &["id", "name"], rows)
         }
     }
 }
@@ -211,8 +205,7 @@ pub(super) fn explain(listing: &Listing, file: &Path) -> Result<(), Failure> {
             steps.into(),
         ]
     };
-    let rows: Vec<Cells> = explanation.fields.iter().map(row).collect();
-    print(&render(output.format, &["field", "value", "from", "sent", "steps"], &rows))?;
+    list(output, &["field", "value", "from", "sent", "steps"], explanation.fields.iter().map(row))?;
     for finding in &explanation.verdict.findings {
         eprintln!("{}: {finding}", finding.severity.name());
     }
@@ -223,20 +216,16 @@ pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {
     let Listing { of: OfTenant { tenant, common }, output } = listing;
     let office = Office::open(common)?;
     let replayed = office.run(office.service.replay(tenant, "cli:replay"))?;
-    let rows: Vec<Cells> = replayed
-        .iter()
-        .map(|replayed| {
-            let report = &replayed.reported.report;
-            let refusal = replayed.refusal.as_ref();
-            vec![
-                report.subject.as_str().into(),
-                format!("{} {}", report.method, report.path).into(),
-                if refusal.is_none() { "accepted" } else { "refused" }.into(),
-                refusal.map(scim_core::Error::detail).into(),
-            ]
-        })
-        .collect();
-    print(&render(output.format, &["who", "request", "outcome", "why"], &rows))?;
+    let row = |Replayed { reported, refusal }: &Replayed| {
+        let report = &reported.report;
+        vec![
+            report.subject.as_str().into(),
+            format!("{} {}", report.method, report.path).into(),
+            if refusal.is_none() { "accepted" } else { "refused" }.into(),
+            refusal.as_ref().map(scim_core::Error::detail).into(),
+        ]
+    };
+    list(output, &["who", "request", "outcome", "why"], replayed.iter().map(row))?;
     let refused = replayed.iter().filter(|replayed| replayed.refusal.is_some()).count();
     eprintln!(
         "carried out {} of {} requests that had been refused",
@@ -257,6 +246,14 @@ fn new_policy(file: &Path) -> Result<NewRules, Failure> {
         )));
     }
     Ok(NewRules { policy: Some(Some(text)), ..NewRules::default() })
+}
+
+/// The failure of a command that was given a document. What is wrong with the document is told with its name.
+fn about(file: &Path, failure: Failure) -> Failure {
+    match failure {
+        Failure::Usage(words) => Failure::Usage(format!("{}: {words}", file.display())),
+        failure @ Failure::Run(_) => failure,
+    }
 }
 
 /// The failure of a command that was given a policy. What is wrong with the policy is told as compilers do.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use scim_service::directory::Idp;
 
-use super::quickstart::{Welcome, demo};
+use super::demo::{Welcome, demo};
 use super::{print, runtime};
 use crate::config::{Config, Flags, StoreUrl};
 use crate::descriptors;

@@ -1,17 +1,19 @@
 //! `scimd store`.
 
+use std::sync::Arc;
+
 use scim_service::directory::Directory;
 use scim_store::{Query, Store, StoreError, Tenant};
 use scim_store_postgres::{Address, Options, Standing};
 use serde_json::Value;
 
-use super::{existing, moving, print, small_runtime};
+use super::{existing, list, moving, portable, small_runtime};
 use crate::Failure;
 use crate::cli::{Common, Output, StoreCommand};
 use crate::config::{Config, StoreUrl};
 use crate::environment::System;
-use crate::store::{advised, registry, with_password};
-use crate::table::{Cells, render};
+use crate::store::{cannot, registry, with_password};
+use crate::table::Cells;
 
 pub(super) fn run(command: StoreCommand) -> Result<(), Failure> {
     match command {
@@ -31,7 +33,7 @@ fn migrate(role: Option<&str>, common: &Common) -> Result<(), Failure> {
             )));
         }
         let is_new = matches!(&url, StoreUrl::Sqlite(path) if !path.exists());
-        existing(&url, true)?;
+        portable(&url, true)?;
         match is_new {
             true => eprintln!("made {url}"),
             false => eprintln!("{url} is up to date"),
@@ -73,21 +75,20 @@ fn status(common: &Common, output: &Output) -> Result<(), Failure> {
         StoreUrl::Memory => {}
     }
     if is_open {
-        let store = existing(&config.store, false)?;
+        let store = existing(&config.store)?;
         let registry = registry(&config)?;
-        let directory = Directory::new(std::sync::Arc::clone(&store), std::sync::Arc::new(System));
+        let directory = Directory::new(Arc::clone(&store), Arc::new(System));
         let runtime = small_runtime()?;
         let tenants = runtime.block_on(directory.tenants())?;
         for entry in &tenants {
             for resource_type in registry.resource_types() {
-                let query = Query { total: true, ..Query::all(std::sync::Arc::clone(resource_type), 0) };
-                let count = runtime.block_on(total(&*store, &entry.tenant, &query));
-                let count = count.map_err(|error| Failure::Run(error.to_string()))?;
+                let query = Query { total: true, ..Query::all(Arc::clone(resource_type), 0) };
+                let count = runtime.block_on(total(&*store, &entry.tenant, &query))?;
                 rows.push(row(entry.tenant.as_str(), resource_type.name(), count));
             }
         }
     }
-    print(&render(output.format, &["what", "name", "value"], &rows))
+    list(output, &["what", "name", "value"], rows)
 }
 
 async fn total(store: &dyn Store, tenant: &Tenant, query: &Query) -> Result<u64, StoreError> {
@@ -134,8 +135,4 @@ fn database(address: &Address, url: &StoreUrl, rows: &mut Vec<Cells>) -> Result<
 
 fn row(what: &str, name: &str, value: impl Into<Value>) -> Cells {
     vec![what.into(), name.into(), value.into()]
-}
-
-fn cannot(what: &str, url: &StoreUrl, error: &dyn std::fmt::Display) -> Failure {
-    Failure::Run(format!("cannot {what} {url}: {}", advised(url, error)))
 }

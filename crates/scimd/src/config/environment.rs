@@ -4,7 +4,7 @@ use scim_core::text::nearest;
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::file::{File, Limits, Log, Metrics, Tls, explain};
+use super::file::{File, SECTIONS, explain};
 use crate::Failure;
 
 const PREFIX: &str = "SCIMD_";
@@ -13,20 +13,12 @@ const OTHERS: [&str; 1] = ["CONFIG"];
 /// Keys that are lists of tables, which a variable cannot hold.
 const LISTS: [&str; 2] = ["schemas", "resource_types"];
 
-const SECTIONS: [(&str, &[&str]); 5] = [
-    ("", File::KEYS),
-    ("metrics", Metrics::KEYS),
-    ("limits", Limits::KEYS),
-    ("tls", Tls::KEYS),
-    ("log", Log::KEYS),
-];
-
 /// Reads the variables that are ours. One that is nearly ours is an error, since it would be silently without effect;
 /// any other is somebody else's, such as those that Kubernetes sets for a service called `scimd`.
 pub(super) fn read(variables: impl Iterator<Item = (String, String)>) -> Result<File, Failure> {
-    let known: Vec<(String, &str, &str)> = SECTIONS
-        .iter()
-        .flat_map(|(section, keys)| keys.iter().map(move |key| (*section, *key)))
+    let known: Vec<(String, &str, &str)> = std::iter::once(("", File::KEYS))
+        .chain(SECTIONS)
+        .flat_map(|(section, keys)| keys.iter().map(move |key| (section, *key)))
         .filter(|(_, key)| !LISTS.contains(key))
         .map(|(section, key)| {
             let name = if section.is_empty() { key.to_owned() } else { format!("{section}_{key}") };

@@ -71,6 +71,10 @@ layer!(Limits {
     max_connections: NonZeroUsize,
 } {});
 
+/// The sections of the file, and the keys of each.
+pub(super) const SECTIONS: [(&str, &[&str]); 4] =
+    [("metrics", Metrics::KEYS), ("limits", Limits::KEYS), ("tls", Tls::KEYS), ("log", Log::KEYS)];
+
 /// What becomes of passwords.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -268,12 +272,10 @@ fn plain(message: &str) -> String {
 /// Where a key belongs. What comes after the line of a section is in it, so that a key that is added at the end of a file is
 /// easily in the wrong one.
 fn place_of(key: &str) -> Option<String> {
-    let in_section =
-        [("metrics", Metrics::KEYS), ("limits", Limits::KEYS), ("tls", Tls::KEYS), ("log", Log::KEYS)];
     if File::KEYS.contains(&key) {
         return Some("above the first line in brackets".to_owned());
     }
-    let (section, _) = in_section.into_iter().find(|(_, keys)| keys.contains(&key))?;
+    let (section, _) = SECTIONS.into_iter().find(|(_, keys)| keys.contains(&key))?;
     Some(format!("below a line `[{section}]`"))
 }
 

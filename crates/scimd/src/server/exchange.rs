@@ -4,6 +4,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,9 +25,11 @@ use super::metrics::Metrics;
 /// What all requests share.
 pub(super) struct Exchange {
     pub(super) service: Service,
-    pub(super) metrics: std::sync::Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
+    /// How long a request may take until it is answered, two thirds of which its body may take to arrive.
     pub(super) limit: Duration,
     pub(super) ids: RequestIds,
+    /// The lines of the log that are left for requests that are not let in.
     pub(super) refused: Lines,
     /// Whether the server is about to end, so that clients should not send another request on the same connection.
     pub(super) draining: AtomicBool,
@@ -110,7 +113,7 @@ impl Open<'_> {
         let Served { tenant, route, is_admitted } = served;
         self.metrics.answered(self.method, route, status, took);
         let is_refused = !is_admitted || status == StatusCode::TOO_MANY_REQUESTS.as_u16();
-        if is_refused && !self.refused.is_there_one() {
+        if is_refused && !self.refused.take() {
             return;
         }
         let tenant = tenant.unwrap_or_default();
@@ -125,7 +128,7 @@ impl Drop for Open<'_> {
         if !self.is_answered {
             self.metrics.abandoned();
             // Nobody knows whether it would have been let in.
-            if !self.refused.is_there_one() {
+            if !self.refused.take() {
                 return;
             }
             let (request, method, micros) = (&self.id, self.method, micros(self.began.elapsed()));

@@ -146,7 +146,7 @@ impl Line {
                 *state = if size == 0 { State::Trailers } else { State::Chunk(size + 2) };
             }
             State::Trailers if length == 0 => *state = State::Start,
-            State::Trailers => Head::default().trailer(text)?,
+            State::Trailers => Head::trailer(text)?,
             State::Body(_) | State::Chunk(_) | State::Refused => return Err(Ambiguous),
         }
         Ok(())
@@ -172,7 +172,8 @@ impl Head {
         Ok(())
     }
 
-    fn trailer(&mut self, text: &[u8]) -> Result<(), Ambiguous> {
+    /// A field behind the body, where it is too late to state a length.
+    fn trailer(text: &[u8]) -> Result<(), Ambiguous> {
         match Field::of(text)? {
             Field::Other => Ok(()),
             Field::ContentLength(_) | Field::TransferEncoding(_) => Err(Ambiguous),

@@ -27,12 +27,12 @@ impl Lines {
         Self(Mutex::new(State { full: Instant::now(), untold: 0 }))
     }
 
-    /// Whether there is one for a request that was not let in.
-    pub(super) fn is_there_one(&self) -> bool {
-        self.is_there_one_at(Instant::now())
+    /// Takes one for a request that was not let in. Says whether there was one left.
+    pub(super) fn take(&self) -> bool {
+        self.take_at(Instant::now())
     }
 
-    fn is_there_one_at(&self, now: Instant) -> bool {
+    fn take_at(&self, now: Instant) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let full = state.full.max(now) + PAUSE;
         let is_left = full.duration_since(now) <= PAUSE * BURST;
@@ -63,8 +63,7 @@ mod tests {
     #[test]
     fn a_burst_has_lines_and_then_ten_a_second() {
         let (few, now) = (Lines::new(), Instant::now());
-        let lines =
-            |at: Duration, requests: u32| (0..requests).filter(|_| few.is_there_one_at(now + at)).count();
+        let lines = |at: Duration, requests: u32| (0..requests).filter(|_| few.take_at(now + at)).count();
         assert_eq!(lines(Duration::ZERO, 1000), 100);
         assert_eq!(lines(Duration::from_secs(1), 1000), 10);
         assert_eq!(lines(Duration::from_secs(1), 1000), 0);

@@ -19,7 +19,7 @@ const BUCKETS: [u64; 13] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
 
 /// Everything that is counted.
-pub struct Metrics {
+pub(super) struct Metrics {
     requests: Vec<AtomicU64>,
     durations: [Histogram; ROUTES.len()],
     in_flight: AtomicI64,
@@ -39,7 +39,7 @@ struct Histogram {
 
 /// How a commit went.
 #[derive(Debug, Clone, Copy)]
-pub enum Commit {
+pub(super) enum Commit {
     /// It took effect.
     Done,
     /// A guard did not hold.
@@ -107,7 +107,7 @@ impl Metrics {
     }
 
     /// A commit ended.
-    pub fn committed(&self, outcome: Commit) {
+    pub(super) fn committed(&self, outcome: Commit) {
         let [done, conflict, failed] = &self.commits;
         let counter = match outcome {
             Commit::Done => done,
@@ -133,33 +133,33 @@ impl Metrics {
     }
 
     /// All of it, in the text format of Prometheus.
-    pub fn render(&self, load: Option<Load>) -> String {
+    pub(super) fn render(&self, load: Option<Load>) -> String {
         let mut text = String::with_capacity(8192);
         // Writing to a string cannot fail.
         let _ = self.write(&mut text, load);
         text
     }
 
+    /// How many requests there were of each method, endpoint and status.
+    fn requests(&self) -> impl Iterator<Item = (&'static str, &'static str, u16, u64)> {
+        let cells = METHODS.into_iter().flat_map(|method| {
+            let statuses = move |route| STATUSES.into_iter().map(move |status| (method, route, status));
+            ROUTES.into_iter().flat_map(statuses)
+        });
+        let counts = self.requests.iter().map(|counter| counter.load(Ordering::Relaxed));
+        cells.zip(counts).map(|((method, route, status), count)| (method, route, status, count))
+    }
+
     fn write(&self, out: &mut String, load: Option<Load>) -> fmt::Result {
-        let mut refused = 0;
         head(out, "scimd_requests_total", "counter", "Requests by method, endpoint and status.")?;
-        let mut cells = self.requests.iter().map(|counter| counter.load(Ordering::Relaxed));
-        for method in METHODS {
-            for route in ROUTES {
-                for status in STATUSES {
-                    let count = cells.next().unwrap_or_default();
-                    if status == 401 {
-                        refused += count;
-                    }
-                    if count > 0 {
-                        let status = if status == 0 { "other".to_owned() } else { status.to_string() };
-                        writeln!(
-                            out,
-                            "scimd_requests_total{{method=\"{method}\",endpoint=\"{route}\",status=\"{status}\"}} {count}"
-                        )?;
-                    }
-                }
-            }
+        let mut refused = 0;
+        for (method, route, status, count) in self.requests().filter(|(.., count)| *count > 0) {
+            let code = if status == 0 { "other".to_owned() } else { status.to_string() };
+            writeln!(
+                out,
+                "scimd_requests_total{{method=\"{method}\",endpoint=\"{route}\",status=\"{code}\"}} {count}"
+            )?;
+            refused += if status == 401 { count } else { 0 };
         }
         head(out, "scimd_authentication_refused_total", "counter", "Requests without a valid credential.")?;
         writeln!(out, "scimd_authentication_refused_total {refused}")?;

@@ -28,10 +28,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-pub use self::metrics::{Commit, Metrics};
-
 use self::exchange::{Exchange, RequestIds};
 use self::lines::Lines;
+use self::metrics::Metrics;
 use self::observed::Observed;
 use self::tls::Identity;
 use crate::Failure;

@@ -7,9 +7,9 @@ use scim_store::{Changeset, CommitError, Committed, Pending, Store, Tenant, pass
 use super::metrics::{Commit, Metrics};
 
 /// Passes everything on, and counts commits.
-pub(crate) struct Observed {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) metrics: Arc<Metrics>,
+pub(super) struct Observed {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl Store for Observed {
