@@ -4,7 +4,6 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write;
-use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
@@ -39,8 +38,8 @@ pub(super) fn run(arguments: &Quickstart) -> Result<(), Failure> {
         let token = token(server.directory(), &entry, &data.join("token")).await?;
         let place = data.display().to_string();
         let idp = entry.connection.as_ref().map_or(Idp::Generic, |connection| connection.idp);
-        let (base_url, address) = (server.base_url(), server.address());
-        print(&Welcome { idp, base_url, address, token: &token, place: &place }.text())
+        let (base_url, local) = (server.base_url(), format!("http://{}", server.address()));
+        print(&Welcome { idp, base_url, local: &local, token: &token, place: &place }.text())
     })
 }
 
@@ -106,14 +105,15 @@ fn keep(file: &Path, secret: &str) -> std::io::Result<()> {
 pub(super) struct Welcome<'a> {
     pub(super) idp: Idp,
     pub(super) base_url: &'a str,
-    pub(super) address: SocketAddr,
+    /// What this machine reaches the server under.
+    pub(super) local: &'a str,
     pub(super) token: &'a str,
     pub(super) place: &'a str,
 }
 
 impl Welcome<'_> {
     pub(super) fn text(&self) -> String {
-        let Self { idp, base_url, address, token, place } = self;
+        let Self { idp, base_url, local, token, place } = self;
         let url = format!("{base_url}/t/{TENANT}/scim/v2");
         let reach = if base_url.starts_with("https:") {
             ""
@@ -144,7 +144,7 @@ Okta (your application > Provisioning > Integration){okta}
 
 Provision a first user:
 
-curl -sS {local}/Users \\
+curl -sS {local}/t/{TENANT}/scim/v2/Users \\
   -H 'Authorization: Bearer {token}' \\
   -H 'Content-Type: application/scim+json' \\
   -d '{{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\"],\"userName\":\"ada@example.com\",\
@@ -152,7 +152,6 @@ curl -sS {local}/Users \\
 {reach}
 ",
             version = env!("CARGO_PKG_VERSION"),
-            local = format_args!("http://{address}/t/{TENANT}/scim/v2"),
         )
     }
 }
