@@ -2,7 +2,8 @@
 //!
 //! A request is rewritten here, before it is decoded, and nowhere else; past this module everything is strict. Each
 //! quirk has a name, is active by the tenant's kind of identity provider or by the operator's wish, and has a file
-//! that shows the payload it exists for. A quirk never changes a request that a strict client could send.
+//! that shows the payload it exists for. Except for `empty-clears` and `unique-group-names`, no quirk changes what a
+//! request means that is accepted without it.
 
 mod filters;
 mod operations;
