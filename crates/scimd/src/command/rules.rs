@@ -153,10 +153,7 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             schemas.push(new);
             let rules = NewRules { policy: None, schemas: Some(schemas), instead_of: Some(epoch) };
             let changed = office.run(office.service.change_rules(&tenant, &rules, "cli:schema add"));
-            changed.map_err(|failure| match failure {
-                Failure::Usage(words) => Failure::Usage(format!("{}: {words}", file.display())),
-                failure @ Failure::Run(_) => failure,
-            })?;
+            changed.map_err(|failure| about(&file, failure))?;
             eprintln!(
                 "users of tenant {tenant} may have this extension; running servers follow within five seconds"
             );
@@ -167,10 +164,7 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             let Some(urn) = new.get("id").and_then(Value::as_str).map(str::to_owned) else {
                 return Err(Failure::Usage(format!("{}: it has no `id`", file.display())));
             };
-            change_extension(&of, &urn, Some(new), "cli:schema replace").map_err(|failure| match failure {
-                Failure::Usage(words) => Failure::Usage(format!("{}: {words}", file.display())),
-                failure @ Failure::Run(_) => failure,
-            })
+            change_extension(&of, &urn, Some((&file, new)), "cli:schema replace")
         }
         SchemaCommand::Remove { of, urn } => change_extension(&of, &urn, None, "cli:schema remove"),
         SchemaCommand::List(Listing { of: OfTenant { tenant, common }, output }) => {
@@ -184,11 +178,24 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
     }
 }
 
-fn change_extension(of: &OfTenant, urn: &str, document: Option<Value>, actor: &str) -> Result<(), Failure> {
+/// Puts the document of a file in the place of an extension, or removes it where there is none.
+fn change_extension(
+    of: &OfTenant,
+    urn: &str,
+    new: Option<(&Path, Value)>,
+    actor: &str,
+) -> Result<(), Failure> {
     let OfTenant { tenant, common } = of;
     let office = Office::open(common)?;
+    let (file, document) = new.unzip();
     let done = if document.is_some() { "replaced" } else { "removed" };
-    let changed = office.run(office.service.change_extension(tenant, urn, document, actor))?;
+    let changed =
+        office.run(office.service.change_extension(tenant, urn, document, actor)).map_err(|failure| {
+            match file {
+                Some(file) => about(file, failure),
+                None => failure,
+            }
+        })?;
     eprintln!(
         "{done} the extension {urn} of tenant {tenant}; {} persons changed; running servers follow within five seconds",
         changed.persons
@@ -260,6 +267,14 @@ fn new_policy(file: &Path) -> Result<NewRules, Failure> {
 }
 
 /// The failure of a command that was given a policy. What is wrong with the policy is told as compilers do.
+/// What is wrong is wrong in this file.
+fn about(file: &Path, failure: Failure) -> Failure {
+    match failure {
+        Failure::Usage(words) => Failure::Usage(format!("{}: {words}", file.display())),
+        failure @ Failure::Run(_) => failure,
+    }
+}
+
 fn in_file(file: &Path, error: scim_core::Error) -> Failure {
     match error.source().and_then(|source| source.downcast_ref::<PolicyErrors>()) {
         Some(problems) => Failure::Usage(problems.in_file(&file.display().to_string())),
