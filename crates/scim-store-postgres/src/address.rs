@@ -6,6 +6,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
@@ -53,6 +54,7 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, String> {
         let (place, options) = text.split_once('?').unwrap_or((text, ""));
         let (mut mode, mut root_certificates, mut password_file, mut pool) = (None, None, None, None);
+        let (mut silence, mut probes) = (None, None);
         let (mut others, mut shown) = (Vec::new(), Vec::new());
         for option in options.split('&').filter(|option| !option.is_empty()) {
             if !["user=", "password="].iter().any(|secret| option.starts_with(secret)) {
@@ -66,14 +68,21 @@ impl FromStr for Address {
                     let size = number.parse().ok().filter(|size| (2..=1000).contains(size));
                     pool = Some(size.ok_or("`pool` is a number of connections from 2 to 1000")?);
                 }
+                // The crate has another unit for the one and another name for the other than libpq.
+                ("tcp_user_timeout", number) => {
+                    let millis =
+                        number.parse().map_err(|_| "`tcp_user_timeout` is a number of milliseconds")?;
+                    silence = Some(Duration::from_millis(millis));
+                }
+                ("keepalives_count", number) => {
+                    probes = Some(number.parse().map_err(|_| "`keepalives_count` is a number of probes")?);
+                }
                 (
                     "application_name"
                     | "connect_timeout"
-                    | "tcp_user_timeout"
                     | "keepalives"
                     | "keepalives_idle"
                     | "keepalives_interval"
-                    | "keepalives_retries"
                     | "user"
                     | "password"
                     | "target_session_attrs"
@@ -88,13 +97,7 @@ impl FromStr for Address {
                 }
             }
         }
-        let bare = match others.is_empty() {
-            true => place.to_owned(),
-            false => format!("{place}?{}", others.join("&")),
-        };
-        // The reason could quote the address, and with it a password.
-        let mut config: Config =
-            bare.parse().map_err(|_| "write it as `postgres://USER@HOST:PORT/DATABASE`".to_owned())?;
+        let mut config = configuration(place, &others)?;
         if config.get_user().is_none() {
             return Err("name the role to connect as, as in `postgres://scimd@HOST/DATABASE`".to_owned());
         }
@@ -107,6 +110,13 @@ impl FromStr for Address {
         let default =
             if config.get_hosts().iter().all(is_here) { SslMode::Disable } else { SslMode::Require };
         config.ssl_mode(mode.unwrap_or(default));
+        // 0 means what the system does.
+        if let Some(silence) = silence.filter(|silence| !silence.is_zero()) {
+            config.tcp_user_timeout(silence);
+        }
+        if let Some(probes) = probes.filter(|probes| *probes > 0) {
+            config.keepalives_retries(probes);
+        }
         Ok(Self { config: Box::new(config), root_certificates, password_file, pool, options: shown })
     }
 }
@@ -141,6 +151,27 @@ impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({self})")
     }
+}
+
+/// What the crate reads by itself. Its own reasons could quote the address, and with it a password.
+fn configuration(place: &str, options: &[&str]) -> Result<Config, String> {
+    let read = |options: &[&str]| match options {
+        [] => place.parse::<Config>(),
+        options => format!("{place}?{}", options.join("&")).parse(),
+    };
+    read(options).or_else(|_| {
+        read(&[]).map_err(|_| "write it as `postgres://USER@HOST:PORT/DATABASE`")?;
+        let wrong = options.iter().find(|option| read(&[*option]).is_err());
+        let name = wrong.and_then(|option| option.split('=').next()).unwrap_or("option");
+        let values = match name {
+            "target_session_attrs" => "`any`, `read-write` or `read-only`",
+            "load_balance_hosts" => "`disable` or `random`",
+            "connect_timeout" | "keepalives_idle" | "keepalives_interval" => "a number of seconds",
+            "keepalives" => "1 or 0",
+            _ => "text, with `%25` for a percent sign",
+        };
+        Err(format!("`{name}` is {values}"))
+    })
 }
 
 fn ssl_mode(word: &str) -> Result<SslMode, String> {
@@ -236,5 +267,25 @@ mod tests {
             Err("`options` is not an option of a database's address"),
         );
         check("postgres://scimd@db:port/scim", Err("write it as `postgres://USER@HOST:PORT/DATABASE`"));
+        check(
+            "postgres://scimd@db:port/scim?connect_timeout=3",
+            Err("write it as `postgres://USER@HOST:PORT/DATABASE`"),
+        );
+        check(
+            "postgres://scimd@a,b/scim?connect_timeout=3&target_session_attrs=primary",
+            Err("`target_session_attrs` is `any`, `read-write` or `read-only`"),
+        );
+        check("postgres://scimd@db/scim?keepalives_idle=5s", Err("`keepalives_idle` is a number of seconds"));
+    }
+
+    #[test]
+    fn options_have_the_units_of_libpq() {
+        let check = |options: &str, silence: Option<u64>, probes: Option<u32>| {
+            let address: Address = format!("postgres://scimd@db/scim?{options}").parse().expect("an address");
+            assert_eq!(address.config.get_tcp_user_timeout().copied(), silence.map(Duration::from_millis));
+            assert_eq!(address.config.get_keepalives_retries(), probes);
+        };
+        check("tcp_user_timeout=20000&keepalives_count=3", Some(20_000), Some(3));
+        check("tcp_user_timeout=0&keepalives_count=0", None, None);
     }
 }

@@ -404,7 +404,7 @@ mod tests {
             assert_eq!(found, expected, "{options}");
         };
         check("pool=4", (30, Some(10), Some(20)));
-        check("keepalives_idle=300&keepalives_interval=3&tcp_user_timeout=7", (300, Some(3), Some(7)));
+        check("keepalives_idle=300&keepalives_interval=3&tcp_user_timeout=7000", (300, Some(3), Some(7)));
         check("keepalives_idle=7200", (7200, Some(10), Some(20)));
         check("keepalives_idle=0&keepalives_interval=0&tcp_user_timeout=0", (7200, None, None));
     }

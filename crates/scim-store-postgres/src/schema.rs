@@ -373,8 +373,9 @@ pub(crate) async fn standing(client: &Client) -> Result<Standing, OpenError> {
     }
     let tables = client
         .query(
-            "SELECT c.relname::text, pg_total_relation_size(c.oid), c.relrowsecurity AND c.relforcerowsecurity,
-                pg_has_role(c.relowner, 'MEMBER')
+            "SELECT c.relname::text, pg_total_relation_size(c.oid) + coalesce((SELECT sum(pg_total_relation_size(p.relid))
+                    FROM pg_partition_tree(c.oid) p WHERE p.isleaf AND p.relid <> c.oid), 0)::int8,
+                c.relrowsecurity AND c.relforcerowsecurity, pg_has_role(c.relowner, 'MEMBER')
              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
              WHERE n.nspname = 'scim' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> 'migration'
              ORDER BY c.relname",

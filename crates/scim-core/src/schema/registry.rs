@@ -306,7 +306,7 @@ fn unknown<'a>(what: &str, wanted: &str, known: impl Iterator<Item = &'a str>) -
     let error = invalid(format!("there is no {what} `{wanted}`"));
     match nearest(wanted, known) {
         Some(name) => error.remedy(format!("did you mean `{name}`?")),
-        None => error,
+        None => error.remedy("add its document"),
     }
 }
 

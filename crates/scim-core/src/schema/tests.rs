@@ -135,7 +135,7 @@ fn a_registry_that_does_not_fit_together_is_refused() {
                 .expect("a document")
                 .build()
                 .err(),
-            "resource type `Device`: there is no schema `urn:acme:Device`",
+            "resource type `Device`: there is no schema `urn:acme:Device`; add its document",
         ),
     ] {
         let refusal = refusal.expect("refused").to_string();

@@ -15,7 +15,8 @@ What a tenant makes of the Users that its identity provider sends: which person 
 tenant without a policy runs the protocol and the default mapping alone, and refuses nobody.
 
 A policy is a TOML file. `scimd policy init TENANT --preset workforce` writes one to begin with, `scimd policy apply
-TENANT FILE` puts one in force. Every section is optional. A section is a rule, and takes `mode`:
+TENANT FILE` puts one in force. Every section is optional. `[mapping]` says where the fields of a person come from; each
+other section is a rule, and takes `mode`:
 
 | mode | what is against the rule |
 |---|---|
@@ -28,8 +29,8 @@ chooses the address and `[language] default` the language even if the rule is of
 
 A User who is not active is never refused, since nothing may keep somebody from leaving: errors are warnings then.
 
-A refusal is a SCIM error, status 400 and `invalidValue`. Its `detail` has all errors, rule, attribute, value and remedy
-of the first within 200 characters.
+A refusal is a SCIM error, status 400 and `invalidValue`. Its `detail` tells all errors, as far as 1,500 characters go. Rule,
+attribute, value and remedy of the first are within the first 200.
 
 This file is written from `crates/scim-policy/src/rule/` by `UPDATE_DOCS=1 cargo test -p scim-policy policies`.
 
@@ -53,7 +54,8 @@ cost_center = \"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:costC
 ";
 
 const MAPPING: &str = "
-`[mapping.fields]` has the application's own fields. Their names are of `a` to `z`, digits and `_`.
+`[mapping.fields]` has the application's own fields, 64 at most. A name begins with a letter and has `a` to `z`, digits and
+`_`, 63 characters at most. A field has 16 paths at most.
 
 `user_group = [\"groups\"]` is the name of the group that the person is in; it stands alone, and is the default.
 

@@ -3,8 +3,8 @@
 //! A request is rewritten here, before it is decoded, and nowhere else; past this module everything is strict. What is no
 //! matter of rewriting is asked for where it matters: a token without a scheme by whoever reads the header, names of groups
 //! that are unique by whoever writes or describes groups. Each quirk has a name, is active by the tenant's kind of identity
-//! provider or by the operator's wish, and shows the payload that it exists for. A quirk never changes a request that a
-//! strict client could send.
+//! provider or by the operator's wish, and shows the payload that it exists for. Except for `empty-clears` and
+//! `unique-group-names`, no quirk changes what a request means that is accepted without it.
 
 mod filters;
 mod operations;

@@ -49,4 +49,7 @@ fn partitioning_keeps_rows_rights_and_protection() {
     }
     let store = PostgresStore::open(&database.address(), Options::default()).expect("opens");
     assert_eq!(store.standing().unprotected, [""; 0]);
+    for (table, size) in &store.standing().tables {
+        assert!(*size > 0, "the size of `{table}` is that of its partitions");
+    }
 }

@@ -17,7 +17,8 @@ pub enum AuditCommand {
         /// Which entries.
         #[command(flatten)]
         span: Span,
-        /// Only what was done to this resource, with it as a member of a group, or asked for it: its identifier
+        /// Only entries about the resource with this identifier: what was done to it, refused of it, or done with it as a
+        /// member of a group
         #[arg(long, value_name = "ID")]
         resource: Option<String>,
     },

@@ -60,7 +60,7 @@ pub enum Command {
         scimd quickstart --idp entra --base-url https://example.trycloudflare.com"
     )]
     Quickstart(Quickstart),
-    /// Serve
+    /// Serve, until a signal ends it
     #[command(after_help = "Examples:\n  scimd serve --store sqlite:scimd.db --listen 127.0.0.1:8080\n  \
         scimd serve --config /etc/scimd/scimd.toml\n\nSIGTERM and SIGINT end the server after the requests that were begun; \
         SIGHUP reads certificate and key again.")]
@@ -198,7 +198,7 @@ pub enum TenantCommand {
     Delete {
         /// The tenant
         tenant: String,
-        /// Without asking
+        /// Delete without asking
         #[arg(long)]
         yes: bool,
         /// Where the configuration and the store are.
@@ -224,9 +224,9 @@ Examples:
   scimd tenant delete acme
   scimd tenant delete acme --yes --store sqlite:scimd.db             where nobody can be asked
 
-A tenant whose connection is in use is not touched. Running servers know the tenant no more within five seconds. The data go \
-in portions, beside which others write; if the command is ended, run it again. Then the name is free, and whoever gets it \
-inherits nothing.";
+A tenant whose connection is in use is not touched. Within five seconds running servers do not know the tenant any more. The \
+data go in portions, between which others write; if the command is ended, run it again. Then the name is free, and whoever \
+gets it inherits nothing.";
 
 /// What becomes of group members that do not exist, in one tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -64,7 +64,7 @@ pub enum PolicyCommand {
         of: OfTenant,
         /// The policy
         file: PathBuf,
-        /// Although users that are stored are against it
+        /// Put it in force although users that are stored are against it
         #[arg(long)]
         anyway: bool,
     },
@@ -182,7 +182,7 @@ The first line names the columns. A name, in any case, is one of
                           familyName, department, name.honorificPrefix,
                           emails[type eq \"work\"].value, urn:…:User:costCenter
 
-Without a column userName the address is taken for it. Who has the userName of a row is changed: what the file has a \
+Without a column userName the address is taken for it. Whoever has the userName of a row is changed: what the file has a \
 column for is replaced, an empty cell takes the value away, and the rest stays. Whoever is not in the file is left \
 alone; set `active` to false to let somebody go.
 
@@ -203,10 +203,10 @@ pub struct Import {
     /// What stands between cells: a character, or `tab` [default: what the first line has of `,`, `;` and tabs]
     #[arg(long, value_name = "CHARACTER", value_parser = separator)]
     pub separator: Option<u8>,
-    /// What a column is whose name does not say so; may be repeated
+    /// What a column is, where its name does not say so; may be repeated
     #[arg(long = "column", value_name = "NAME=ATTRIBUTE", value_parser = renaming)]
     pub columns: Vec<(String, String)>,
-    /// A column that is not looked at; may be repeated
+    /// A column to pass over; may be repeated
     #[arg(long, value_name = "NAME")]
     pub ignore: Vec<String>,
 }
@@ -260,7 +260,7 @@ pub enum FindingsCommand {
         /// Only those about this person: an identifier, a userName or an address
         #[arg(long)]
         person: Option<String>,
-        /// Those too that something since has settled
+        /// Also those that are settled
         #[arg(long)]
         all: bool,
     },

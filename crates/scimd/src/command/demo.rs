@@ -1,7 +1,5 @@
 //! The tenant to try things out with, and what is printed when it can be.
 
-use std::net::SocketAddr;
-
 use scim_core::ErrorKind;
 use scim_service::directory::{Connection, Directory, Idp, TenantEntry};
 
@@ -39,14 +37,15 @@ pub(super) async fn demo(directory: &Directory, idp: Option<Idp>) -> Result<Tena
 pub(super) struct Welcome<'a> {
     pub(super) idp: Idp,
     pub(super) base_url: &'a str,
-    pub(super) address: SocketAddr,
+    /// What this machine reaches the server under.
+    pub(super) local: &'a str,
     pub(super) token: &'a str,
     pub(super) place: &'a str,
 }
 
 impl Welcome<'_> {
     pub(super) fn text(&self) -> String {
-        let Self { idp, base_url, address, token, place } = self;
+        let Self { idp, base_url, local, token, place } = self;
         let url = format!("{base_url}/t/{TENANT}/scim/v2");
         let reach = if base_url.starts_with("https:") {
             ""
@@ -77,7 +76,7 @@ Okta (your application > Provisioning > Integration){okta}
 
 Provision a first user:
 
-curl -sS {local}/Users \\
+curl -sS {local}/t/{TENANT}/scim/v2/Users \\
   -H 'Authorization: Bearer {token}' \\
   -H 'Content-Type: application/scim+json' \\
   -d '{{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\"],\"userName\":\"ada@example.com\",\
@@ -85,7 +84,6 @@ curl -sS {local}/Users \\
 {reach}
 ",
             version = env!("CARGO_PKG_VERSION"),
-            local = format_args!("http://{address}/t/{TENANT}/scim/v2"),
         )
     }
 }

@@ -35,8 +35,8 @@ pub(super) fn run(arguments: &Quickstart) -> Result<(), Failure> {
         let token = token(server.directory(), &entry, &data.join("token")).await?;
         let place = data.display().to_string();
         let idp = entry.connection.as_ref().map_or(Idp::Generic, |connection| connection.idp);
-        let (base_url, address) = (server.base_url(), server.address());
-        print(&Welcome { idp, base_url, address, token: &token, place: &place }.text())
+        let (base_url, local) = (server.base_url(), format!("http://{}", server.address()));
+        print(&Welcome { idp, base_url, local: &local, token: &token, place: &place }.text())
     })
 }
 

@@ -164,8 +164,7 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             let Some(urn) = new.get("id").and_then(Value::as_str).map(str::to_owned) else {
                 return Err(Failure::Usage(format!("{}: it has no `id`", file.display())));
             };
-            change_extension(&of, &urn, Some(new), "cli:schema replace")
-                .map_err(|failure| about(&file, failure))
+            change_extension(&of, &urn, Some((&file, new)), "cli:schema replace")
         }
         SchemaCommand::Remove { of, urn } => change_extension(&of, &urn, None, "cli:schema remove"),
         SchemaCommand::List(Listing { of: OfTenant { tenant, common }, output }) => {
@@ -178,11 +177,24 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
     }
 }
 
-fn change_extension(of: &OfTenant, urn: &str, document: Option<Value>, actor: &str) -> Result<(), Failure> {
+/// Puts the document of a file in the place of an extension, or removes it where there is none.
+fn change_extension(
+    of: &OfTenant,
+    urn: &str,
+    new: Option<(&Path, Value)>,
+    actor: &str,
+) -> Result<(), Failure> {
     let OfTenant { tenant, common } = of;
     let office = Office::open(common)?;
+    let (file, document) = new.unzip();
     let done = if document.is_some() { "replaced" } else { "removed" };
-    let changed = office.run(office.service.change_extension(tenant, urn, document, actor))?;
+    let changed =
+        office.run(office.service.change_extension(tenant, urn, document, actor)).map_err(|failure| {
+            match file {
+                Some(file) => about(file, failure),
+                None => failure,
+            }
+        })?;
     eprintln!(
         "{done} the extension {urn} of tenant {tenant}; {} persons changed; running servers follow within five seconds",
         changed.persons

@@ -25,12 +25,16 @@ pub(super) fn run(flags: &Flags) -> Result<(), Failure> {
         let directory = server.directory();
         let tenant = demo(directory, Some(Idp::Entra)).await?.tenant;
         let token = directory.create_token(&tenant, None, "cli:serve").await?.token;
-        let address = server.address();
+        // A certificate is for the name that clients use.
+        let local = match config.tls {
+            Some(_) => server.base_url().to_owned(),
+            None => format!("http://{}", server.address()),
+        };
         print(
             &Welcome {
                 idp: Idp::Entra,
                 base_url: server.base_url(),
-                address,
+                local: &local,
                 token: &token,
                 place: "memory",
             }

@@ -373,6 +373,19 @@ fn people_are_followed_by_the_change_after_which_they_are_asked_for() {
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
 }
 
+#[test]
+fn a_configuration_is_not_blamed_on_an_extension() {
+    let place = Place::in_file("");
+    place.command(&["tenant", "create", "acme"]);
+    place.directory.write("extension.json", r#"{ "id": "urn:example:2.0:User" }"#);
+    let ran = run_in(
+        place.directory.path(),
+        &["schema", "replace", "acme", "extension.json", "--config", "nowhere.toml"],
+    );
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("scimd: cannot read nowhere.toml: "), "{}", ran.stderr);
+}
+
 /// What a file holds comes from elsewhere, and a terminal obeys what it is shown.
 #[test]
 fn failures_quote_nothing_that_a_terminal_obeys() {

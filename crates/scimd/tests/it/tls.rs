@@ -15,7 +15,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::server::{Directory, Place, Server, base};
+use crate::server::{Directory, Place, Process, Server, base, scimd};
 
 /// Writes a certificate for `localhost` and its key, and gives back the certificate.
 fn certify(directory: &Directory) -> CertificateDer<'static> {
@@ -47,6 +47,21 @@ async fn connect(
     config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
     let name = ServerName::try_from("localhost").expect("a name");
     TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(address).await?).await
+}
+
+#[test]
+fn a_memory_server_says_how_it_is_reached_over_tls() {
+    let directory = Directory::new();
+    certify(&directory);
+    let config = "listen = \"127.0.0.1:0\"\nstore = \"memory\"\nbase_url = \"https://localhost:8443\"\n\
+                  [metrics]\nlisten = \"\"\n[tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"\n";
+    let mut command = scimd();
+    command.args(["serve", "--config"]).arg(directory.write("scimd.toml", config));
+    let process = Process::start(command);
+    let line = process.wait_for("a command", |out, _| {
+        out.lines().find(|line| line.starts_with("curl ")).map(str::to_owned)
+    });
+    assert!(line.starts_with("curl -sS https://localhost:8443/t/demo/scim/v2/Users "), "{line}");
 }
 
 #[tokio::test]
