@@ -281,6 +281,48 @@ async fn row_28_answers_that_nobody_takes_are_bounded() {
     }
 }
 
+/// Nobody's answers are counted who has no token. So each has to be small, on as many streams as there may be.
+#[tokio::test]
+async fn row_28_streams_that_nobody_takes_from_are_small() {
+    const STREAMS: usize = 100;
+    let (server, _) = Server::with("generic");
+    let mut open = Vec::new();
+    let mut before = 0;
+    for number in 0..40 {
+        if number == 5 {
+            // Each thread has a heap of its own by now.
+            before = server.process.memory();
+        }
+        let socket = tokio::net::TcpStream::connect(server.process.address).await.expect("a connection");
+        let (mut sender, connection) = h2::client::Builder::new()
+            .initial_window_size(0)
+            .handshake::<_, bytes::Bytes>(socket)
+            .await
+            .expect("HTTP/2");
+        let driver = tokio::spawn(connection);
+        let mut answers = Vec::new();
+        for _ in 0..STREAMS {
+            let request = http::Request::get("http://localhost/t/acme/scim/v2/Users").body(());
+            sender = sender.ready().await.expect("ready");
+            let (answer, _) = sender.send_request(request.expect("a request"), true).expect("sent");
+            answers.push(answer);
+        }
+        let mut taken = Vec::new();
+        for answer in answers {
+            let answer = answer.await.expect("an answer");
+            assert!([401, 429].contains(&answer.status().as_u16()));
+            taken.push(answer);
+        }
+        open.push((taken, sender, driver));
+    }
+    let each = server.process.memory().saturating_sub(before) / (35 * STREAMS as u64);
+    assert!(each < 6 * 1024, "{each} bytes for each answer that waits");
+    for (_, _, driver) in &open {
+        driver.abort();
+    }
+    still_answers(&server);
+}
+
 #[test]
 fn row_28_silent_connections_are_closed() {
     let server = Server::start("[limits]\nrequest_timeout_seconds = 2");
