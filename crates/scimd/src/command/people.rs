@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{Office, print};
 use crate::Failure;
 use crate::cli::{FindingsCommand, GenderCommand, GroupCommand, Listing, OfTenant, Output, PersonCommand};
-use crate::table::{Cells, render};
+use crate::table::{Cells, render, shown, shown_json};
 
 /// How many are read at once.
 const PAGE: usize = 1000;
@@ -180,7 +180,8 @@ fn dismiss(of: &OfTenant, numbers: &[u64]) -> Result<(), Failure> {
     for number in &numbers.iter().copied().collect::<BTreeSet<u64>>() {
         let reported = office.run(office.service.dismiss(tenant, *number, "cli:findings dismiss"))?;
         let report = &reported.report;
-        eprintln!("dismissed finding {number}: {} {} of {}", report.method, report.path, report.subject);
+        let words = format!("{} {} of {}", report.method, report.path, report.subject);
+        eprintln!("dismissed finding {number}: {}", shown(&words));
     }
     Ok(())
 }
@@ -351,7 +352,7 @@ pub(super) fn gender(command: GenderCommand) -> Result<(), Failure> {
     } else if let Some(first) = unmapped.first() {
         let persons: u64 = unmapped.iter().map(|word| word.persons).sum();
         // The escapes of JSON are those of TOML.
-        let key = serde_json::Value::from(first.word.as_str());
+        let key = shown_json(&serde_json::Value::from(first.word.as_str()).to_string());
         let genders = Gender::ALL.map(Gender::name).join("\", \"");
         eprintln!(
             "words without a meaning: {}, of {persons} persons; say what each is, one of \"{genders}\", in the policy:\n\n\

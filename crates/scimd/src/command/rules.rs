@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::{Office, print};
 use crate::Failure;
 use crate::cli::{Listing, OfTenant, PolicyCommand, SchemaCommand};
-use crate::table::{Cells, in_words, render};
+use crate::table::{Cells, in_words, render, shown};
 
 pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
     match command {
@@ -214,7 +214,7 @@ pub(super) fn explain(listing: &Listing, file: &Path) -> Result<(), Failure> {
     let rows: Vec<Cells> = explanation.fields.iter().map(row).collect();
     print(&render(output.format, &["field", "value", "from", "sent", "steps"], &rows))?;
     for finding in &explanation.verdict.findings {
-        eprintln!("{}: {finding}", finding.severity.name());
+        eprintln!("{}: {}", finding.severity.name(), shown(&finding.to_string()));
     }
     Ok(())
 }
