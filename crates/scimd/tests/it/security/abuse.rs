@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{NOBODY, still_answers};
 use crate::http::{Connection, encode};
-use crate::messages::{bulk, group, id, user, user_with};
+use crate::messages::{SEARCH, bulk, group, id, user, user_with};
 use crate::server::Server;
 
 const MIB: u64 = 1024 * 1024;
@@ -320,6 +320,35 @@ async fn row_28_streams_that_nobody_takes_from_are_small() {
     for (_, _, driver) in &open {
         driver.abort();
     }
+    still_answers(&server);
+}
+
+/// What a filter costs is its length times the size of what it is held against: minutes, for a tenant that means it.
+#[test]
+fn row_28_a_filter_that_takes_minutes_holds_nobody_up() {
+    let server = Server::start("[limits]\nrequest_timeout_seconds = 5");
+    let (mut client, mut other) = (server.tenant("acme", "generic"), server.tenant("other", "generic"));
+    // Marks in the wrong order: each has to be put in its place before anything is compared.
+    let name = format!("a{}", "\u{307}\u{323}".repeat(500_000));
+    client.post("/Users", &user_with("u", json!({ "displayName": name }))).expect(201);
+    let filter: Vec<String> = (0..490).map(|n| format!("displayName co \"{n}\"")).collect();
+    let search = json!({ "schemas": [SEARCH], "filter": filter.join(" or "), "attributes": ["id"] });
+    let begun = std::sync::Barrier::new(5);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (mut client, search, begun) = (client.clone(), &search, &begun);
+            scope.spawn(move || {
+                begun.wait();
+                let status = client.post("/Users/.search", search).status;
+                assert!([200, 503].contains(&status), "{status}");
+            });
+        }
+        begun.wait();
+        for number in 0..20 {
+            other.post("/Users", &user_with(&format!("u{number}"), json!({}))).expect(201);
+            other.get("/Users?count=20").expect(200);
+        }
+    });
     still_answers(&server);
 }
 
