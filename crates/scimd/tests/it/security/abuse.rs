@@ -157,6 +157,21 @@ fn row_27_bombs_cost_nothing() {
     assert!(rise < 16 * MIB, "{rise} bytes more, with a limit of 4 MiB");
 }
 
+/// To sort by what has no index, everybody is looked at. They need not be in memory together.
+#[test]
+fn row_27_a_sorted_page_costs_what_it_shows() {
+    let (server, mut client) = Server::with("generic");
+    for number in 0..120 {
+        let more = json!({ "nickName": format!("n{number}"), "title": "x".repeat(500_000) });
+        client.post("/Users", &user_with(&format!("u{number}"), more)).expect(201);
+    }
+    let before = server.process.memory();
+    let found = client.get("/Users?sortBy=nickName&count=2&attributes=nickName").expect(200);
+    assert_eq!(found["Resources"][0]["nickName"], "n0");
+    let rise = server.process.memory().saturating_sub(before);
+    assert!(rise < 75 * MIB, "{rise} bytes more for a page of two, of 57 MiB of users");
+}
+
 #[test]
 fn row_28_requests_cannot_be_smuggled() {
     let (server, mut client) = Server::with("generic");
