@@ -15,8 +15,8 @@ use crate::reply::Reply;
 use crate::{Served, Service};
 
 impl Service {
-    /// Finds the tenant and checks the credential. Whatever is wrong, the answer is the same; whose credential it should have
-    /// been is noted for the operator, who has to know whose token has ended.
+    /// Checks the credential and finds the tenant, in this order: whatever is wrong, the answer is the same, and nothing is
+    /// looked up that would make it quicker or slower by whether there is such a tenant.
     pub(crate) async fn authenticate(
         &self,
         tenant: &str,
@@ -24,14 +24,37 @@ impl Service {
         served: &mut Served,
     ) -> Result<(Arc<TenantEntry>, Arc<TokenEntry>)> {
         let credential = Credential::of(headers)?;
+        let token =
+            self.directory.authenticate(tenant, credential.token).await?.ok_or_else(unauthenticated)?;
         let entry = self.directory.tenant(tenant).await?.ok_or_else(unauthenticated)?;
         served.tenant = Some(entry.tenant.as_str().to_owned());
         if credential.bare && !entry.quirks().has(Quirk::BareToken) {
             return Err(unauthenticated());
         }
-        let token =
-            self.directory.authenticate(&entry, credential.token).await?.ok_or_else(unauthenticated)?;
         Ok((entry, token))
+    }
+
+    /// What to say to a request that is not let in. Whose credential it should have been is noted for the operator, who has to
+    /// know whose token has ended.
+    pub(crate) async fn stranger(
+        &self,
+        name: &str,
+        headers: &HeaderMap,
+        error: Error,
+        served: &mut Served,
+    ) -> Result<Reply> {
+        if error.kind() != ErrorKind::Unauthenticated {
+            return Err(error);
+        }
+        if let Err(seconds) = self.strangers.take(name, self.environment().now()) {
+            return Ok(
+                self.too_many("too many requests without a token that is valid for this tenant", seconds)
+            );
+        }
+        if headers.contains_key(AUTHORIZATION) && self.directory.is_there(name).await? {
+            served.tenant = Some(name.to_owned());
+        }
+        Err(error)
     }
 
     /// The answer to whoever may come again in so many seconds, with what there was too much of.

@@ -1,7 +1,7 @@
 //! Media types: what a request may carry and what it accepts in return (RFC 7644 §3.8).
 
-use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
 use scim_core::text::excerpt;
 use scim_core::{Error, ErrorKind, Result};
 
@@ -13,14 +13,17 @@ pub(crate) const SPOKEN: &str = "application/scim+json, application/json";
 
 /// Checks that the body is SCIM or JSON, in UTF-8 and not compressed.
 pub(crate) fn check_content_type(headers: &HeaderMap) -> Result<()> {
-    if headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
+    let is_coded = |coding: &HeaderValue| !coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(CONTENT_ENCODING).iter().any(is_coded) {
         return Err(unsupported("a compressed body").remedy("send the body without Content-Encoding"));
     }
     // "The format defaults to "application/scim+json" if no format is specified."
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let Some(value) = values.next() else { return Ok(()) };
+    // A proxy may have looked at the one and passed the other on.
+    if values.next().is_some() {
+        return Err(unsupported("more than one Content-Type").remedy("send one"));
+    }
     let text = value.to_str().unwrap_or_default();
     let mut parts = text.split(';').map(str::trim);
     let essence = parts.next().unwrap_or_default();
@@ -106,7 +109,6 @@ fn unsupported(what: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     #[test]
     fn content_types() {
@@ -122,6 +124,22 @@ mod tests {
             assert_eq!(check_content_type(&headers).is_ok(), accepted, "{value}");
         }
         assert!(check_content_type(&HeaderMap::new()).is_ok());
+    }
+
+    #[test]
+    fn a_body_is_described_once() {
+        for (name, values, accepted) in [
+            (CONTENT_TYPE, ["application/json", "application/json"], false),
+            (CONTENT_TYPE, ["application/json", "text/plain"], false),
+            (CONTENT_ENCODING, ["identity", "identity"], true),
+            (CONTENT_ENCODING, ["identity", "gzip"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(&name, HeaderValue::from_static(value));
+            }
+            assert_eq!(check_content_type(&headers).is_ok(), accepted, "{name}: {values:?}");
+        }
     }
 
     #[test]

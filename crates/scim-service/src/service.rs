@@ -61,7 +61,7 @@ pub struct Service {
     pub(crate) settings: Settings,
     pub(crate) directory: Directory,
     pub(crate) rates: Rates,
-    strangers: Strangers,
+    pub(crate) strangers: Strangers,
     held: Arc<Held>,
     pub(crate) seal: OnceLock<Seal>,
 }
@@ -195,7 +195,7 @@ impl Service {
         let (name, path) = split_tenant(parts.uri.path()).ok_or_else(|| no_base_url(parts.uri.path()))?;
         let (mut entry, mut token) = match self.authenticate(name, &parts.headers, served).await {
             Ok(admitted) => admitted,
-            Err(error) => return self.stranger(name, error),
+            Err(error) => return self.stranger(name, &parts.headers, error, served).await,
         };
         served.is_admitted = true;
         let connection = in_use(&entry)?;
@@ -239,19 +239,6 @@ impl Service {
             endpoint = self.endpoint(&entry, path)?;
         }
         self.carry_out(&entry, endpoint, &request).await.0
-    }
-
-    /// What to say to a request that is not let in.
-    fn stranger(&self, name: &str, error: Error) -> Result<Reply> {
-        if error.kind() != ErrorKind::Unauthenticated {
-            return Err(error);
-        }
-        match self.strangers.take(name, self.environment.now()) {
-            Ok(()) => Err(error),
-            Err(seconds) => {
-                Ok(self.too_many("too many requests without a token that is valid for this tenant", seconds))
-            }
-        }
     }
 
     /// What a request is for, as the tenant's connection and rules are now.

@@ -8,6 +8,7 @@
 //! stretches.
 
 use std::collections::HashSet;
+use std::sync::{Arc, Weak};
 
 use scim_core::key::Key;
 use scim_store::plan::{IndexRange, Memberships, Plan, Source};
@@ -31,6 +32,8 @@ pub(crate) struct Search {
     tenant: String,
     /// Which memberships of the records are wanted besides, and how many.
     with: Option<(Side, usize)>,
+    /// There as long as somebody waits for the answer.
+    asker: Weak<()>,
 }
 
 /// A page, and the memberships that were wanted besides, if they were read with it.
@@ -77,10 +80,18 @@ const FAR: i64 = 1000;
 /// Most resources on a page that is short whatever there is.
 const FEW: usize = 10;
 
+/// From how many bytes on a resource is looked at where others need not wait for it.
+const LARGE: usize = 64 * 1024;
+
+/// Nobody waits for the answer any more.
+fn given_up() -> Failed {
+    Failed::new(Kind::Busy, "the query took too long")
+}
+
 impl Search {
     pub(crate) fn new(tenant: &Tenant, query: Query, with: Option<(Side, usize)>) -> Self {
         let plan = Plan::new(&query);
-        Self { query, plan, tenant: tenant.as_str().to_owned(), with }
+        Self { query, plan, tenant: tenant.as_str().to_owned(), with, asker: Weak::new() }
     }
 
     /// Whether it may look at more than a few resources.
@@ -96,6 +107,17 @@ impl Search {
             Source::Index(range) => range.point().is_none_or(Key::is_absent),
             Source::Linked { .. } | Source::Type { .. } | Source::Union(_) => true,
         }
+    }
+
+    /// Has it end once this is dropped.
+    pub(crate) fn while_awaited(&mut self) -> Arc<()> {
+        let asker = Arc::new(());
+        self.asker = Arc::downgrade(&asker);
+        asker
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.asker.strong_count() > 0
     }
 
     /// Answers.
@@ -310,6 +332,9 @@ impl Search {
             let sql = stretch.walk(&columns, &mut parameters);
             let step = Step { sql: sql.into(), parameters };
             let mut show = |row: &Row, window: &mut Window<String>| -> Result<(), Failed> {
+                if !self.is_awaited() {
+                    return Err(given_up());
+                }
                 let record = record(row, 1)?;
                 match is_distinct || seen.insert(record.id.clone()) {
                     true => self.show(row, &record, window),
@@ -331,11 +356,13 @@ impl Search {
             snapshot.run(vec![declare]).await?;
             let [first, then, last] = FETCHES;
             for fetch in [first, then].into_iter().chain(std::iter::repeat(last)) {
-                let rows = snapshot.session()?.fetch(fetch).await?;
-                for row in &rows {
-                    show(row, &mut window)?;
+                let session = snapshot.session()?;
+                let (mut rows, mut is_empty) = (session.fetch(fetch).await?, true);
+                while let Some(row) = session.next(&mut rows).await? {
+                    is_empty = false;
+                    show(&row, &mut window)?;
                 }
-                if rows.is_empty() || window.is_full() {
+                if is_empty || window.is_full() {
                     break;
                 }
             }
@@ -362,7 +389,16 @@ impl Search {
                 serde_json::from_str(column(row, 0)?).map_err(|_| corrupt("memberships cannot be read"))?;
             needed.insert(&mut document, found.iter().map(|(id, kind)| (id.as_str(), kind.as_str())));
         }
-        if filter.is_none_or(|filter| filter.matches(&document)) {
+        let matches = || match filter {
+            None => Some(true),
+            Some(filter) => filter.matches_while(&document, &|| self.is_awaited()),
+        };
+        // Other work of this thread does not wait for what may take long.
+        let matches = match record.body.len() > LARGE {
+            true => tokio::task::block_in_place(matches),
+            false => matches(),
+        };
+        if matches.ok_or_else(given_up)? {
             window.push(key, &record.id, || record.id.clone());
         }
         Ok(())

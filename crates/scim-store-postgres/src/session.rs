@@ -16,7 +16,7 @@ use futures_util::TryStreamExt;
 use futures_util::future::try_join_all;
 use scim_store::Tenant;
 use tokio::time::timeout;
-use tokio_postgres::types::{FromSql, ToSql};
+use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, Row, RowStream, Statement};
 
 use crate::error::{Failed, Kind};
@@ -163,13 +163,17 @@ impl Session {
         self.patiently(async { rows.try_next().await.map_err(|error| Failed::of(&error)) }).await
     }
 
-    /// Runs a statement that is not kept prepared: what a `FETCH` gives depends on its cursor.
-    pub(crate) async fn fetch(&self, sql: &'static str) -> Result<Vec<Row>, Failed> {
+    /// Runs a statement that is not kept prepared, since what a `FETCH` gives depends on its cursor. Its rows are taken by
+    /// [`Self::next`]: a thousand may be gigabytes.
+    pub(crate) async fn fetch(&self, sql: &'static str) -> Result<Pin<Box<RowStream>>, Failed> {
         if let Some(trace) = &self.trace {
             trace(&[sql]);
         }
-        let rows = async { self.client.query_typed(sql, &[]).await.map_err(|error| Failed::of(&error)) };
-        self.patiently(rows).await
+        let work = async {
+            let rows = self.client.query_typed_raw(sql, std::iter::empty::<(&str, Type)>()).await;
+            rows.map(Box::pin).map_err(|error| Failed::of(&error))
+        };
+        self.patiently(work).await
     }
 
     /// The server bounds what a statement may take. Only a network that swallows everything is waited for here.

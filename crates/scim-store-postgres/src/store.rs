@@ -102,7 +102,9 @@ impl PostgresStore {
         Ok(vec![Some(record)])
     }
 
-    async fn search(&self, tenant: &Tenant, search: Search) -> Result<Found, StoreError> {
+    async fn search(&self, tenant: &Tenant, mut search: Search) -> Result<Found, StoreError> {
+        // Gone with this, when the one who asks is.
+        let _asker = search.while_awaited();
         let search = Arc::new(search);
         self.read(tenant, search.may_walk(), move |snapshot| {
             let search = Arc::clone(&search);

@@ -1,6 +1,7 @@
 //! A line in which tenants take turns, before threads that take one thing after the other. It has an end: what waits by then
 //! is still taken, and threads that find nothing any more are told.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,9 @@ use scim_store::{Taken, Tenant, Turns};
 pub(crate) struct Line<T> {
     state: Mutex<State<T>>,
     more: Condvar,
+    /// When the line was made, and how many milliseconds later it was held, or 0.
+    began: Instant,
+    held: AtomicU64,
 }
 
 struct State<T> {
@@ -34,7 +38,12 @@ impl<T> Line<T> {
             is_held: false,
             is_over: false,
         };
-        Self { state: Mutex::new(state), more: Condvar::new() }
+        Self {
+            state: Mutex::new(state),
+            more: Condvar::new(),
+            began: Instant::now(),
+            held: AtomicU64::new(0),
+        }
     }
 
     /// Lets something wait. Whether there was room for it; otherwise it is dropped.
@@ -97,7 +106,7 @@ impl<T> Line<T> {
             let still = |state: &mut State<T>| state.is_held && !state.is_over;
             (state, _) =
                 self.more.wait_timeout_while(state, patience, still).unwrap_or_else(PoisonError::into_inner);
-            let was_held = std::mem::take(&mut state.is_held);
+            let was_held = self.free(&mut state);
             drop(state);
             if was_held {
                 self.more.notify_all();
@@ -109,13 +118,15 @@ impl<T> Line<T> {
     /// has to be released.
     pub(crate) fn hold(&self) -> bool {
         let mut state = self.lock();
-        state.is_held = true;
+        if !std::mem::replace(&mut state.is_held, true) {
+            self.held.store(self.millis().max(1), Ordering::Relaxed);
+        }
         state.begun.is_empty()
     }
 
     /// Lets things be begun again.
     pub(crate) fn release(&self) {
-        let was_held = std::mem::take(&mut self.lock().is_held);
+        let was_held = self.free(&mut self.lock());
         if was_held {
             self.more.notify_all();
         }
@@ -130,6 +141,21 @@ impl<T> Line<T> {
     /// Ends it, and drops what waits, once that is dropped: for a thread on which all depends, should it panic.
     pub(crate) fn closing(&self) -> Closing<'_, T> {
         Closing(self)
+    }
+
+    /// Whether it has been held for so long already.
+    pub(crate) fn is_held_for(&self, time: Duration) -> bool {
+        let held = self.held.load(Ordering::Relaxed);
+        held != 0 && u128::from(self.millis().saturating_sub(held)) >= time.as_millis()
+    }
+
+    fn free(&self, state: &mut State<T>) -> bool {
+        self.held.store(0, Ordering::Relaxed);
+        std::mem::take(&mut state.is_held)
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     fn once<R>(&self, take: impl Fn(&mut State<T>) -> Option<R>) -> Option<R> {

@@ -23,6 +23,10 @@ const KEEP: Duration = Duration::from_millis(5);
 /// How long walks that are held wait for the writer, which does not come where nobody writes.
 const MOMENT: Duration = Duration::from_millis(100);
 
+/// How long a walk may be in the way of the log while others wait for it. It ends without an answer then, since otherwise no
+/// tenant could walk for as long as one walk may take.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// All connections that read.
 pub(crate) struct Readers {
     points: Arc<Points>,
@@ -122,12 +126,12 @@ impl Readers {
         read: impl FnOnce(&Database, &Tenant, IsAwaited<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, outcome) = oneshot::channel();
-        let (own, files) = (tenant.clone(), Arc::clone(&self.points.files));
+        let (own, points) = (tenant.clone(), Arc::clone(&self.points));
         let job: Walk = Box::new(move |database| {
             // Nobody waits any more if the request was given up.
             if !answer.is_closed() {
-                let is_awaited = || !answer.is_closed();
-                let sound = files.are_there().and_then(|()| database.check_version());
+                let is_awaited = || !answer.is_closed() && !points.walks.is_held_for(GRACE);
+                let sound = points.files.are_there().and_then(|()| database.check_version());
                 let outcome = sound.and_then(|()| read(database, &own, &is_awaited));
                 let _ = answer.send(outcome);
             }

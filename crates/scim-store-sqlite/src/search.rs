@@ -117,6 +117,11 @@ impl<'a> Search<'a> {
     }
 }
 
+/// Nobody waits for the answer any more, or the log waits for the walk to end.
+fn given_up() -> StoreError {
+    StoreError::Unavailable("the query took too long".into())
+}
+
 impl Numbered<'_> {
     /// Whether the statements of the plan give pages of the result.
     fn in_pages(&self) -> bool {
@@ -302,7 +307,7 @@ impl Numbered<'_> {
                     return Ok(window);
                 }
                 if !(self.is_awaited)() {
-                    return Err(StoreError::Unavailable("nobody waits for the answer any more".into()));
+                    return Err(given_up());
                 }
                 let num: i64 = row.get(0).map_err(store_error)?;
                 if is_distinct || seen.insert(num) {
@@ -331,7 +336,11 @@ impl Numbered<'_> {
                 serde_json::from_str(&text).map_err(|_| corrupt("memberships cannot be read"))?;
             needed.insert(&mut document, found.iter().map(|(id, kind)| (id.as_str(), kind.as_str())));
         }
-        if filter.is_none_or(|filter| filter.matches(&document)) {
+        let matches = match filter {
+            None => true,
+            Some(filter) => filter.matches_while(&document, self.is_awaited).ok_or_else(given_up)?,
+        };
+        if matches {
             window.push(key, &record.id, || num);
         }
         Ok(())

@@ -23,7 +23,7 @@ pub(crate) fn render(format: Format, names: &[&str], rows: &[Cells]) -> String {
 fn columns(names: &[&str], rows: &[Cells]) -> String {
     let head = names.iter().map(|name| name.to_uppercase().replace('_', " ")).collect();
     let line =
-        |cells: &Cells| cells.iter().map(|cell| shown(&in_words(cell).unwrap_or("-".into()))).collect();
+        |cells: &Cells| cells.iter().map(|cell| brief(&in_words(cell).unwrap_or("-".into()))).collect();
     let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(line)).collect();
     let mut widths = vec![0; names.len()];
     for line in &lines {
@@ -46,7 +46,7 @@ fn json(names: &[&str], rows: &[Cells]) -> String {
         Value::Object(members.collect::<Map<_, _>>())
     };
     let list = Value::Array(rows.iter().map(object).collect());
-    format!("{list:#}\n")
+    shown_json(&format!("{list:#}\n"))
 }
 
 /// RFC 4180. Spreadsheets open it, so a cell that they would take for a formula is marked as text ([`marked`]).
@@ -102,20 +102,48 @@ pub(crate) fn unmarked(cell: &str) -> &str {
     }
 }
 
-/// The cell as a terminal may show it: what would move the cursor or turn the text around is escaped.
-pub(crate) fn shown(cell: &str) -> String {
-    let is_odd = |character: char| {
-        character.is_control()
-            || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut text = String::with_capacity(cell.len());
-    for character in cell.chars() {
+/// Most characters of a cell in columns. Every line is as wide as the longest, formatting has room for 65,535 characters, and
+/// whoever sends a name decides how long it is. CSV and JSON have all of it.
+const WIDEST: usize = 1000;
+
+/// The cell as a column shows it.
+fn brief(cell: &str) -> String {
+    match cell.char_indices().nth(WIDEST) {
+        Some((end, _)) => shown(cell.get(..end).unwrap_or_default()) + "…",
+        None => shown(cell),
+    }
+}
+
+/// The text as a terminal may show it: what would move the cursor, turn the text around, or be there without being seen is
+/// escaped.
+pub(crate) fn shown(text: &str) -> String {
+    escaped(text, |character| character.escape_debug().collect())
+}
+
+/// JSON as a terminal may show it, and of the same meaning: what is odd stands in strings, where JSON has an escape for it.
+pub(crate) fn shown_json(text: &str) -> String {
+    escaped(text, |character| match character {
+        '\n' => "\n".to_owned(),
+        _ => format!("\\u{:04x}", u32::from(character)),
+    })
+}
+
+fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
         match is_odd(character) {
-            true => text.extend(character.escape_debug()),
-            false => text.push(character),
+            true => safe.push_str(&escape(character)),
+            false => safe.push(character),
         }
     }
-    text
+    safe
+}
+
+/// None of them is beyond U+FFFF.
+fn is_odd(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -155,8 +183,30 @@ mod tests {
     }
 
     #[test]
+    fn json_is_safe_to_show_and_means_the_same() {
+        let odd = "\u{9b}31m\u{202e}\u{200b}\u{7f}\n\"é\u{1f600}";
+        let text = render(Format::Json, &["name"], &[vec![odd.into()]]);
+        assert!(!text.chars().any(|character| character != '\n' && is_odd(character)), "{text}");
+        assert_eq!(text.parse::<Value>().unwrap(), json!([{ "name": odd }]));
+    }
+
+    #[test]
+    fn long_cells_are_cut_in_columns_alone() {
+        let rows = [vec!["é".repeat(70_000).into()], vec!["x".into()]];
+        let table = render(Format::Table, &["name"], &rows);
+        assert_eq!(table, format!("NAME\n{}…\nx\n", "é".repeat(1000)));
+        for format in [Format::Csv, Format::Json] {
+            assert!(render(format, &["name"], &rows).contains(&"é".repeat(70_000)));
+        }
+    }
+
+    #[test]
     fn terminals_are_safe_and_words_are_whole() {
         assert_eq!(shown("Zoë \"O'Neill\"\t\u{202e}x"), "Zoë \"O'Neill\"\\t\\u{202e}x");
+        assert_eq!(
+            shown("a\u{200b}\u{61c}\u{9b}31m\u{ad}\u{feff}"),
+            "a\\u{200b}\\u{61c}\\u{9b}31m\\u{ad}\\u{feff}"
+        );
     }
 
     #[test]

@@ -6,7 +6,10 @@
 //! * Texts are compared folded unless the attribute is case exact, and ordered by the bytes of that form. Times are
 //!   compared as moments. [`crate::key::Key`] orders values the same way.
 
+use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -22,6 +25,41 @@ enum Scope<'v> {
     Element(&'v Value),
 }
 
+/// From how many bytes on a text is folded once for all comparisons. Megabytes of it take a second, and a filter has hundreds.
+const LONG: usize = 1024;
+
+/// One evaluation.
+struct Evaluation<'e> {
+    goes_on: &'e dyn Fn() -> bool,
+    is_over: Cell<bool>,
+    /// By where it is in the document, what a long text is folded.
+    folded: RefCell<BTreeMap<usize, Rc<str>>>,
+}
+
+impl<'e> Evaluation<'e> {
+    fn new(goes_on: &'e dyn Fn() -> bool) -> Self {
+        Self { goes_on, is_over: Cell::new(false), folded: RefCell::default() }
+    }
+
+    /// Whether the next comparison is still wanted.
+    fn goes_on(&self) -> bool {
+        if !self.is_over.get() && !(self.goes_on)() {
+            self.is_over.set(true);
+        }
+        !self.is_over.get()
+    }
+
+    /// What there is to say, if it was wanted to the end.
+    fn outcome(&self, matches: bool) -> Option<bool> {
+        (!self.is_over.get()).then_some(matches)
+    }
+
+    fn folded(&self, text: &str) -> Rc<str> {
+        let mut folded = self.folded.borrow_mut();
+        Rc::clone(folded.entry(text.as_ptr().addr()).or_insert_with(|| fold(text).into()))
+    }
+}
+
 impl Filter {
     /// How many comparisons it takes at most to know whether something matches, which is what its length costs.
     pub fn comparisons(&self) -> usize {
@@ -35,28 +73,36 @@ impl Filter {
 
     /// Whether a canonical document matches. Inside value paths the document is an element.
     pub fn matches(&self, document: &Map<String, Value>) -> bool {
-        matches(self, Scope::Document(document))
+        matches(self, Scope::Document(document), &Evaluation::new(&|| true))
+    }
+
+    /// As [`Self::matches`], as long as it goes on, which is asked before each comparison. A comparison goes over the values of
+    /// one attribute, once.
+    pub fn matches_while(&self, document: &Map<String, Value>, goes_on: &dyn Fn() -> bool) -> Option<bool> {
+        let evaluation = Evaluation::new(goes_on);
+        let matches = matches(self, Scope::Document(document), &evaluation);
+        evaluation.outcome(matches)
     }
 
     /// Whether one element of a multi-valued attribute matches a filter that was resolved for its elements.
     pub fn matches_element(&self, element: &Value) -> bool {
-        matches(self, Scope::Element(element))
+        matches(self, Scope::Element(element), &Evaluation::new(&|| true))
     }
 }
 
-fn matches(filter: &Filter, scope: Scope<'_>) -> bool {
+fn matches(filter: &Filter, scope: Scope<'_>, evaluation: &Evaluation<'_>) -> bool {
     match filter {
-        Filter::And(all) => all.iter().all(|part| matches(part, scope)),
-        Filter::Or(any) => any.iter().any(|part| matches(part, scope)),
-        Filter::Not(inner) => !matches(inner, scope),
-        Filter::Compare(comparison) => compare(comparison, scope),
+        Filter::And(all) => all.iter().all(|part| matches(part, scope, evaluation)),
+        Filter::Or(any) => any.iter().any(|part| matches(part, scope, evaluation)),
+        Filter::Not(inner) => !matches(inner, scope, evaluation),
+        Filter::Compare(comparison) => evaluation.goes_on() && compare(comparison, scope, evaluation),
         Filter::Present(subject) => any_value(subject, scope, |value| !is_empty(value)),
         Filter::Element { path, filter } => match scope {
             Scope::Document(document) => match path.attribute_value(document) {
                 Some(Value::Array(elements)) => {
-                    elements.iter().any(|element| filter.matches_element(element))
+                    elements.iter().any(|element| matches(filter, Scope::Element(element), evaluation))
                 }
-                Some(value) => filter.matches_element(value),
+                Some(value) => matches(filter, Scope::Element(value), evaluation),
                 None => false,
             },
             Scope::Element(_) => false,
@@ -65,18 +111,19 @@ fn matches(filter: &Filter, scope: Scope<'_>) -> bool {
     }
 }
 
-fn compare(comparison: &Comparison, scope: Scope<'_>) -> bool {
+fn compare(comparison: &Comparison, scope: Scope<'_>, evaluation: &Evaluation<'_>) -> bool {
     let Comparison { subject, operator, operand } = comparison;
     let attribute = subject.path().leaf();
+    let holds = |value: &Value, operator, operand| holds(attribute, value, operator, operand, evaluation);
     let present = || any_value(subject, scope, |value| !is_empty(value));
     match (operator, operand) {
         (Operator::Ne, Operand::Null) => present(),
         (_, Operand::Null) => !present(),
         (Operator::Ne, operand) => {
             !any_value(subject, scope, |_| true)
-                || any_value(subject, scope, |value| !holds(attribute, value, Operator::Eq, operand))
+                || any_value(subject, scope, |value| !holds(value, Operator::Eq, operand))
         }
-        (operator, operand) => any_value(subject, scope, |value| holds(attribute, value, *operator, operand)),
+        (operator, operand) => any_value(subject, scope, |value| holds(value, *operator, operand)),
     }
 }
 
@@ -97,9 +144,23 @@ fn any_value(subject: &Subject, scope: Scope<'_>, test: impl Fn(&Value) -> bool)
 }
 
 /// Whether one value satisfies a comparison. A value of another type satisfies none.
-fn holds(attribute: &Attribute, value: &Value, operator: Operator, operand: &Operand) -> bool {
+fn holds(
+    attribute: &Attribute,
+    value: &Value,
+    operator: Operator,
+    operand: &Operand,
+    evaluation: &Evaluation<'_>,
+) -> bool {
     match (operand, value) {
-        (Operand::Text(operand), Value::String(value)) => text_holds(attribute, value, operator, operand),
+        (Operand::Text(operand), Value::String(value)) if attribute.is_case_exact() => {
+            text_holds(value, operator, operand)
+        }
+        (Operand::Text(operand), Value::String(value)) if value.len() < LONG => {
+            text_holds(&fold(value), operator, operand)
+        }
+        (Operand::Text(operand), Value::String(value)) => {
+            text_holds(&evaluation.folded(value), operator, operand)
+        }
         (Operand::Boolean(operand), Value::Bool(value)) => ordered(value.cmp(operand), operator),
         (Operand::Integer(operand), Value::Number(value)) => {
             value.as_i64().is_some_and(|value| ordered(value.cmp(operand), operator))
@@ -115,15 +176,14 @@ fn holds(attribute: &Attribute, value: &Value, operator: Operator, operand: &Ope
     }
 }
 
-fn text_holds(attribute: &Attribute, value: &str, operator: Operator, operand: &Text) -> bool {
-    let value = if attribute.is_case_exact() { value.into() } else { fold(value) };
+fn text_holds(value: &str, operator: Operator, operand: &Text) -> bool {
     let operand: &str = operand;
     match operator {
         Operator::Co => value.contains(operand),
         Operator::Sw => value.starts_with(operand),
         Operator::Ew => value.ends_with(operand),
         Operator::Eq | Operator::Ne | Operator::Gt | Operator::Ge | Operator::Lt | Operator::Le => {
-            ordered((*value).cmp(operand), operator)
+            ordered(value.cmp(operand), operator)
         }
     }
 }

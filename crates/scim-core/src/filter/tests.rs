@@ -253,6 +253,50 @@ fn attributes_of_other_types_never_match_in_a_query_over_all() {
 }
 
 #[test]
+fn a_match_goes_on_as_long_as_it_is_wanted() {
+    let filter =
+        parse(r#"title eq "x" or emails[value eq "y" or type eq "z"] or not (active eq true)"#).unwrap();
+    let ada = ada();
+    let document = ada.as_object().unwrap();
+    let asked = |most: usize| {
+        let asked = std::cell::Cell::new(0);
+        let outcome = filter.matches_while(document, &|| {
+            asked.set(asked.get() + 1);
+            asked.get() <= most
+        });
+        (outcome, asked.get())
+    };
+    // One of the title, two of each of two addresses, and one more.
+    assert_eq!(asked(6), (Some(false), 6));
+    for most in 0..6 {
+        assert_eq!(asked(most), (None, most + 1), "nothing is looked at any more");
+    }
+}
+
+/// What is long is folded once, and is what it would be otherwise.
+#[test]
+fn long_texts_match_as_short_ones_do() {
+    for length in [1, 1_022, 1_023, 1_024, 5_000] {
+        let long = |end: &str| format!("É{}{end}", "x".repeat(length));
+        let user = json!({ "displayName": long("ß"), "title": long("B"), "emails": [{ "value": long("C") }, { "value": long("D") }] });
+        for (text, expected) in [
+            (r#"displayName ew "SS" and title ew "xb" and displayName sw "é""#, true),
+            (r#"displayName ew "b""#, false),
+            (r#"emails.value ew "c" and emails.value ew "d""#, true),
+            (r#"emails[value ew "c" and value ew "d"]"#, false),
+            (r#"emails[value ew "d" and value sw "e\u0301"]"#, true),
+            (r#"title ne "x" and not (title ew "c")"#, true),
+        ] {
+            assert_eq!(
+                parse(text).unwrap().matches(user.as_object().unwrap()),
+                expected,
+                "{text} at {length}"
+            );
+        }
+    }
+}
+
+#[test]
 fn comparisons_can_be_rewritten() {
     with_types(|user, _| {
         let mut seen = Vec::new();

@@ -127,6 +127,14 @@ fn check_local(local: &str) -> Result<(), Reason> {
     if let Some(character) = odd {
         return Err(Reason::Character(character));
     }
+    // RFC 2047 §5 forbids encoded words in addresses; what decodes them all the same finds another `@` in them.
+    if local.contains("=?") {
+        return Err(Reason::Encoded);
+    }
+    // `ada%example.org@` and `example.org!ada@` are source routes, from before RFC 1123 §5.2.16 and RFC 976.
+    if let Some(sign) = local.chars().find(|character| matches!(character, '%' | '!')) {
+        return Err(Reason::Routed(sign));
+    }
     if local.split('.').any(str::is_empty) {
         return Err(Reason::Dots);
     }

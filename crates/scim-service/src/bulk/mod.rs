@@ -317,12 +317,23 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// A line in the log about an operation that failed. What a client did wrong may quote what it sent, so that only its
+    /// kind is told.
+    fn tell(&self, operation: usize, error: &Error) {
+        let Context { request, tenant, .. } = self.context;
+        if matches!(error.kind().status(), 500 | 503 | 507) {
+            tracing::error!(request, tenant = tenant.as_str(), operation, error = ?error, "bulk operation failed");
+        } else {
+            tracing::debug!(request, operation, kind = ?error.kind(), "bulk operation refused");
+        }
+    }
+
     fn finish(&mut self, index: usize, outcome: Result<Outcome>) {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
                 self.errors += 1;
-                tracing::debug!(operation = index + 1, error = ?error, "bulk operation refused");
+                self.tell(index + 1, &error);
                 let is_known = |task: &&Task| task.new_id.is_none() && !task.operation.path.is_empty();
                 // RFC 7644 §3.7.3: "for all operations except for failed POST operations".
                 let location = self.tasks.get(index).filter(is_known).map(|task| {

@@ -105,6 +105,15 @@ impl Directory {
         }
     }
 
+    /// Whether there is a tenant of this name. The store is asked in either case, unless nobody can have the name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn is_there(&self, name: &str) -> Result<bool> {
+        Ok(Tenant::new(name).is_ok()
+            && self.records([&Kind::Tenant.id(name)]).await?.iter().any(Option::is_some))
+    }
+
     /// A tenant as it is in the store now.
     ///
     /// # Errors
@@ -114,12 +123,12 @@ impl Directory {
         Ok(self.tenant(tenant.as_str()).await?.map(|entry| (*entry).clone()))
     }
 
-    /// The entry of `token`, if it is a token of this tenant that is valid now. Whatever is wrong with it, the answer
-    /// is `None`.
+    /// The entry of `token`, if it is a token of the tenant of this name that is valid now. Whatever is wrong with it, the
+    /// answer is `None`. Nothing is looked up by the name, so that the time it takes does not tell which tenants there are.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn authenticate(&self, tenant: &TenantEntry, token: &str) -> Result<Option<Arc<TokenEntry>>> {
+    pub async fn authenticate(&self, tenant: &str, token: &str) -> Result<Option<Arc<TokenEntry>>> {
         let now = self.environment.now();
         let Some(presented) = token::Presented::parse(token) else { return Ok(None) };
         let entry = match self.cache.token(presented.id, now) {
@@ -129,7 +138,7 @@ impl Directory {
                 None => return Ok(None),
             },
         };
-        let valid = presented.matches(&entry) && entry.tenant == tenant.tenant && !entry.is_expired(now);
+        let valid = presented.matches(&entry) && entry.tenant.as_str() == tenant && !entry.is_expired(now);
         Ok(valid.then_some(entry))
     }
 

@@ -15,4 +15,5 @@ mod quirks;
 mod replay;
 mod schemas;
 mod secrets;
+mod strangers;
 mod world;

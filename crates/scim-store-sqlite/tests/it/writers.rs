@@ -250,3 +250,38 @@ fn the_log_starts_over_while_somebody_always_walks() {
     assert!((8..100).contains(&largest), "{largest} MiB");
     assert!(walks.load(Ordering::Relaxed) > 10);
 }
+
+/// A long read is in the way of the log, and all others wait until it can start over. So it ends.
+#[test]
+fn a_walk_that_others_wait_for_ends() {
+    const PATIENCE: usize = 5_000;
+    let town = Town::new(Options::default());
+    for n in 0..60 {
+        let emails: Vec<_> =
+            (0..2_000).map(|n| json!({ "value": format!("address-{n}@example.com") })).collect();
+        let document = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": format!("u{n}"), "emails": emails,
+        });
+        town.commit(town.create("User", &format!("u{n}"), &document, &[])).expect("created");
+    }
+    town.commit(town.user("u")).expect("created");
+    let filter: Vec<String> = (0..490).map(|n| format!(r#"emails.value co "nobody-{n}""#)).collect();
+    let query = town.query("User", &filter.join(" or "), "");
+    let is_over = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let walk = scope.spawn(|| {
+            let outcome = wait(town.store.query(&acme(), &query));
+            is_over.store(1, Ordering::Relaxed);
+            outcome
+        });
+        let mut commits = 0;
+        while is_over.load(Ordering::Relaxed) == 0 && commits < PATIENCE {
+            wait(town.store.commit(&acme(), everyone(&town, commits))).expect("created");
+            commits += 1;
+        }
+        let outcome = walk.join().expect("no panic");
+        assert!(matches!(outcome, Err(StoreError::Unavailable(_))), "{outcome:?} after {commits} commits");
+    });
+    // The others go on.
+    wait(town.store.query(&acme(), &town.query("User", r#"emails.value co "nobody""#, ""))).expect("a page");
+}

@@ -10,7 +10,7 @@ use super::people::name_of;
 use super::{Office, list};
 use crate::Failure;
 use crate::cli::{FindingsCommand, Listing, OfTenant};
-use crate::table::Cells;
+use crate::table::{Cells, shown};
 
 /// How many are read at once.
 const PAGE: usize = 1000;
@@ -69,7 +69,8 @@ fn dismiss(of: &OfTenant, numbers: &[u64]) -> Result<(), Failure> {
     for number in &numbers.iter().copied().collect::<BTreeSet<u64>>() {
         let reported = office.run(office.service.dismiss(tenant, *number, "cli:findings dismiss"))?;
         let report = &reported.report;
-        eprintln!("dismissed finding {number}: {} {} of {}", report.method, report.path, report.subject);
+        let words = format!("{} {} of {}", report.method, report.path, report.subject);
+        eprintln!("dismissed finding {number}: {}", shown(&words));
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Office, list};
 use crate::Failure;
 use crate::cli::{GenderCommand, GroupCommand, Listing, OfTenant, PersonCommand};
-use crate::table::Cells;
+use crate::table::{Cells, shown_json};
 
 /// How many are read at once.
 const PAGE: usize = 1000;
@@ -173,7 +173,7 @@ pub(super) fn gender(command: GenderCommand) -> Result<(), Failure> {
     } else if let Some(first) = unmapped.first() {
         let persons: u64 = unmapped.iter().map(|word| word.persons).sum();
         // The escapes of JSON are those of TOML.
-        let key = serde_json::Value::from(first.word.as_str());
+        let key = shown_json(&serde_json::Value::from(first.word.as_str()).to_string());
         let genders = Gender::ALL.map(Gender::name).join("\", \"");
         eprintln!(
             "words without a meaning: {}, of {persons} persons; say what each is, one of \"{genders}\", in the policy:\n\n\

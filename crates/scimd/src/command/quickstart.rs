@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Quickstart) -> Result<(), Failure> {
 async fn token(directory: &Directory, entry: &TenantEntry, file: &Path) -> Result<String, Failure> {
     if let Ok(text) = fs::read_to_string(file) {
         let kept = text.trim();
-        if directory.authenticate(entry, kept).await?.is_some() {
+        if directory.authenticate(entry.tenant.as_str(), kept).await?.is_some() {
             return Ok(kept.to_owned());
         }
     }

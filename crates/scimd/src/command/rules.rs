@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Office, list, print};
 use crate::Failure;
 use crate::cli::{Listing, OfTenant, PolicyCommand, SchemaCommand};
-use crate::table::{Cells, in_words};
+use crate::table::{Cells, in_words, shown};
 
 pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
     match command {
@@ -219,7 +219,7 @@ pub(super) fn explain(listing: &Listing, file: &Path) -> Result<(), Failure> {
     };
     list(output, &["field", "value", "from", "sent", "steps"], explanation.fields.iter().map(row))?;
     for finding in &explanation.verdict.findings {
-        eprintln!("{}: {finding}", finding.severity.name());
+        eprintln!("{}: {}", finding.severity.name(), shown(&finding.to_string()));
     }
     Ok(())
 }

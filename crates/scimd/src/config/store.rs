@@ -32,7 +32,14 @@ impl FromStr for StoreUrl {
         if text == "memory" {
             return Ok(Self::Memory);
         }
-        let complaint = |remedy: &str| Err(format!("`{}` is not a store; {remedy}", text.escape_debug()));
+        // An address of another kind may have a password in it, and what is wrong ends up in a log.
+        let is_secretive = text.contains('@') || text.to_ascii_lowercase().contains("password");
+        let complaint = |remedy: &str| {
+            Err(match is_secretive {
+                true => format!("what is given is not a store; {remedy}"),
+                false => format!("`{}` is not a store; {remedy}", text.escape_debug()),
+            })
+        };
         match text.split_once(':') {
             Some(("sqlite", "")) => complaint("name its file, as in `sqlite:/var/lib/scimd/scimd.db`"),
             Some(("sqlite", path)) => {

@@ -179,6 +179,14 @@ fn mistakes_in_the_environment_are_named() {
         "environment variable SCIMD_LIMITS_MAX_BODY: expected a whole number of at least 1",
     );
     check("SCIMD_STORE", "", "environment variable SCIMD_STORE: `` is not a store");
+    // Whatever may have a password in it is not quoted.
+    for text in ["host=db password=hunter2", "mysql://scimd:hunter2@db/scim"] {
+        check(
+            "SCIMD_STORE",
+            text,
+            "environment variable SCIMD_STORE: what is given is not a store; use `sqlite:PATH`",
+        );
+    }
     check("SCIMD_LOG_LEVEL", "3", "environment variable SCIMD_LOG_LEVEL: `3` is not a value of this key");
     check(
         "SCIMD_PASSWORDS",

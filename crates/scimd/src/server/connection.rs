@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -78,6 +78,9 @@ where
     };
     let io = TokioIo::new(stream);
     if is_http2 {
+        // A stream lasts until its client takes the answer, in the same place as the work that made it. In an allocation of its
+        // own the work is given back once it is done: it is several times as large as what is left.
+        let service = service_fn(move |request| Box::pin(service.call(request)));
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)

@@ -23,6 +23,8 @@ pub(super) enum Reason {
     DisplayName,
     Quoted,
     Comment,
+    Encoded,
+    Routed(char),
     NoAt,
     Several,
     SeveralAt,
@@ -53,6 +55,12 @@ impl EmailError {
             Reason::DisplayName => format!("`{text}` has a name or angle brackets around the e-mail address"),
             Reason::Quoted => format!("`{text}` has quotation marks, which no person's e-mail address has"),
             Reason::Comment => format!("`{text}` has a comment in parentheses"),
+            Reason::Encoded => {
+                format!("`{text}` has an encoded word (`=?`), which some software reads as another address")
+            }
+            Reason::Routed(sign) => {
+                format!("`{text}` holds `{sign}`, by which some mail servers pass mail on to another domain")
+            }
             Reason::NoAt => format!("`{text}` is no e-mail address: it has no `@`"),
             Reason::Several => format!("`{text}` is more than one e-mail address"),
             Reason::SeveralAt => format!("`{text}` has more than one `@`"),
@@ -76,6 +84,7 @@ impl EmailError {
             Reason::Mailto => "leave `mailto:` off",
             Reason::DisplayName => "send what is between the angle brackets alone",
             Reason::Quoted | Reason::Comment => "send the address without them",
+            Reason::Encoded | Reason::Routed(_) => "send the address of the mailbox itself",
             Reason::Several => "send one address",
             Reason::SeveralAt => "send an address with one `@`",
             Reason::Character(_) => "replace or remove that character",

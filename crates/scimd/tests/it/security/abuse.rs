@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{NOBODY, still_answers};
 use crate::http::{Connection, encode};
-use crate::messages::{bulk, group, id, user, user_with};
+use crate::messages::{SEARCH, bulk, group, id, user, user_with};
 use crate::server::Server;
 
 const MIB: u64 = 1024 * 1024;
@@ -157,6 +157,21 @@ fn row_27_bombs_cost_nothing() {
     assert!(rise < 16 * MIB, "{rise} bytes more, with a limit of 4 MiB");
 }
 
+/// To sort by what has no index, everybody is looked at. They need not be in memory together.
+#[test]
+fn row_27_a_sorted_page_costs_what_it_shows() {
+    let (server, mut client) = Server::with("generic");
+    for number in 0..120 {
+        let more = json!({ "nickName": format!("n{number}"), "title": "x".repeat(500_000) });
+        client.post("/Users", &user_with(&format!("u{number}"), more)).expect(201);
+    }
+    let before = server.process.memory();
+    let found = client.get("/Users?sortBy=nickName&count=2&attributes=nickName").expect(200);
+    assert_eq!(found["Resources"][0]["nickName"], "n0");
+    let rise = server.process.memory().saturating_sub(before);
+    assert!(rise < 75 * MIB, "{rise} bytes more for a page of two, of 57 MiB of users");
+}
+
 #[test]
 fn row_28_requests_cannot_be_smuggled() {
     let (server, mut client) = Server::with("generic");
@@ -279,6 +294,77 @@ async fn row_28_answers_that_nobody_takes_are_bounded() {
         assert!(left.elapsed() < Duration::from_secs(30), "what nobody takes is held on");
         tokio::task::yield_now().await;
     }
+}
+
+/// Nobody's answers are counted who has no token. So each has to be small, on as many streams as there may be.
+#[tokio::test]
+async fn row_28_streams_that_nobody_takes_from_are_small() {
+    const STREAMS: usize = 100;
+    let (server, _) = Server::with("generic");
+    let mut open = Vec::new();
+    let mut before = 0;
+    for number in 0..40 {
+        if number == 5 {
+            // Each thread has a heap of its own by now.
+            before = server.process.memory();
+        }
+        let socket = tokio::net::TcpStream::connect(server.process.address).await.expect("a connection");
+        let (mut sender, connection) = h2::client::Builder::new()
+            .initial_window_size(0)
+            .handshake::<_, bytes::Bytes>(socket)
+            .await
+            .expect("HTTP/2");
+        let driver = tokio::spawn(connection);
+        let mut answers = Vec::new();
+        for _ in 0..STREAMS {
+            let request = http::Request::get("http://localhost/t/acme/scim/v2/Users").body(());
+            sender = sender.ready().await.expect("ready");
+            let (answer, _) = sender.send_request(request.expect("a request"), true).expect("sent");
+            answers.push(answer);
+        }
+        let mut taken = Vec::new();
+        for answer in answers {
+            let answer = answer.await.expect("an answer");
+            assert!([401, 429].contains(&answer.status().as_u16()));
+            taken.push(answer);
+        }
+        open.push((taken, sender, driver));
+    }
+    let each = server.process.memory().saturating_sub(before) / (35 * STREAMS as u64);
+    assert!(each < 6 * 1024, "{each} bytes for each answer that waits");
+    for (_, _, driver) in &open {
+        driver.abort();
+    }
+    still_answers(&server);
+}
+
+/// What a filter costs is its length times the size of what it is held against: minutes, for a tenant that means it.
+#[test]
+fn row_28_a_filter_that_takes_minutes_holds_nobody_up() {
+    let server = Server::start("[limits]\nrequest_timeout_seconds = 5");
+    let (mut client, mut other) = (server.tenant("acme", "generic"), server.tenant("other", "generic"));
+    // Marks in the wrong order: each has to be put in its place before anything is compared.
+    let name = format!("a{}", "\u{307}\u{323}".repeat(500_000));
+    client.post("/Users", &user_with("u", json!({ "displayName": name }))).expect(201);
+    let filter: Vec<String> = (0..490).map(|n| format!("displayName co \"{n}\"")).collect();
+    let search = json!({ "schemas": [SEARCH], "filter": filter.join(" or "), "attributes": ["id"] });
+    let begun = std::sync::Barrier::new(5);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let (mut client, search, begun) = (client.clone(), &search, &begun);
+            scope.spawn(move || {
+                begun.wait();
+                let status = client.post("/Users/.search", search).status;
+                assert!([200, 503].contains(&status), "{status}");
+            });
+        }
+        begun.wait();
+        for number in 0..20 {
+            other.post("/Users", &user_with(&format!("u{number}"), json!({}))).expect(201);
+            other.get("/Users?count=20").expect(200);
+        }
+    });
+    still_answers(&server);
 }
 
 #[test]

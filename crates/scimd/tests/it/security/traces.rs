@@ -94,6 +94,9 @@ fn row_31_logs_hold_no_secrets_and_cannot_be_forged() {
     client.get("/Users?filter=CanaryBroken%20(").refused(400, "invalidFilter");
     client.get("/Users/CanaryId%0d%0aINJECTED%1b[31m").refused(404, "");
     client.get("/CanaryPath%0d%0aINJECTED%1b[31m").refused(404, "");
+    let again = json!({ "method": "POST", "path": "/Users", "bulkId": "b", "data": user("CanaryName") });
+    let unknown = json!({ "method": "PATCH", "path": "/Users/CanaryId", "data": { "CanaryMember": 1 } });
+    client.post("/Bulk", &bulk(json!([again, unknown]))).expect(200);
     let mut stranger = Client::new(server.process.address, &base("acme"), "scim_canary22_CanaryToken");
     stranger.get("/Users").refused(401, "");
     let mut nobody = Client::new(server.process.address, &base("canarytenant"), &token);
