@@ -89,9 +89,10 @@ fn given_up() -> Failed {
 }
 
 impl Search {
-    pub(crate) fn new(tenant: &Tenant, query: Query, with: Option<(Side, usize)>) -> Self {
+    /// A search that ends when `asker` is dropped.
+    pub(crate) fn new(tenant: &Tenant, query: Query, with: Option<(Side, usize)>, asker: &Arc<()>) -> Self {
         let plan = Plan::new(&query);
-        Self { query, plan, tenant: tenant.as_str().to_owned(), with, asker: Weak::new() }
+        Self { query, plan, tenant: tenant.as_str().to_owned(), with, asker: Arc::downgrade(asker) }
     }
 
     /// Whether it may look at more than a few resources.
@@ -107,13 +108,6 @@ impl Search {
             Source::Index(range) => range.point().is_none_or(Key::is_absent),
             Source::Linked { .. } | Source::Type { .. } | Source::Union(_) => true,
         }
-    }
-
-    /// Has it end once this is dropped.
-    pub(crate) fn while_awaited(&mut self) -> Arc<()> {
-        let asker = Arc::new(());
-        self.asker = Arc::downgrade(&asker);
-        asker
     }
 
     fn is_awaited(&self) -> bool {

@@ -102,10 +102,15 @@ impl PostgresStore {
         Ok(vec![Some(record)])
     }
 
-    async fn search(&self, tenant: &Tenant, mut search: Search) -> Result<Found, StoreError> {
-        // Gone with this, when the one who asks is.
-        let _asker = search.while_awaited();
-        let search = Arc::new(search);
+    /// Searches for as long as this is awaited.
+    async fn search(
+        &self,
+        tenant: &Tenant,
+        query: &Query,
+        with: Option<(Side, usize)>,
+    ) -> Result<Found, StoreError> {
+        let asker = Arc::new(());
+        let search = Arc::new(Search::new(tenant, query.clone(), with, &asker));
         self.read(tenant, search.may_walk(), move |snapshot| {
             let search = Arc::clone(&search);
             async move { search.run(snapshot).await }
@@ -208,8 +213,7 @@ impl Store for PostgresStore {
     }
 
     fn query<'a>(&'a self, tenant: &'a Tenant, query: &'a Query) -> Pending<'a, Page> {
-        let search = Search::new(tenant, query.clone(), None);
-        Box::pin(async move { Ok(self.search(tenant, search).await?.0) })
+        Box::pin(async move { Ok(self.search(tenant, query, None).await?.0) })
     }
 
     fn query_with_edges<'a>(
@@ -219,9 +223,8 @@ impl Store for PostgresStore {
         side: Side,
         count: usize,
     ) -> Pending<'a, (Page, EdgePage)> {
-        let search = Search::new(tenant, query.clone(), Some((side, count)));
         Box::pin(async move {
-            let (page, edges) = self.search(tenant, search).await?;
+            let (page, edges) = self.search(tenant, query, Some((side, count))).await?;
             let edges = match edges {
                 Some(edges) => edges,
                 None => self.edges(tenant, &page.memberships(side, count)).await?,

@@ -11,8 +11,10 @@ use scim_store::{Taken, Tenant, Turns};
 pub(crate) struct Line<T> {
     state: Mutex<State<T>>,
     more: Condvar,
-    /// When the line was made, and how many milliseconds later it was held, or 0.
+    /// When the line was made.
     began: Instant,
+    /// While it is held, how many milliseconds later that began; otherwise 0. Nothing is begun then until all that was begun is
+    /// done, and for a moment after. Changed under the lock alone.
     held: AtomicU64,
 }
 
@@ -22,8 +24,6 @@ struct State<T> {
     begun: Taken,
     /// How many threads wait for something. Waking nobody would be a call into the kernel for everything that comes.
     idle: usize,
-    /// Whether nothing is begun until all that was begun is done, and for a moment after.
-    is_held: bool,
     /// Whether nothing will come any more.
     is_over: bool,
 }
@@ -31,13 +31,7 @@ struct State<T> {
 impl<T> Line<T> {
     /// One in which so much of each tenant can wait, and so much be begun and not done.
     pub(crate) fn new(most: usize, begun: usize) -> Self {
-        let state = State {
-            turns: Turns::new(most),
-            begun: Taken::new(begun),
-            idle: 0,
-            is_held: false,
-            is_over: false,
-        };
+        let state = State { turns: Turns::new(most), begun: Taken::new(begun), idle: 0, is_over: false };
         Self {
             state: Mutex::new(state),
             more: Condvar::new(),
@@ -87,8 +81,8 @@ impl<T> Line<T> {
 
     /// As [`Line::next`], of a tenant of whom more may be begun, until it is [`Line::done`].
     pub(crate) fn begin_next(&self) -> Option<(Tenant, T)> {
-        self.once(|State { turns, begun, is_held, is_over, .. }| {
-            if *is_held && !*is_over {
+        self.once(|State { turns, begun, is_over, .. }| {
+            if self.is_held() && !*is_over {
                 return None;
             }
             let (tenant, item) = turns.pop_of(|tenant| begun.may(tenant))?;
@@ -102,11 +96,11 @@ impl<T> Line<T> {
     pub(crate) fn done(&self, tenant: &Tenant, patience: Duration) {
         let mut state = self.lock();
         state.begun.give_back(tenant);
-        if state.is_held && state.begun.is_empty() {
-            let still = |state: &mut State<T>| state.is_held && !state.is_over;
+        if self.is_held() && state.begun.is_empty() {
+            let still = |state: &mut State<T>| self.is_held() && !state.is_over;
             (state, _) =
                 self.more.wait_timeout_while(state, patience, still).unwrap_or_else(PoisonError::into_inner);
-            let was_held = self.free(&mut state);
+            let was_held = self.free();
             drop(state);
             if was_held {
                 self.more.notify_all();
@@ -117,8 +111,8 @@ impl<T> Line<T> {
     /// Has nothing more be begun by [`Line::begin_next`] before all that was begun is done. Says whether it is: then the line
     /// has to be released.
     pub(crate) fn hold(&self) -> bool {
-        let mut state = self.lock();
-        if !std::mem::replace(&mut state.is_held, true) {
+        let state = self.lock();
+        if !self.is_held() {
             self.held.store(self.millis().max(1), Ordering::Relaxed);
         }
         state.begun.is_empty()
@@ -126,7 +120,9 @@ impl<T> Line<T> {
 
     /// Lets things be begun again.
     pub(crate) fn release(&self) {
-        let was_held = self.free(&mut self.lock());
+        let state = self.lock();
+        let was_held = self.free();
+        drop(state);
         if was_held {
             self.more.notify_all();
         }
@@ -149,9 +145,13 @@ impl<T> Line<T> {
         held != 0 && u128::from(self.millis().saturating_sub(held)) >= time.as_millis()
     }
 
-    fn free(&self, state: &mut State<T>) -> bool {
-        self.held.store(0, Ordering::Relaxed);
-        std::mem::take(&mut state.is_held)
+    fn is_held(&self) -> bool {
+        self.held.load(Ordering::Relaxed) != 0
+    }
+
+    /// Holds it no longer. Whether it was held.
+    fn free(&self) -> bool {
+        self.held.swap(0, Ordering::Relaxed) != 0
     }
 
     fn millis(&self) -> u64 {

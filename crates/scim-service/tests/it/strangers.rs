@@ -1,19 +1,17 @@
 //! What somebody without a token can learn from how much work an answer is.
 
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use scim_core::schema::Registry;
-use scim_core::time::Timestamp;
 use scim_service::directory::{Connection, Idp};
-use scim_service::environment::Environment;
 use scim_service::{Service, Settings};
 use scim_store::{Change, MemoryStore, Pending, Record, Store, Tenant, pass_on};
+
+use crate::world::{Clockwork, now};
 
 /// A store that counts how often it is asked.
 #[derive(Default)]
@@ -36,41 +34,13 @@ impl Store for Counted {
     }
 }
 
-/// A clock that stands still, and numbers that do not repeat.
-#[derive(Default)]
-struct Still(AtomicU64);
-
-impl Environment for Still {
-    fn now(&self) -> Timestamp {
-        Timestamp(1_700_000_000_000)
-    }
-
-    fn fill(&self, bytes: &mut [u8]) {
-        for byte in bytes {
-            *byte = (self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56) as u8;
-        }
-    }
-
-    fn pause(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::ready(()))
-    }
-}
-
-/// The memory store never waits, so that one poll is enough.
-fn now<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("the store waits"),
-    }
-}
-
 /// Looking something up takes longer than knowing it, in a database by a journey over the network.
 #[test]
 fn a_refusal_is_as_much_work_whether_there_is_the_tenant_or_not() {
     let store = Arc::new(Counted::default());
     let registry = Arc::new(Registry::builtin().expect("built in"));
     let settings = Settings::new("https://scim.example");
-    let service = Service::new(store.clone(), registry, Arc::new(Still::default()), settings);
+    let service = Service::new(store.clone(), registry, Arc::new(Clockwork::default()), settings);
     now(service.prepare()).expect("an empty store fits every schema");
     let directory = service.directory();
     now(directory.refresh()).expect("follows");

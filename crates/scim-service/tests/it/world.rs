@@ -26,7 +26,7 @@ use serde_json::Value;
 
 /// A clock that goes on by a millisecond a look, and numbers that only look random.
 #[derive(Default)]
-struct Clockwork {
+pub(crate) struct Clockwork {
     clock: AtomicI64,
     random: AtomicU64,
     pauses: AtomicUsize,
@@ -99,7 +99,7 @@ impl Answer {
 }
 
 /// The memory store never waits, so that one poll is enough.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => panic!("the store waits"),

@@ -252,6 +252,16 @@ async fn row_28_rapid_resets_are_bounded() {
     still_answers(&server);
 }
 
+/// A connection over HTTP/2 of a client that takes nothing of what it is answered, and what drives it.
+async fn without_a_window(
+    server: &Server,
+) -> (h2::client::SendRequest<bytes::Bytes>, tokio::task::JoinHandle<Result<(), h2::Error>>) {
+    let socket = tokio::net::TcpStream::connect(server.process.address).await.expect("a connection");
+    let handshake = h2::client::Builder::new().initial_window_size(0).handshake(socket);
+    let (sender, connection) = handshake.await.expect("HTTP/2");
+    (sender, tokio::spawn(connection))
+}
+
 /// Answers are in memory until they are taken, and over HTTP/2 a client can leave them there and still be of use.
 #[tokio::test]
 async fn row_28_answers_that_nobody_takes_are_bounded() {
@@ -263,13 +273,7 @@ async fn row_28_answers_that_nobody_takes_are_bounded() {
     }
     let authorization =
         client.headers.iter().find(|(name, _)| name == "authorization").expect("a token").1.clone();
-    let socket = tokio::net::TcpStream::connect(server.process.address).await.expect("a connection");
-    let (mut sender, connection) = h2::client::Builder::new()
-        .initial_window_size(0)
-        .handshake::<_, bytes::Bytes>(socket)
-        .await
-        .expect("HTTP/2");
-    let driver = tokio::spawn(connection);
+    let (mut sender, driver) = without_a_window(&server).await;
     let mut answers = Vec::new();
     for _ in 0..REQUESTS {
         let request = http::Request::get("http://localhost/t/acme/scim/v2/Users")
@@ -308,13 +312,7 @@ async fn row_28_streams_that_nobody_takes_from_are_small() {
             // Each thread has a heap of its own by now.
             before = server.process.memory();
         }
-        let socket = tokio::net::TcpStream::connect(server.process.address).await.expect("a connection");
-        let (mut sender, connection) = h2::client::Builder::new()
-            .initial_window_size(0)
-            .handshake::<_, bytes::Bytes>(socket)
-            .await
-            .expect("HTTP/2");
-        let driver = tokio::spawn(connection);
+        let (mut sender, driver) = without_a_window(&server).await;
         let mut answers = Vec::new();
         for _ in 0..STREAMS {
             let request = http::Request::get("http://localhost/t/acme/scim/v2/Users").body(());
