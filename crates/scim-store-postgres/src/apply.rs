@@ -1,6 +1,7 @@
 //! A finished batch made true: one statement for each table and direction, whatever the size of the batch.
 //!
-//! What it means is decided before; nothing here looks at what a changeset asked for. Rows that go are found by their keys
+//! What it means is decided before; nothing here looks at what a changeset asked for. What it is numbered by follows upon
+//! what the tenant's row has, which others may have written since the batch was worked out. Rows that go are found by their keys
 //! and removed by their places (`ctid`): written as a join, the planner could walk the tenant instead. Nobody moves them
 //! meanwhile, since whoever writes to the tenant has its lock.
 
@@ -18,8 +19,43 @@ use crate::rows::clamp;
 use crate::session::{Step, step};
 use crate::{people, reports};
 
+/// From where to where a batch leads a tenant.
+pub(crate) struct Leap {
+    /// What was counted where it was worked out. It may be more by now.
+    pub(crate) before: Totals,
+    /// What would be counted after it.
+    pub(crate) after: Totals,
+    /// Whether guesses that were worked out before it are wrong.
+    pub(crate) is_fenced: bool,
+    /// What its first entry of the audit trail is known by.
+    pub(crate) token: Option<String>,
+}
+
+/// What is counted of a tenant when a batch is written that was worked out with less.
+pub(crate) fn leapt(found: Totals, before: Totals, after: Totals) -> Totals {
+    let plus = |found: u64, before: u64, after: u64| (found + after).saturating_sub(before);
+    let (f, b, a) = (found.counts, before.counts, after.counts);
+    let counts = Counts {
+        sequence: plus(f.sequence, b.sequence, a.sequence),
+        epoch: a.epoch,
+        reported: plus(f.reported, b.reported, a.reported),
+        reports: plus(f.reports, b.reports, a.reports),
+        open: plus(f.open, b.open, a.open),
+    };
+    Totals { counts, audited: plus(found.audited, before.audited, after.audited) }
+}
+
+/// How many changes others have made since a batch was worked out, where that knew of as many as the parameter says.
+macro_rules! others {
+    ($known:literal) => {
+        concat!("(SELECT t.sequence - ", $known, " FROM tenant t WHERE t.name = $1)")
+    };
+}
+
 /// The statements of a batch, in the order in which they have to be run.
-pub(crate) fn statements(tenant: &str, totals: Totals, outcome: Outcome) -> Result<Vec<Step>, Failed> {
+pub(crate) fn statements(tenant: &str, leap: Leap, outcome: Outcome) -> Result<Vec<Step>, Failed> {
+    let Leap { before, after, is_fenced, token } = leap;
+    let known = clamp(before.counts.sequence);
     let Outcome {
         resources,
         cleared,
@@ -33,7 +69,7 @@ pub(crate) fn statements(tenant: &str, totals: Totals, outcome: Outcome) -> Resu
         added,
         audit,
     } = outcome;
-    let mut table = Table { tenant: tenant.to_owned(), ..Table::default() };
+    let mut table = Table { tenant: tenant.to_owned(), known, ..Table::default() };
     for (id, (old, new)) in &resources {
         table.resource(id, old.as_ref(), new.as_ref());
     }
@@ -41,24 +77,38 @@ pub(crate) fn statements(tenant: &str, totals: Totals, outcome: Outcome) -> Resu
     let mut steps = table.steps();
     steps.extend(self::hidden(tenant, cleared, hidden));
     steps.extend(people::write(tenant, persons)?);
-    steps.extend(self::links(tenant, links, &apart));
-    steps.extend(self::changes(tenant, changes));
+    steps.extend(self::links(tenant, known, links, &apart));
+    steps.extend(self::changes(tenant, known, changes));
     steps.extend(reports::write(tenant, &settled, &removed, added));
-    steps.extend(self::audit(tenant, audit));
-    let sql =
-        "UPDATE tenant SET sequence = $2, audited = $3, epoch = $4, reported = $5, reports = $6, open = $7
-        WHERE name = $1";
-    let Totals { counts: Counts { sequence, epoch, reported, reports, open }, audited } = totals;
-    let [sequence, audited, epoch, reported, reports, open] =
-        [sequence, audited, epoch, reported, reports, open].map(clamp);
-    steps.push(step!(sql, tenant.to_owned(), sequence, audited, epoch, reported, reports, open));
+    steps.extend(self::audit(tenant, before, token, audit));
+    steps.push(self::tenant(tenant, before, after, is_fenced));
     Ok(steps)
+}
+
+/// The tenant's row comes last: what goes before counts from what it has.
+fn tenant(tenant: &str, before: Totals, after: Totals, is_fenced: bool) -> Step {
+    let sql = "UPDATE tenant SET sequence = sequence + $2, audited = audited + $3, reported = reported + $4,
+        reports = reports + $5, open = open + $6, epoch = $7, fence = fence + $8 WHERE name = $1";
+    let more = |of: fn(&Totals) -> u64| clamp(of(&after)).saturating_sub(clamp(of(&before)));
+    step!(
+        sql,
+        tenant.to_owned(),
+        more(|totals| totals.counts.sequence),
+        more(|totals| totals.audited),
+        more(|totals| totals.counts.reported),
+        more(|totals| totals.counts.reports),
+        more(|totals| totals.counts.open),
+        clamp(after.counts.epoch),
+        i64::from(is_fenced),
+    )
 }
 
 /// Rows of `resource`, `entry`, `claim` and `total`, column by column.
 #[derive(Default)]
 struct Table {
     tenant: String,
+    /// How many changes the batch knew of.
+    known: i64,
     gone: Vec<String>,
     gone_entries: Entries,
     gone_claims: Claims,
@@ -112,13 +162,13 @@ impl Resources {
     }
 
     /// What writes them, if there are any.
-    fn step(self, sql: &'static str, tenant: &str) -> Option<Step> {
+    fn step(self, sql: &'static str, tenant: &str, known: i64) -> Option<Step> {
         let Self { ids, types, versions, created, modified, labels, bodies, entries } = self;
         if ids.is_empty() {
             return None;
         }
         let tenant = tenant.to_owned();
-        Some(step!(sql, tenant, ids, types, versions, created, modified, labels, bodies, entries))
+        Some(step!(sql, tenant, ids, types, versions, created, modified, labels, bodies, entries, known))
     }
 }
 
@@ -127,8 +177,11 @@ macro_rules! resources_sql {
     ($on_conflict:literal) => {
         concat!(
             "INSERT INTO resource (tenant, id, type, version, created, modified, label, body, entries)
-                SELECT $1, j.* FROM unnest($2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::text[],
-                    $8::bytea[], $9::bytea[]) AS j",
+                SELECT $1, j.id, j.type, j.version + ",
+            others!("$10"),
+            ", j.created, j.modified, j.label, j.body, j.entries
+                FROM unnest($2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::text[], $8::bytea[], $9::bytea[])
+                    AS j (id, type, version, created, modified, label, body, entries)",
             $on_conflict
         )
     };
@@ -164,8 +217,18 @@ impl Table {
     }
 
     fn steps(self) -> Vec<Step> {
-        let Self { tenant, gone, gone_entries, gone_claims, other, come, come_entries, come_claims, totals } =
-            self;
+        let Self {
+            tenant,
+            known,
+            gone,
+            gone_entries,
+            gone_claims,
+            other,
+            come,
+            come_entries,
+            come_claims,
+            totals,
+        } = self;
         let mut steps = Vec::new();
         if !gone_entries.ids.is_empty() {
             let Entries { types, paths, keys, ids, leading: _ } = gone_entries;
@@ -195,8 +258,8 @@ impl Table {
                 created = excluded.created, modified = excluded.modified, label = excluded.label,
                 body = excluded.body, entries = excluded.entries"
         );
-        steps.extend(other.step(again, &tenant));
-        steps.extend(come.step(resources_sql!(""), &tenant));
+        steps.extend(other.step(again, &tenant, known));
+        steps.extend(come.step(resources_sql!(""), &tenant, known));
         if !come_entries.ids.is_empty() {
             let Entries { types, paths, keys, ids, leading } = come_entries;
             let sql = "INSERT INTO entry (tenant, type, path, key, id, leads)
@@ -299,6 +362,7 @@ fn hidden(
 /// Links that were `apart` must not be there, or somebody else has written. The others may be, with another number.
 fn links(
     tenant: &str,
+    known: i64,
     links: BTreeMap<(String, String), Option<u64>>,
     apart: &BTreeSet<(String, String)>,
 ) -> Vec<Step> {
@@ -331,7 +395,9 @@ fn links(
         ($on_conflict:literal) => {
             concat!(
                 "INSERT INTO edge (tenant, grp, member, since)
-            SELECT $1, j.* FROM unnest($2::text[], $3::text[], $4::int8[]) AS j",
+            SELECT $1, j.grp, j.member, j.since + ",
+                others!("$5"),
+                " FROM unnest($2::text[], $3::text[], $4::int8[]) AS j (grp, member, since)",
                 $on_conflict
             )
         };
@@ -339,21 +405,24 @@ fn links(
     let again = edges_sql!(" ON CONFLICT (tenant, grp, member) DO UPDATE SET since = excluded.since");
     for (sql, rows) in [(edges_sql!(""), come), (again, anew)] {
         if !rows.0.is_empty() {
-            steps.push(step!(sql, tenant.to_owned(), rows.0, rows.1, rows.2));
+            steps.push(step!(sql, tenant.to_owned(), rows.0, rows.1, rows.2, known));
         }
     }
     steps
 }
 
 /// A list of lists is no array, so that members come with the number of their change.
-fn changes(tenant: &str, changes: Vec<Change>) -> Vec<Step> {
+fn changes(tenant: &str, known: i64, changes: Vec<Change>) -> Vec<Step> {
     if changes.is_empty() {
         return Vec::new();
     }
     let texts = |of: fn(&Change) -> String| -> Vec<String> { changes.iter().map(of).collect() };
     let flags = |of: fn(&Change) -> bool| -> Vec<bool> { changes.iter().map(of).collect() };
-    let sql = "INSERT INTO change (tenant, sequence, at, kind, type, id, person, renamed, added, removed)
-        SELECT $1, j.*, coalesce(a.ids, '{}'), coalesce(r.ids, '{}')
+    let sql = concat!(
+        "INSERT INTO change (tenant, sequence, at, kind, type, id, person, renamed, added, removed)
+        SELECT $1, j.sequence + ",
+        others!("$13"),
+        ", j.at, j.kind, j.type, j.id, j.person, j.renamed, coalesce(a.ids, '{}'), coalesce(r.ids, '{}')
         FROM unnest($2::int8[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::bool[])
             AS j (sequence, at, kind, type, id, person, renamed)
         LEFT JOIN (SELECT m.sequence, array_agg(m.id ORDER BY m.n) AS ids
@@ -361,7 +430,8 @@ fn changes(tenant: &str, changes: Vec<Change>) -> Vec<Step> {
             ON a.sequence = j.sequence
         LEFT JOIN (SELECT m.sequence, array_agg(m.id ORDER BY m.n) AS ids
             FROM unnest($11::int8[], $12::text[]) WITH ORDINALITY AS m (sequence, id, n) GROUP BY m.sequence) r
-            ON r.sequence = j.sequence";
+            ON r.sequence = j.sequence"
+    );
     let lists = |of: fn(&Change) -> &Vec<String>| -> (Vec<i64>, Vec<String>) {
         changes
             .iter()
@@ -383,10 +453,12 @@ fn changes(tenant: &str, changes: Vec<Change>) -> Vec<Step> {
         added.1,
         removed.0,
         removed.1,
+        known,
     )]
 }
 
-fn audit(tenant: &str, audit: Vec<Audited>) -> Vec<Step> {
+/// The first entry stands for all of the batch: it is there if that was committed, and has its token.
+fn audit(tenant: &str, before: Totals, token: Option<String>, audit: Vec<Audited>) -> Vec<Step> {
     if audit.is_empty() {
         return Vec::new();
     }
@@ -394,9 +466,12 @@ fn audit(tenant: &str, audit: Vec<Audited>) -> Vec<Step> {
         audit.iter().map(|audited| of(audited).clone()).collect()
     };
     let numbers = |of: fn(&Audited) -> i64| -> Vec<i64> { audit.iter().map(of).collect() };
-    let sql = "INSERT INTO audit (tenant, number, sequence, at, actor, request, action, status, detail)
-        SELECT $1, j.* FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::int4[],
-            $9::text[]) AS j";
+    let sql = "INSERT INTO audit (tenant, number, sequence, at, actor, request, action, status, detail, token)
+        SELECT $1, j.number + o.entries, j.sequence + o.changes, j.at, j.actor, j.request, j.action, j.status, j.detail,
+            CASE WHEN j.n = 1 THEN $12::text::uuid END
+        FROM (SELECT t.sequence - $10 AS changes, t.audited - $11 AS entries FROM tenant t WHERE t.name = $1) o
+        CROSS JOIN unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::int4[], $9::text[])
+            WITH ORDINALITY AS j (number, sequence, at, actor, request, action, status, detail, n)";
     vec![step!(
         sql,
         tenant.to_owned(),
@@ -408,5 +483,8 @@ fn audit(tenant: &str, audit: Vec<Audited>) -> Vec<Step> {
         texts(|audited| &audited.entry.action),
         audit.iter().map(|audited| i32::from(audited.entry.status)).collect::<Vec<i32>>(),
         texts(|audited| &audited.entry.detail),
+        clamp(before.counts.sequence),
+        clamp(before.audited),
+        token,
     )]
 }

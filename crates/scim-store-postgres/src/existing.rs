@@ -47,6 +47,11 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// Nothing but what members usually are.
+    pub(crate) fn of_members(usual: Option<Arc<str>>) -> Self {
+        Self { usual, ..Self::default() }
+    }
+
     /// What was wished for since the last call.
     pub(crate) fn wishes(&mut self) -> Wishes {
         std::mem::take(self.wishes.get_mut())
@@ -61,10 +66,10 @@ impl Known {
         self.resources.insert(id, Some(stored));
     }
 
-    /// Of what is known, all that is wished for.
+    /// Of what is known to be there, all that is wished for.
     pub(crate) fn excerpt(&self, wishes: &Wishes) -> Self {
         let Wishes { resources, types, persons, links, lists, holders, .. } = wishes;
-        let mut excerpt = Self { usual: self.usual.clone(), ..Self::default() };
+        let mut excerpt = Self::of_members(self.usual.clone());
         let mut wanted: HashSet<&String> = resources.iter().chain(types).collect();
         for (side, of) in lists {
             if let Some(list) = self.lists.get(&(*side, of.clone())) {
@@ -74,13 +79,25 @@ impl Known {
             }
         }
         for id in wanted {
-            copy(&self.resources, &mut excerpt.resources, id);
-            copy(&self.types, &mut excerpt.types, id);
+            copy(&self.resources, &mut excerpt.resources, id, Option::is_some);
+            copy(&self.types, &mut excerpt.types, id, Option::is_some);
         }
-        persons.iter().for_each(|id| copy(&self.persons, &mut excerpt.persons, id));
-        links.iter().for_each(|pair| copy(&self.links, &mut excerpt.links, pair));
-        holders.iter().for_each(|claim| copy(&self.holders, &mut excerpt.holders, claim));
+        persons.iter().for_each(|id| copy(&self.persons, &mut excerpt.persons, id, |_| true));
+        links.iter().for_each(|pair| copy(&self.links, &mut excerpt.links, pair, |is_linked| *is_linked));
+        holders.iter().for_each(|claim| copy(&self.holders, &mut excerpt.holders, claim, Option::is_some));
         excerpt
+    }
+
+    /// Takes over what was read of resources, where it is not older.
+    pub(crate) fn update(&mut self, mut read: Self) {
+        for (id, stored) in read.resources {
+            let known = self.resources.get(&id).and_then(Option::as_ref);
+            if let Some(stored) = stored
+                && known.is_none_or(|known| known.record.version < stored.record.version)
+            {
+                self.note(stored, read.persons.remove(&id).flatten());
+            }
+        }
     }
 
     /// Takes over what was found out and done since, but for reports and what is hidden.
@@ -181,7 +198,7 @@ impl Known {
 
     fn learn_reports(&mut self, draft: &Draft) {
         let reports = &draft.reports;
-        if !(reports.settled.is_empty() && reports.removed.is_empty() && reports.added.is_empty()) {
+        if !reports.is_empty() {
             self.going = None;
             self.below.clear();
         }
@@ -210,8 +227,14 @@ fn weight(Stored { record, index, .. }: &Stored) -> usize {
     ABSENT + record.body.len() + record.label.len() + keys
 }
 
-fn copy<K: Clone + Eq + Hash, V: Clone>(from: &HashMap<K, V>, to: &mut HashMap<K, V>, key: &K) {
-    if let Some(value) = from.get(key) {
+/// Copies what is known under a key, if it is of use.
+fn copy<K: Clone + Eq + Hash, V: Clone>(
+    from: &HashMap<K, V>,
+    to: &mut HashMap<K, V>,
+    key: &K,
+    is_of_use: impl FnOnce(&V) -> bool,
+) {
+    if let Some(value) = from.get(key).filter(|value| is_of_use(value)) {
         to.insert(key.clone(), value.clone());
     }
 }

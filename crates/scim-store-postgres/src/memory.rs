@@ -1,7 +1,8 @@
 //! What is remembered of the tenants that are written to, so that the next write need not read.
 //!
-//! It is true as long as nobody else writes to the tenant, which is not known until a write is tried ([`Guess`]).
-//! So it is not used before this server has written twice in a row. It is never the ground of an answer by itself.
+//! It is never the ground of an answer by itself: a write that rests on it fails where it is not true ([`Guess`]). What was
+//! read a moment ago mostly is. What was written is, as long as nobody else writes: so it is not used before this server has
+//! written several times in a row, and more times after each time that it was wrong.
 //!
 //! How much is remembered has a limit, for each tenant and for all. Groups outlive users, who come once. What is hidden, and
 //! reports, are not remembered.
@@ -12,7 +13,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use scim_core::person::Derived;
-use scim_store::draft::Stored;
 use scim_store::transfer::Totals;
 use scim_store::{Record, Tenant};
 
@@ -74,27 +74,82 @@ struct Place {
     /// What was read meanwhile, by identifier.
     sights: HashMap<String, Sight>,
     age: u64,
-    is_trusted: bool,
     weight: usize,
 }
 
 /// Of one tenant.
 pub(crate) struct Memory {
-    /// The mark of the state in which one of our transactions has left the tenant.
-    pub(crate) mark: String,
-    pub(crate) totals: Totals,
-    pub(crate) known: Known,
-    /// Whether it has turned out to be true once.
-    pub(crate) is_trusted: bool,
+    pub(crate) ground: Ground,
+    /// What was written, or read to be written.
+    known: Known,
+    /// What was read since.
+    seen: Known,
+    /// How many times this server has written, with nobody else in between.
+    streak: u32,
+    /// How many of them it takes for what was written to be of use.
+    wanted: u32,
     weight: usize,
     /// What was read since then adds to it.
     age: u64,
 }
 
+/// How one of our transactions has left a tenant.
+pub(crate) struct Ground {
+    /// The mark of its state: who has written its row.
+    pub(crate) mark: String,
+    pub(crate) totals: Totals,
+    /// Changes whenever what is known of the tenant is of no use any more.
+    pub(crate) fence: u64,
+    /// The run of the database.
+    pub(crate) run: String,
+    /// What the next transaction can be known by.
+    pub(crate) token: String,
+}
+
+impl Ground {
+    fn has_fence_of(&self, other: &Self) -> bool {
+        self.fence == other.fence
+            && self.run == other.run
+            && self.totals.counts.epoch == other.totals.counts.epoch
+    }
+}
+
+/// Most times in a row that it takes.
+const MOST_WANTED: u32 = 64;
+
 impl Memory {
-    /// The same, after one of ours has written the tenant's row.
-    pub(crate) fn after(self, mark: String, totals: Totals) -> Self {
-        Self { mark, totals, ..self }
+    /// What a guess may rest on, of what is wished for.
+    pub(crate) fn excerpt(&mut self, wishes: &Wishes) -> Known {
+        let mut excerpt = match self.is_trusted() {
+            true => self.known.excerpt(wishes),
+            false => Known::of_members(self.known.usual.clone()),
+        };
+        excerpt.update(std::mem::take(&mut self.seen));
+        excerpt
+    }
+
+    fn is_trusted(&self) -> bool {
+        self.streak >= self.wanted
+    }
+
+    /// What rested on it turned out to be true.
+    pub(crate) fn was_right(&mut self) {
+        if self.is_trusted() {
+            self.wanted = self.wanted.saturating_sub(1).max(1);
+        }
+    }
+
+    /// What rested on it turned out to be wrong.
+    pub(crate) fn was_wrong(&mut self) {
+        self.wanted = self.wanted.saturating_mul(2).min(MOST_WANTED);
+        self.begin_anew();
+    }
+
+    /// Forgets what is known, but for what members usually are.
+    fn begin_anew(&mut self) {
+        self.known = Known::of_members(self.known.usual.take());
+        self.seen = Known::default();
+        (self.weight, self.streak) = (EMPTY, 0);
     }
 }
 
@@ -105,6 +160,13 @@ pub(crate) struct Sight {
     pub(crate) person: Option<Derived>,
 }
 
+impl Sight {
+    /// About how many bytes it takes.
+    fn weight(&self) -> usize {
+        EMPTY + self.record.body.len() + self.entries.len()
+    }
+}
+
 /// Taken before something is read, so that it is known afterwards whether it belongs to what is remembered.
 #[derive(Clone, Copy)]
 pub(crate) struct Ticket(u64);
@@ -112,7 +174,7 @@ pub(crate) struct Ticket(u64);
 impl Memories {
     /// A ticket, if what is read of the tenant is of use.
     pub(crate) fn ticket(&self, tenant: &Tenant) -> Option<Ticket> {
-        self.lock().places.get(tenant).filter(|place| place.is_trusted).map(|place| Ticket(place.age))
+        self.lock().places.get(tenant).map(|place| Ticket(place.age))
     }
 
     /// Remembers what was read.
@@ -120,13 +182,20 @@ impl Memories {
         let mut state = self.lock();
         let state = &mut *state;
         let Some(place) = state.places.get_mut(tenant).filter(|place| place.age == ticket.0) else { return };
-        let weight = EMPTY + sight.record.body.len() + sight.entries.len();
+        let weight = sight.weight();
+        if place.weight + weight > MOST_OF_TENANT {
+            // Most of what is read is not written next.
+            let read: usize = place.sights.values().map(Sight::weight).sum();
+            place.sights.clear();
+            place.weight -= read;
+            state.weight -= read;
+        }
         if place.weight + weight > MOST_OF_TENANT {
             return;
         }
-        place.weight += weight;
-        state.weight += weight;
-        place.sights.insert(sight.record.id.clone(), sight);
+        let before = place.sights.insert(sight.record.id.clone(), sight).map_or(0, |sight| sight.weight());
+        place.weight = place.weight + weight - before;
+        state.weight = state.weight + weight - before;
     }
 
     /// Takes out what is remembered of a tenant, with what was read since of the resources that are wished for.
@@ -139,38 +208,45 @@ impl Memories {
             (memory, ids.filter_map(|id| place.sights.remove(id)).collect::<Vec<Sight>>())
         };
         for Sight { record, entries, person } in sights {
-            // What this server has written meanwhile is newer than what was read.
-            if !memory.known.resources.contains_key(&record.id) {
-                let stored: Stored = entries::decode(record, &entries)?;
-                memory.known.note(stored, person);
-            }
+            memory.seen.note(entries::decode(record, &entries)?, person);
         }
         Ok(Some(memory))
     }
 
-    /// Puts back a memory that has turned out to be true, with what is known besides.
-    pub(crate) fn keep(&self, tenant: &Tenant, mut memory: Memory, later: Known) {
+    /// Puts back what was taken out, after a transaction that has found the tenant with the mark `found` and has left it like
+    /// this, with what is known by then.
+    pub(crate) fn keep(
+        &self,
+        tenant: &Tenant,
+        memory: Option<Memory>,
+        found: &str,
+        ground: Ground,
+        later: Known,
+    ) {
+        let mut memory = match memory {
+            Some(mut memory) => {
+                memory.streak = memory.streak.saturating_add(1);
+                if memory.ground.mark != found {
+                    memory.begin_anew();
+                }
+                if !memory.ground.has_fence_of(&ground) {
+                    memory.age = self.next_age();
+                }
+                Memory { ground, ..memory }
+            }
+            None => Memory {
+                ground,
+                known: Known::default(),
+                seen: Known::default(),
+                streak: 0,
+                wanted: 1,
+                weight: EMPTY,
+                age: self.next_age(),
+            },
+        };
         memory.weight += later.weight();
         memory.known.absorb(later);
-        memory.is_trusted = true;
         self.put(tenant, memory);
-    }
-
-    /// Begins anew with what was just written.
-    pub(crate) fn begin(&self, tenant: &Tenant, mark: String, totals: Totals, known: Known) {
-        let mut fresh = Known::default();
-        let weight = EMPTY + known.weight();
-        fresh.absorb(known);
-        let age = self.next_age();
-        self.put(tenant, Memory { mark, totals, known: fresh, is_trusted: false, weight, age });
-    }
-
-    /// Remembers nothing of a tenant.
-    pub(crate) fn forget(&self, tenant: &Tenant) {
-        let mut state = self.lock();
-        if let Some(place) = state.places.remove(tenant) {
-            state.weight -= place.weight;
-        }
     }
 
     fn put(&self, tenant: &Tenant, mut memory: Memory) {
@@ -187,11 +263,10 @@ impl Memories {
         state.weight -= before.as_ref().map_or(0, |place| place.weight);
         let sights =
             before.filter(|place| place.age == memory.age).map(|place| place.sights).unwrap_or_default();
-        let read: usize =
-            sights.values().map(|sight| EMPTY + sight.record.body.len() + sight.entries.len()).sum();
-        let (age, is_trusted, weight) = (memory.age, memory.is_trusted, memory.weight + read);
+        let read: usize = sights.values().map(Sight::weight).sum();
+        let (age, weight) = (memory.age, memory.weight + read);
         state.weight += weight;
-        state.places.insert(tenant.clone(), Place { memory: Some(memory), sights, age, is_trusted, weight });
+        state.places.insert(tenant.clone(), Place { memory: Some(memory), sights, age, weight });
     }
 
     fn next_age(&self) -> u64 {
@@ -205,7 +280,29 @@ impl Memories {
 
 #[cfg(test)]
 mod tests {
+    use scim_core::time::Timestamp;
+    use scim_store::draft::Stored;
+
     use super::*;
+
+    fn ground(mark: &str) -> Ground {
+        let [mark, run, token] = [mark, "", ""].map(str::to_owned);
+        Ground { mark, totals: Totals::default(), fence: 0, run, token }
+    }
+
+    fn stored(resource_type: &str, n: usize, version: u64) -> Stored {
+        let (id, resource_type) = (format!("{resource_type}{n}"), resource_type.into());
+        let (at, label) = (Timestamp(0), String::new());
+        let body = vec![b' '; 1000].into();
+        let record = Record { id, resource_type, version, created: at, modified: at, label, body };
+        Stored { record, unique: Vec::new(), index: Vec::new() }
+    }
+
+    impl Memories {
+        fn taken(&self, tenant: &Tenant, wishes: &Wishes) -> Memory {
+            self.take(tenant, wishes).expect("it can be read").expect("it is there")
+        }
+    }
 
     /// However many write, nobody's state is forgotten, and little of what was written.
     #[test]
@@ -220,23 +317,22 @@ mod tests {
         let weight = known().weight();
         assert!((MOST / 200..MOST_OF_TENANT).contains(&weight), "{weight}");
         for n in 0..200 {
-            memories.begin(&tenant(n), n.to_string(), Totals::default(), known());
-            let memory =
-                memories.take(&tenant(n), &Wishes::default()).expect("it can be read").expect("it is there");
-            memories.keep(&tenant(n), memory, Known::default());
+            memories.keep(&tenant(n), None, "", ground(&n.to_string()), known());
+            let memory = memories.taken(&tenant(n), &Wishes::default());
+            memories.keep(&tenant(n), Some(memory), &n.to_string(), ground(&n.to_string()), Known::default());
             let state = memories.lock();
             let places: usize = state.places.values().map(|place| place.weight).sum();
             assert_eq!(state.weight, places);
             assert!(places <= MOST + MOST_OF_TENANT + EMPTY, "{places}");
         }
-        let of =
-            |n| memories.take(&tenant(n), &Wishes::default()).expect("it can be read").expect("it is there");
+        let of = |n| memories.taken(&tenant(n), &Wishes::default());
         let (first, last) = (of(0), of(199));
-        assert!(first.is_trusted && first.mark == "0" && first.known.types.is_empty());
+        assert!(first.is_trusted() && first.ground.mark == "0" && first.known.types.is_empty());
         assert_eq!(last.known.types.len(), 500);
-        memories.keep(&tenant(0), first, known());
-        memories.keep(&tenant(0), of(0), known());
-        memories.keep(&tenant(0), of(0), known());
+        memories.keep(&tenant(0), Some(first), "0", ground("0"), known());
+        for _ in 0..2 {
+            memories.keep(&tenant(0), Some(of(0)), "0", ground("0"), known());
+        }
         assert!(of(0).known.types.is_empty(), "three times are too much of one tenant");
     }
 
@@ -244,21 +340,12 @@ mod tests {
     #[test]
     fn groups_are_remembered_longer() {
         let (memories, tenant) = (Memories::default(), Tenant::system());
-        let stored = |resource_type: &str, n: usize| {
-            let (id, resource_type) = (format!("{resource_type}{n}"), resource_type.into());
-            let (version, at, label) = (1, scim_core::time::Timestamp(0), String::new());
-            let body = vec![b' '; 1000].into();
-            let record = Record { id, resource_type, version, created: at, modified: at, label, body };
-            Stored { record, unique: Vec::new(), index: Vec::new() }
-        };
         let kept = |groups: usize| {
-            let mut known = Known::default();
-            known.usual = Some("User".into());
-            (0..groups).for_each(|n| known.note(stored("Group", n), None));
-            (0..200).for_each(|n| known.note(stored("User", n), None));
-            memories.begin(&tenant, String::new(), Totals::default(), known);
-            let memory =
-                memories.take(&tenant, &Wishes::default()).expect("it can be read").expect("it is there");
+            let mut known = Known::of_members(Some("User".into()));
+            (0..groups).for_each(|n| known.note(stored("Group", n, 1), None));
+            (0..200).for_each(|n| known.note(stored("User", n, 1), None));
+            memories.keep(&tenant, None, "", ground(""), known);
+            let memory = memories.taken(&tenant, &Wishes::default());
             assert!(memory.weight <= EMPTY + MOST_OF_GROUPS, "{}", memory.weight);
             memory.known.resources.len()
         };

@@ -15,7 +15,10 @@
 //!   where `user_group` does not.
 //! * `report` has what a tenant's rules said of requests.
 //! * `debt` has until when what was spent of a rate takes to pass, and what was spent in all. Its rows are the system tenant's.
-//! * `tenant` counts. Its row is locked by whoever writes to the tenant, so that changes are numbered in the order in which
+//! * `audit` is the audit trail. A `token` stands where an entry is the first of a transaction, which is known by it to whoever
+//!   has lost its answer.
+//! * `tenant` counts, and has a `fence`, which is another when what was worked out from rows before is not to be written any
+//!   more, though they have the same version. Its row is locked by whoever writes to the tenant, so that changes are numbered in the order in which
 //!   they become visible: who follows the log misses none.
 //!
 //! # One tenant at a time
@@ -222,6 +225,10 @@ BEGIN
     END LOOP;
 END
 $$;
+"#,
+    r#"
+ALTER TABLE tenant ADD COLUMN fence bigint NOT NULL DEFAULT 0;
+ALTER TABLE audit ADD COLUMN token uuid;
 "#,
 ];
 

@@ -9,7 +9,7 @@ use scim_store::transfer::{Holdings, Link, Lot, Marks, Portable, Rows, Whole};
 use scim_store::{Pending, Tenant};
 use tokio_postgres::Row;
 
-use crate::apply;
+use crate::apply::{self, Leap};
 use crate::entries;
 use crate::error::{Failed, Kind, corrupt};
 use crate::existing::Outcome;
@@ -63,7 +63,8 @@ async fn adopt(pool: Arc<Pool>, tenant: Tenant, lot: Lot) -> Result<(), Failed> 
     let mut outcome = Outcome::default();
     outcome.add(draft, 0);
     outcome.audit = audit;
-    let steps = apply::statements(&name, totals, outcome)?;
+    let leap = Leap { before: here, after: totals, is_fenced: true, token: None };
+    let steps = apply::statements(&name, leap, outcome)?;
     lent.end("COMMIT", steps).await?;
     Ok(())
 }
@@ -119,7 +120,8 @@ const REMOVE: [&str; 9] = [
 /// What leaves nothing of a tenant but the number of its rules.
 const EMPTY: [&str; 2] = [
     "DELETE FROM total WHERE tenant = $1",
-    "UPDATE tenant SET sequence = 0, audited = 0, reported = 0, reports = 0, open = 0 WHERE name = $1",
+    "UPDATE tenant SET sequence = 0, audited = 0, reported = 0, reports = 0, open = 0, fence = fence + 1
+        WHERE name = $1",
 ];
 
 /// The transaction ends with the connection.

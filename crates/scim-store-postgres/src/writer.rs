@@ -2,20 +2,19 @@
 //!
 //! A transaction locks the tenant's row, works each changeset out against what the one before has left, writes what is left
 //! of them in the end, and commits. However many changesets there are, that is one round trip where what they ask for is
-//! remembered or can be taken for granted ([`Guess`]). Otherwise, and where a guess was wrong, it is two: the first
+//! known or can be taken for granted ([`Guess`]). Otherwise, and where a guess was wrong, it is two: the first
 //! locks and reads, the second writes and commits.
 //!
 //! # Unknown outcomes
 //!
-//! Where the connection is lost while a commit is on its way, the next transaction asks for the fate of the last one. It
-//! holds the tenant's lock by then, so that one whose number is known is over. If it was committed, its first entry of the
-//! audit trail is there. If that is there, its number tells whether it is its own or that of a guess in whose place it was
-//! made. The number alone tells nothing: a database that fails may give it again, to anybody. So where a batch makes no
-//! entry, it is known to be committed as long as the tenant's row is as it has left it, and afterwards only an abort is
-//! believed.
+//! Where the connection is lost while a commit is on its way, the next transaction asks for the fate of the last one. The
+//! first entry that a transaction makes in the audit trail has a token, which no other has: if the entry is there, it
+//! was committed. If it is not, it was not. A transaction that had the tenant's lock is over by the time that the next one has
+//! it. A guess may still be on its way, and then finds the tenant's fence changed.
 //!
-//! Of a guess the number is lost with the answer, and it may still be on its way. But as long as the tenant's row is as it
-//! was, it has not been committed, and once others have written the row, it cannot be: if it was, its entry is there.
+//! What makes no entry, which is only the derivation anew of what is stored, is known to be committed as long as the tenant's
+//! row is as it has left it. Afterwards only the number of the transaction is left, which a database that fails may give
+//! again, to anybody: so only an abort is believed.
 //!
 //! What is found to be committed may have lost its connection while it waited for a standby. It is not acknowledged before
 //! the transaction that found it is committed too, behind it.
@@ -28,19 +27,19 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use scim_store::draft::{Counts, Draft};
 use scim_store::transfer::Totals;
-use scim_store::{Audited, Changeset, CommitError, Committed, StoreError, Tenant};
+use scim_store::{Changeset, CommitError, Committed, Operation, StoreError, Tenant};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_postgres::Row;
 
-use crate::apply;
+use crate::apply::{self, Leap};
 use crate::error::{Failed, Kind, corrupt};
 use crate::existing::{Known, Outcome};
-use crate::guess::{Guess, mark};
-use crate::memory::{Memories, Memory};
+use crate::guess::{Guess, Written, renumber};
+use crate::memory::{Ground, Memories, Memory};
 use crate::pool::{Lent, Pool, WRITE};
-use crate::rows::{audit_step, audited, totals, totals_columns};
-use crate::session::{Step, column, step};
+use crate::rows::{clamp, totals};
+use crate::session::{Step, column, number, step};
 use crate::wishes::{Reading, Wishes};
 
 /// Hands changesets to the tasks.
@@ -171,12 +170,31 @@ struct Doubt {
 
 /// What tells of its end.
 enum Evidence {
-    /// Its number, and the first entry of the audit trail that it makes.
-    Number { number: String, entry: Audited },
+    /// An entry of the audit trail.
+    Entry(Entry),
     /// Its number, and the state in which it leaves the tenant. It makes no entry.
     State { number: String, mark: String, totals: Totals },
-    /// The mark of the tenant's state before it, and the first entry that it makes.
-    Witness { mark: String, entry: Audited },
+}
+
+/// The first entry of the audit trail that a transaction makes.
+struct Entry {
+    token: String,
+    /// It comes after so many.
+    after: u64,
+    /// The number of the latest change by then, if nobody else has written.
+    sequence: u64,
+    /// Whether the transaction may still be on its way when another has the tenant's lock.
+    may_come: bool,
+}
+
+/// What became of a transaction.
+enum Fate {
+    /// It was committed, behind so many changes of others.
+    Committed { others: u64 },
+    /// It was not.
+    Over,
+    /// It was not yet.
+    Open,
 }
 
 /// What came of an attempt in which something may have been done.
@@ -185,6 +203,13 @@ enum Attempt {
     Done(Vec<Answer>),
     /// The connection was lost while a commit was on its way.
     Lost(Failed, Doubt),
+}
+
+/// What came of a guess.
+enum Guessed {
+    Right(Attempt),
+    /// Nothing was done.
+    Wrong(Memory),
 }
 
 impl Desk {
@@ -259,12 +284,12 @@ impl Desk {
         let mut lent = self.pool.lend(tenant).await?;
         let wishes = Wishes::of(changesets.iter().copied());
         let mut memory = self.memories.take(tenant, &wishes)?;
-        if let Some(last) = memory.take_if(|memory| memory.is_trusted && doubts.is_empty()) {
-            let known = last.known.excerpt(&wishes);
-            match Guess::of(tenant.as_str(), &last.mark, last.totals, known, changesets)? {
+        if let Some(mut last) = memory.take_if(|_| doubts.is_empty()) {
+            let known = last.excerpt(&wishes);
+            match Guess::of(tenant.as_str(), &last.ground, known, changesets)? {
                 Some(guess) => match self.guessed(&mut lent, tenant, last, guess).await? {
-                    Some(attempt) => return Ok(attempt),
-                    None => self.memories.forget(tenant),
+                    Guessed::Right(attempt) => return Ok(attempt),
+                    Guessed::Wrong(last) => memory = Some(last),
                 },
                 None => memory = Some(last),
             }
@@ -272,33 +297,41 @@ impl Desk {
         self.read_and_write(lent, tenant, changesets, wishes, memory, doubts).await
     }
 
-    /// Writes a guess. Nothing where it was wrong; then nothing was done.
+    /// Writes a guess.
     async fn guessed(
         &self,
         lent: &mut Lent,
         tenant: &Tenant,
-        memory: Memory,
-        guess: Guess,
-    ) -> Result<Option<Attempt>, Failed> {
-        let Guess { steps, commits, totals, known, witness } = guess;
-        let answers = commits.into_iter().map(Ok).collect();
-        match lent.whole(WRITE, tenant, steps).await {
-            Ok(rows) => {
-                // It is committed, whatever can be read of what it says.
-                match rows.first().and_then(|rows| rows.first()).map(|first| column(first, 1)) {
-                    Some(Ok(mark)) => self.memories.keep(tenant, memory.after(mark, totals), known),
-                    Some(Err(_)) | None => self.memories.forget(tenant),
+        mut memory: Memory,
+        mut guess: Guess,
+    ) -> Result<Guessed, Failed> {
+        let steps = std::mem::take(&mut guess.steps);
+        let failed = match lent.whole(WRITE, tenant, steps).await {
+            Ok(rows) => match Locked::read(rows.into_iter().next().unwrap_or_default()) {
+                Ok(Some(locked)) => {
+                    let Written { commits, totals, known } = guess.behind(locked.totals);
+                    memory.was_right();
+                    let ground = locked.left(totals, locked.fence);
+                    self.memories.keep(tenant, Some(memory), &locked.last, ground, known);
+                    return Ok(Guessed::Right(Attempt::Done(commits.into_iter().map(Ok).collect())));
                 }
-                Ok(Some(Attempt::Done(answers)))
-            }
-            Err(failed) if failed.kind == Kind::Lost => {
-                let evidence = Evidence::Witness { mark: memory.mark, entry: witness };
-                Ok(Some(Attempt::Lost(failed, Doubt { evidence, answers })))
-            }
+                // It is committed, and does not say as what.
+                Ok(None) => corrupt("a tenant is not counted"),
+                Err(failed) => failed,
+            },
             // Whoever reads finds out why.
-            Err(failed) if matches!(failed.kind, Kind::Fault | Kind::Again) => Ok(None),
-            Err(failed) => Err(failed),
-        }
+            Err(failed) if matches!(failed.kind, Kind::Fault | Kind::Again) => {
+                memory.was_wrong();
+                return Ok(Guessed::Wrong(memory));
+            }
+            Err(failed) if failed.kind == Kind::Lost => failed,
+            Err(failed) => return Err(failed),
+        };
+        let Ground { token, totals, .. } = memory.ground;
+        let (sequence, commits) = guess.doubted();
+        let evidence = Evidence::Entry(Entry { token, after: totals.audited, sequence, may_come: true });
+        let answers = commits.into_iter().map(Ok).collect();
+        Ok(Guessed::Right(Attempt::Lost(failed, Doubt { evidence, answers })))
     }
 
     /// Reads what the changesets ask for under the tenant's lock, and writes what they come to.
@@ -313,14 +346,13 @@ impl Desk {
     ) -> Result<Attempt, Failed> {
         let name = tenant.as_str().to_owned();
         let (locked, found) = begin(&mut lent, tenant, changesets, wishes).await?;
-        if let Some(index) = settle(&lent, &name, &locked, doubts).await? {
+        if let Some(answers) = settle(&lent, &name, &locked, doubts).await? {
             // A standby may not have it yet. This one has locked the row, which is in the log behind it, and waits for both.
             lent.end("COMMIT", Vec::new()).await?;
-            return Ok(Attempt::Done(doubts.swap_remove(index).answers));
+            return Ok(Attempt::Done(answers));
         }
-        let Locked { mut totals, last, number, mark } = locked;
-        // Whoever has written to the tenant in between has made it another.
-        let memory = memory.filter(|memory| memory.mark == last);
+        let before = locked.totals;
+        let mut totals = before;
         let mut known = Known::default();
         for (read, rows) in found {
             read(&mut known, rows)?;
@@ -346,27 +378,31 @@ impl Desk {
                 }
             }
         }
-        if is_untouched {
+        // Those that are in doubt still may be on their way.
+        let mut is_fenced = !doubts.is_empty();
+        if is_untouched && !is_fenced {
             // Nothing was written. Whether the connection lives to say so does not matter.
             let _ = lent.end("ROLLBACK", Vec::new()).await;
-            if let Some(memory) = memory {
-                self.memories.keep(tenant, memory, known);
-            }
+            let ground = Ground { mark: locked.last.clone(), ..locked.left(totals, locked.fence) };
+            self.memories.keep(tenant, memory, &locked.last, ground, known);
             return Ok(Attempt::Done(answers));
         }
-        let entry = outcome.audit.first().cloned();
-        let steps = apply::statements(&name, totals, outcome)?;
+        is_fenced |= changesets.iter().flat_map(|changeset| &changeset.operations).any(is_fencing);
+        let entry = outcome.audit.first().map(|audited| audited.sequence);
+        let leap = Leap { before, after: totals, is_fenced, token: Some(locked.token.clone()) };
+        let steps = apply::statements(&name, leap, outcome)?;
         match lent.end("COMMIT", steps).await {
             Ok(_) => {
-                match memory {
-                    Some(memory) => self.memories.keep(tenant, memory.after(mark, totals), known),
-                    None => self.memories.begin(tenant, mark, totals, known),
-                }
+                let ground = locked.left(totals, locked.fence + u64::from(is_fenced));
+                self.memories.keep(tenant, memory, &locked.last, ground, known);
                 Ok(Attempt::Done(answers))
             }
-            Err(failed) if failed.kind == Kind::Lost => {
+            Err(failed) if failed.kind == Kind::Lost && !is_untouched => {
+                let Locked { number, mark, token, .. } = locked;
                 let evidence = match entry {
-                    Some(entry) => Evidence::Number { number, entry },
+                    Some(sequence) => {
+                        Evidence::Entry(Entry { token, after: before.audited, sequence, may_come: false })
+                    }
                     None => Evidence::State { number, mark, totals },
                 };
                 Ok(Attempt::Lost(failed, Doubt { evidence, answers }))
@@ -374,6 +410,11 @@ impl Desk {
             Err(failed) => Err(failed),
         }
     }
+}
+
+/// Whether what an operation does leaves versions as they are.
+fn is_fencing(operation: &Operation) -> bool {
+    matches!(operation, Operation::Rederive { .. })
 }
 
 /// Begins a transaction: locks the tenant's row, and gives what was wished for, with how it becomes known.
@@ -401,59 +442,57 @@ async fn begin(
     Ok((locked, readings.into_iter().zip(rows).collect()))
 }
 
-/// Finds out about transactions whose end is not known, under the lock of a tenant: which of them was committed. Those that
-/// were not, and cannot be any more, are in doubt no longer.
-///
-/// The last comes first: where it took the place of a guess, both may have made the same entry, and it is its own unless
-/// it was not committed.
+/// Finds out about transactions whose end is not known, under the lock of a tenant: the answers of one that was committed.
+/// Those that were not, and cannot be any more, are in doubt no longer.
 async fn settle(
     lent: &Lent,
     tenant: &str,
     locked: &Locked,
     doubts: &mut Vec<Doubt>,
-) -> Result<Option<usize>, Failed> {
+) -> Result<Option<Vec<Answer>>, Failed> {
     for index in (0..doubts.len()).rev() {
         let Some(Doubt { evidence, .. }) = doubts.get(index) else { continue };
-        match is_committed(lent, tenant, locked, evidence).await? {
-            Some(true) => return Ok(Some(index)),
-            Some(false) => drop(doubts.remove(index)),
-            None => {}
+        match fate(lent, tenant, locked, evidence).await? {
+            Fate::Committed { others } => {
+                let mut answers = doubts.swap_remove(index).answers;
+                answers.iter_mut().flatten().for_each(|committed| renumber(committed, others));
+                return Ok(Some(answers));
+            }
+            Fate::Over => drop(doubts.remove(index)),
+            Fate::Open => {}
         }
     }
     Ok(None)
 }
 
-/// Whether a transaction was committed. Nothing where it was not and still could be, unless the tenant's row is written.
-async fn is_committed(
-    lent: &Lent,
-    tenant: &str,
-    locked: &Locked,
-    evidence: &Evidence,
-) -> Result<Option<bool>, Failed> {
-    let unknown = || Failed::new(Kind::Fault, "the database does not know whether it committed");
+/// What became of a transaction.
+async fn fate(lent: &Lent, tenant: &str, locked: &Locked, evidence: &Evidence) -> Result<Fate, Failed> {
     match evidence {
-        Evidence::Number { number, entry } => match is_there(lent, tenant, entry).await? {
-            true => ended_with_commit(lent, number).await?.ok_or_else(unknown).map(Some),
-            false => Ok(Some(false)),
-        },
+        Evidence::Entry(Entry { token, after, sequence, may_come }) => {
+            let sql =
+                "SELECT sequence FROM audit WHERE tenant = $1 AND number > $2 AND token = $3::text::uuid
+                ORDER BY number LIMIT 1";
+            let answer = lent.run(vec![step!(sql, tenant.to_owned(), clamp(*after), token.clone())]).await?;
+            match answer.first().and_then(|rows| rows.first()) {
+                Some(row) => {
+                    let others = number(row, 0)?.saturating_sub(*sequence);
+                    Ok(Fate::Committed { others })
+                }
+                None if *may_come => Ok(Fate::Open),
+                None => Ok(Fate::Over),
+            }
+        }
         Evidence::State { mark, totals, .. } if *mark == locked.last && *totals == locked.totals => {
-            Ok(Some(true))
+            Ok(Fate::Committed { others: 0 })
         }
         Evidence::State { number, .. } => match ended_with_commit(lent, number).await? {
-            Some(false) => Ok(Some(false)),
+            Some(false) => Ok(Fate::Over),
             // It may be another's by now.
-            Some(true) | None => Err(unknown()),
+            Some(true) | None => {
+                Err(Failed::new(Kind::Fault, "the database does not know whether it committed"))
+            }
         },
-        Evidence::Witness { mark, .. } if *mark == locked.last => Ok(None),
-        Evidence::Witness { entry, .. } => is_there(lent, tenant, entry).await.map(Some),
     }
-}
-
-/// Whether an entry of the audit trail is there.
-async fn is_there(lent: &Lent, tenant: &str, entry: &Audited) -> Result<bool, Failed> {
-    let answer = lent.run(vec![audit_step(tenant, entry.number.saturating_sub(1), 1)]).await?;
-    let found = answer.first().and_then(|rows| rows.first()).map(audited).transpose()?;
-    Ok(found.as_ref() == Some(entry))
 }
 
 /// Whether the number of a transaction that is over stands for a commit. It does not where it is in use, or has yet to be
@@ -509,30 +548,66 @@ pub(crate) struct Locked {
     number: String,
     /// The mark of the state that this one leaves behind, if it writes the row.
     mark: String,
+    fence: u64,
+    /// The run of the database.
+    run: String,
+    /// What this transaction can be known by, and what the next.
+    token: String,
+    next: String,
 }
+
+/// What stands for a state of a tenant: the transaction that wrote its row last. Its number is good for as long as the
+/// database runs that has given it. One that took the place of another may know less, and give the number again.
+macro_rules! mark {
+    ($transaction:literal) => {
+        concat!("concat(", $transaction, ", '@', extract(epoch FROM pg_postmaster_start_time()))")
+    };
+}
+
+/// The columns of [`Locked`], of `tenant`.
+macro_rules! locked_columns {
+    () => {
+        concat!(
+            $crate::rows::totals_columns!(),
+            ", ",
+            $crate::writer::mark!("xmin"),
+            " AS last, pg_current_xact_id()::text AS number, ",
+            $crate::writer::mark!("pg_current_xact_id()::xid"),
+            " AS mark, fence, extract(epoch FROM pg_postmaster_start_time())::text AS run,
+            gen_random_uuid()::text AS token, gen_random_uuid()::text AS next"
+        )
+    };
+}
+pub(crate) use {locked_columns, mark};
 
 /// Makes the row of a tenant that has none.
 pub(crate) const NEW_TENANT: &str = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
 
 /// Locks a tenant's row and reads it.
 pub(crate) fn lock(tenant: &str) -> Step {
-    let sql = concat!(
-        "SELECT ",
-        totals_columns!(),
-        ", ",
-        mark!("xmin"),
-        ", pg_current_xact_id()::text, ",
-        mark!("pg_current_xact_id()::xid"),
-        " FROM tenant WHERE name = $1 FOR NO KEY UPDATE"
-    );
+    let sql = concat!("SELECT ", locked_columns!(), " FROM tenant WHERE name = $1 FOR NO KEY UPDATE");
     step!(sql, tenant.to_owned())
 }
 
 impl Locked {
     pub(crate) fn read(rows: Vec<Row>) -> Result<Option<Self>, Failed> {
         let Some(row) = rows.first() else { return Ok(None) };
-        let (last, number, mark) = (column(row, 6)?, column(row, 7)?, column(row, 8)?);
-        Ok(Some(Self { totals: totals(row)?, last, number, mark }))
+        Ok(Some(Self {
+            totals: totals(row)?,
+            last: column(row, 6)?,
+            number: column(row, 7)?,
+            mark: column(row, 8)?,
+            fence: number(row, 9)?,
+            run: column(row, 10)?,
+            token: column(row, 11)?,
+            next: column(row, 12)?,
+        }))
+    }
+
+    /// How the transaction that writes the row leaves the tenant.
+    fn left(&self, totals: Totals, fence: u64) -> Ground {
+        let (mark, run, token) = (self.mark.clone(), self.run.clone(), self.next.clone());
+        Ground { mark, totals, fence, run, token }
     }
 }
 

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use scim_store::conformance::wait;
-use scim_store::{Changeset, CommitError, Committed, Pending, Store, StoreError};
+use scim_store::{Changeset, CommitError, Committed, Conflict, Guard, Operation, Pending, Store, StoreError};
 use scim_store_postgres::{Options, PostgresStore, migrate, standing};
 
 use crate::cluster::{Cluster, Database, Session, superuser_of};
@@ -242,6 +242,50 @@ fn a_guess_is_not_taken_for_what_was_done_in_its_place() {
     let outcomes = batch.map(|commit| wait(commit).is_ok());
     assert_eq!(outcomes, [true, false]);
     assert_eq!(changes(&town), ["first", "b", "second", "third", "dummy", "a"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// Where others have written before it, a guess whose answer is lost is found behind them, by the numbers that it has got.
+#[test]
+fn a_guess_whose_answer_is_lost_is_found_behind_others() {
+    let proxy = Proxy::new(None);
+    let town = confident(&proxy);
+    let another = PostgresStore::open(&town.database.address(), Options::default()).expect("opens");
+    for id in ["a", "b"] {
+        wait(another.commit(a_tenant(), town.user(id))).expect("created");
+    }
+    let (commit, other) = begin(&town, "u1");
+    proxy.set(Mode::Swallow);
+    other.run("COMMIT");
+    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 6").is_empty() {
+        std::thread::yield_now();
+    }
+    wait(another.commit(a_tenant(), town.user("c"))).expect("created");
+    proxy.cut();
+    let committed = wait(commit).expect("it was committed");
+    assert_eq!((committed.sequence, committed.applied[0].version), (6, 6));
+    assert_eq!(changes(&town), ["first", "second", "third", "a", "b", "u1", "c"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// A guess is lost, and whoever sent it is refused, because somebody else was faster. When that is gone, the network delivers
+/// the guess, which would be right again. It does nothing: it was refused.
+#[test]
+fn a_guess_that_was_refused_does_nothing_when_it_comes_late() {
+    let proxy = Proxy::new(None);
+    let town = confident(&proxy);
+    let another = PostgresStore::open(&town.database.address(), Options::default()).expect("opens");
+    let commit = begin_late(&town, &proxy);
+    wait(another.commit(a_tenant(), town.user("u1"))).expect("created");
+    proxy.cut();
+    let refused = wait(commit).expect_err("somebody else was faster");
+    assert!(matches!(refused, CommitError::Conflict(Conflict::Exists { .. })), "{refused}");
+    let (id, resource_type, guard) = ("u1".to_owned(), "User".into(), Guard::Exists);
+    let delete = Operation::Delete { id, resource_type, guard };
+    let changeset = Changeset { operations: vec![delete], ..town.user("x") };
+    wait(another.commit(a_tenant(), changeset)).expect("deleted");
+    proxy.release();
+    assert_eq!(changes(&town), ["first", "second", "third", "u1", "u1"]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 

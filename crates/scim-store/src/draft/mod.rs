@@ -238,6 +238,14 @@ impl Draft {
     }
 }
 
+impl DraftedReports {
+    /// Whether all reports stay as they are.
+    pub fn is_empty(&self) -> bool {
+        let Self { settled, removed, added } = self;
+        settled.is_empty() && removed.is_empty() && added.is_empty()
+    }
+}
+
 impl Stored {
     /// Its unique values.
     pub fn claims(&self) -> impl Iterator<Item = Claim> + '_ {
