@@ -1,11 +1,15 @@
-//! What it is worth that many writers of a tenant share a transaction. Both stores are on one database server.
+//! What it is worth that many writers of a tenant share a transaction, on one server and on two that take turns. All databases
+//! are on one database server.
 //!
 //! ```sh
 //! cargo bench -p scim-store-postgres
 //! ```
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a measurement fails by panicking")]
 
-use scim_store_postgres::Options;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use scim_store::{Changeset, CommitError, Committed, Pending, Store, Tenant, pass_on};
+use scim_store_postgres::{Options, PostgresStore};
 
 use crate::cluster::Database;
 
@@ -20,7 +24,26 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    let (one, other) = (Database::new(), Database::new());
-    let open = |database: &Database, batch| database.open(Options { batch, ..Options::default() });
-    sharing::measure(open(&one, 1), open(&other, Options::default().batch));
+    let [one, another, third] = [Database::new(), Database::new(), Database::new()];
+    let open = |database: &Database| database.open(Options::default());
+    let alone = one.open(Options { batch: 1, ..Options::default() });
+    let turns = Turns { servers: [open(&third), open(&third)], writes: AtomicUsize::new(0) };
+    sharing::measure(
+        Box::new(alone),
+        vec![("shared", Box::new(open(&another))), ("two servers", Box::new(turns))],
+    );
+}
+
+/// Two servers on one database, and a balancer that gives each write to the other one.
+struct Turns {
+    servers: [PostgresStore; 2],
+    writes: AtomicUsize,
+}
+
+impl Store for Turns {
+    pass_on!(self => &self.servers[0]; get, query, edges, crowded, persons, changes, audit, reports);
+
+    fn commit<'a>(&'a self, tenant: &'a Tenant, changeset: Changeset) -> Pending<'a, Committed, CommitError> {
+        self.servers[self.writes.fetch_add(1, Ordering::Relaxed) % 2].commit(tenant, changeset)
+    }
 }

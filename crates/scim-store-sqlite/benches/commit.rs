@@ -20,5 +20,6 @@ fn main() {
         SqliteStore::open(directory.path().join(file), Options { batch, ..Options::default() })
             .expect("opens")
     };
-    sharing::measure(open("alone.db", 1), open("shared.db", Options::default().batch));
+    let (alone, shared) = (open("alone.db", 1), open("shared.db", Options::default().batch));
+    sharing::measure(Box::new(alone), vec![("shared", Box::new(shared))]);
 }

@@ -307,3 +307,51 @@ fn a_member_is_not_added_twice() {
     assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
+
+/// What a server has read is derived anew by another before it writes: unique values and the person are those that it writes, though
+/// they are as they were when it read.
+#[test]
+fn what_was_derived_anew_meanwhile_is_not_taken_for_what_was_read() {
+    let town = Town::new(Options::default());
+    let other = confident(&town);
+    let created = |id: &str| match town.user(id).operations.pop() {
+        Some(Operation::Create { resource_type, content, members, .. }) => (resource_type, content, members),
+        operation => panic!("{operation:?}"),
+    };
+    let person = |name: &str| {
+        let person = Person { first_name: Some(name.to_owned()), ..Person::default() };
+        Some(Derived { person, pick: None })
+    };
+    let (resource_type, content, members) = created("u");
+    let content = Content { person: person("Ada"), ..content };
+    let one = |operation: Operation| Changeset { operations: vec![operation], ..town.user("x") };
+    let id = || "u".to_owned();
+    let create = Operation::Create {
+        id: id(),
+        resource_type: Arc::clone(&resource_type),
+        content: content.clone(),
+        members: members.clone(),
+    };
+    town.commit(one(create)).expect("created");
+    let read = wait(other.store.get(&acme(), &["u"])).expect("a record").remove(0).expect("it is there");
+    let Content { unique, index, .. } = created("elsewhere").1;
+    let guard = Guard::Exists;
+    let kind = Arc::clone(&resource_type);
+    let rederive =
+        Operation::Rederive { id: id(), resource_type: kind, guard, unique, index, person: person("Bea") };
+    town.commit(one(rederive)).expect("derived anew");
+    let content = Content { body: "{}".into(), ..content };
+    let (guard, kind) = (Guard::Version(read.version), ChangeKind::Modified);
+    let replace =
+        Operation::Replace { id: id(), resource_type, guard, content: Some(content), members, kind };
+    other.trips();
+    other.commit(one(replace)).expect("nobody has written it");
+    assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
+    let persons = wait(town.store.persons(&acme(), &PersonQuery::Of(vec![id()]))).expect("persons").persons;
+    assert_eq!(persons[0].person.first_name.as_deref(), Some("Ada"));
+    let taken = |id: &str, name: &str| {
+        let (resource_type, content, members) = created(name);
+        town.commit(one(Operation::Create { id: id.to_owned(), resource_type, content, members })).is_err()
+    };
+    assert_eq!((taken("v", "u"), taken("w", "elsewhere")), (true, false));
+}

@@ -1,5 +1,5 @@
 //! What it is worth that writers share a transaction: users created a second by 1, 16 and 64 writers, against the same store
-//! with one transaction for each changeset. Both take turns, and the median ratio is printed.
+//! with one transaction for each changeset. All take turns, and the median ratio is printed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,29 +15,43 @@ use tokio::runtime::{Builder, Runtime};
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(1);
 
-/// Measures one store whose transactions have one changeset each, and one that shares them.
-pub(crate) fn measure(alone: impl Store, shared: impl Store) {
-    let (alone, shared) = (Load::new(alone), Load::new(shared));
-    println!("writers   one by one/s   shared/s   ratio (median of {ROUNDS})");
+/// Measures a store whose transactions have one changeset each, and others that share them.
+pub(crate) fn measure(alone: Box<dyn Store>, others: Vec<(&str, Box<dyn Store>)>) {
+    let alone = Load::new(alone);
+    let others: Vec<(&str, Load)> =
+        others.into_iter().map(|(name, store)| (name, Load::new(store))).collect();
+    println!("writers   one by one/s   others (users/s, median ratio of {ROUNDS})");
     for writers in [1, 16, 64] {
-        let mut rounds: Vec<(f64, f64)> =
-            (0..ROUNDS).map(|_| (alone.created(writers), shared.created(writers))).collect();
-        rounds.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
-        let (one_by_one, together) = rounds[ROUNDS / 2];
-        println!("{writers:>7} {one_by_one:>14.0} {together:>10.0} {:>7.1}", together / one_by_one);
+        let mut rounds: Vec<Vec<(f64, f64)>> = others.iter().map(|_| Vec::new()).collect();
+        for _ in 0..ROUNDS {
+            let one_by_one = alone.created(writers);
+            for (rounds, (_, other)) in rounds.iter_mut().zip(&others) {
+                rounds.push((one_by_one, other.created(writers)));
+            }
+        }
+        print!("{writers:>7}");
+        for (n, (rounds, (name, _))) in rounds.iter_mut().zip(&others).enumerate() {
+            rounds.sort_by(|a, b| (a.1 / a.0).total_cmp(&(b.1 / b.0)));
+            let (one_by_one, together) = rounds[ROUNDS / 2];
+            if n == 0 {
+                print!(" {one_by_one:>14.0}");
+            }
+            print!("   {name} {together:.0} {:.1} ×", together / one_by_one);
+        }
+        println!();
     }
 }
 
 /// A store, and how many users it has been given.
-struct Load<S> {
-    store: S,
+struct Load {
+    store: Box<dyn Store>,
     kind: Arc<ResourceType>,
     users: AtomicUsize,
     runtime: Runtime,
 }
 
-impl<S: Store> Load<S> {
-    fn new(store: S) -> Self {
+impl Load {
+    fn new(store: Box<dyn Store>) -> Self {
         let registry = Registry::builder().and_then(|builder| builder.build()).expect("built in");
         let kind = Arc::clone(registry.resource_type("User").expect("a built-in type"));
         let runtime = Builder::new_current_thread().build().expect("a runtime");
