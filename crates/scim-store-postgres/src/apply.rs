@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use scim_store::draft::{Counts, Stored};
 use scim_store::transfer::Totals;
-use scim_store::{Audited, Change, Record};
+use scim_store::{Audited, Change, IndexEntry, Record};
 
 use crate::entries::{self, Item};
 use crate::error::Failed;
 use crate::existing::Outcome;
-use crate::rows::clamp;
+use crate::rows::{clamp, resource_of};
 use crate::session::{Step, step};
 use crate::{people, reports};
 
@@ -103,6 +103,83 @@ fn tenant(tenant: &str, before: Totals, after: Totals, is_fenced: bool) -> Step 
     )
 }
 
+/// Writes resources. Those that were not there must not be there, or somebody else has written.
+macro_rules! resources_sql {
+    ($on_conflict:literal) => {
+        concat!(
+            "INSERT INTO resource AS r (tenant, id, type, version, created, modified, label, body, entries)
+                SELECT $1, j.id, j.type, j.version + ",
+            others!("$10"),
+            ", j.created, j.modified, j.label, j.body, j.entries
+                FROM unnest($2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::text[], $8::bytea[], $9::bytea[])
+                    AS j (id, type, version, created, modified, label, body, entries)",
+            $on_conflict
+        )
+    };
+}
+
+/// What gives groups a new version and date and leaves the rest of them as it is, whatever that is. They have to be there.
+/// The answer to step [`TOUCHED`] are their identifiers, and when they were created.
+pub(crate) fn touch(tenant: &str, before: Totals, groups: Vec<Record>) -> Vec<Step> {
+    let key = |record: &Record| IndexEntry::moment(record.modified).as_bytes().to_vec();
+    let keys: Vec<Vec<u8>> = groups.iter().map(key).collect();
+    let ids: Vec<String> = groups.iter().map(|record| record.id.clone()).collect();
+    let mut resources = Resources::default();
+    groups.iter().zip(&keys).for_each(|(record, key)| resources.add(record, key.clone()));
+    let mut steps = vec![step!(TOUCH_ENTRIES, tenant.to_owned(), ids, keys)];
+    steps.extend(resources.step(TOUCH, tenant, clamp(before.counts.sequence)));
+    steps
+}
+
+/// Which step of [`touch`] has an answer.
+pub(crate) const TOUCHED: usize = 1;
+
+/// The key of `r.modified`, as [`IndexEntry::moment`] has it.
+macro_rules! old_moment {
+    () => {
+        "'\\x01'::bytea || int8send(floor(r.modified / 1000.0)::int8 # (-9223372036854775808)::int8)
+            || int4send((mod(mod(r.modified, 1000) + 1000, 1000) * 1000000)::int4)"
+    };
+}
+
+/// Where the type of a group has an index of dates, its row there moves.
+const TOUCH_ENTRIES: &str = concat!(
+    "WITH gone AS (DELETE FROM entry WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
+        FROM (SELECT r.id, r.type, ",
+    old_moment!(),
+    " AS key FROM unnest($2::text[]) AS j (id)",
+    resource_of!("j.id"),
+    " OFFSET 0) j
+        CROSS JOIN LATERAL (SELECT x.ctid FROM entry x WHERE x.tenant = $1 AND x.type = j.type
+            AND x.path = 'meta.lastModified' AND x.key = j.key AND x.id = j.id OFFSET 0) f)) RETURNING type, path, id, leads)
+    INSERT INTO entry (tenant, type, path, key, id, leads)
+        SELECT $1, g.type, g.path, j.key, g.id, g.leads
+        FROM gone g JOIN unnest($2::text[], $3::bytea[]) AS j (id, key) ON j.id = g.id"
+);
+
+/// Where in `r.entries` the row of that date is told: by a leading one, of `meta.lastModified`, and the key.
+macro_rules! old_place {
+    () => {
+        concat!(
+            "position('\\x01110000006d6574612e6c6173744d6f6469666965640d000000'::bytea || ",
+            old_moment!(),
+            " IN r.entries)"
+        )
+    };
+}
+
+/// What is to be inserted has nothing in `entries` but the key of the new date, which takes the place of that of the old one.
+const TOUCH: &str = concat!(
+    resources_sql!(
+        " ON CONFLICT (tenant, id) DO UPDATE SET version = excluded.version, modified = excluded.modified,
+            entries = CASE "
+    ),
+    old_place!(),
+    " WHEN 0 THEN r.entries ELSE overlay(r.entries PLACING excluded.entries FROM ",
+    old_place!(),
+    " + 26) END RETURNING r.id, r.created"
+);
+
 /// Rows of `resource`, `entry`, `claim` and `total`, column by column.
 #[derive(Default)]
 struct Table {
@@ -170,21 +247,6 @@ impl Resources {
         let tenant = tenant.to_owned();
         Some(step!(sql, tenant, ids, types, versions, created, modified, labels, bodies, entries, known))
     }
-}
-
-/// Writes resources. Those that were not there must not be there, or somebody else has written.
-macro_rules! resources_sql {
-    ($on_conflict:literal) => {
-        concat!(
-            "INSERT INTO resource (tenant, id, type, version, created, modified, label, body, entries)
-                SELECT $1, j.id, j.type, j.version + ",
-            others!("$10"),
-            ", j.created, j.modified, j.label, j.body, j.entries
-                FROM unnest($2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::text[], $8::bytea[], $9::bytea[])
-                    AS j (id, type, version, created, modified, label, body, entries)",
-            $on_conflict
-        )
-    };
 }
 
 impl Table {

@@ -37,6 +37,8 @@ pub(crate) struct Known {
     pub(crate) below: HashMap<String, Vec<String>>,
     /// The first reports that go, of how many that were asked for; not once the batch has touched any.
     pub(crate) going: Option<(usize, Vec<Going>)>,
+    /// Resources that have changed, and of which nothing else is known.
+    pub(crate) stale: HashSet<String>,
     /// Resources of which no hidden value is left but those that are known.
     cleared: HashSet<String>,
     /// What a guess takes members for of whom nothing is known.
@@ -74,7 +76,7 @@ impl Known {
         for (side, of) in lists {
             if let Some(list) = self.lists.get(&(*side, of.clone())) {
                 excerpt.lists.insert((*side, of.clone()), list.clone());
-                // The groups of whoever is deleted are written too, and the types of others' are looked at.
+                // Of groups that somebody leaves, or is in already, the types are looked at.
                 wanted.extend(list.iter().filter(|_| *side == Side::Groups));
             }
         }
@@ -105,7 +107,8 @@ impl Known {
         for ((group, member), is_linked) in &later.links {
             self.link(group, member, *is_linked);
         }
-        let Self { resources, types, persons, links, lists, holders, usual, .. } = later;
+        let Self { resources, types, persons, links, lists, holders, usual, stale, .. } = later;
+        self.resources.retain(|id, _| !stale.contains(id));
         self.resources.extend(resources);
         self.types.extend(types);
         self.persons.extend(persons);
@@ -113,23 +116,6 @@ impl Known {
         self.lists.extend(lists);
         self.holders.extend(holders);
         self.usual = usual.or(self.usual.take());
-    }
-
-    /// Of what is known, only the resources of other types than members usually are of, without their memberships, and no more
-    /// than about so many bytes: while users come one after the other, their groups are written again and again.
-    pub(crate) fn groups(self, most: usize) -> Self {
-        let Self { mut resources, mut types, usual, .. } = self;
-        let mut room = most;
-        resources.retain(|_, stored| {
-            let known = stored.as_ref().zip(usual.as_ref());
-            let left = known
-                .filter(|(stored, usual)| stored.record.resource_type != **usual)
-                .and_then(|(stored, _)| room.checked_sub(TYPE + weight(stored)));
-            room = left.unwrap_or(room);
-            left.is_some()
-        });
-        types.retain(|id, _| resources.contains_key(id));
-        Self { resources, types, usual, ..Self::default() }
     }
 
     /// About how many bytes it takes.
@@ -360,6 +346,14 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Whether it leaves a resource with another version.
+    pub(crate) fn changes(&self, id: &str) -> bool {
+        let version = |stored: &Stored| stored.record.version;
+        self.resources
+            .get(id)
+            .is_some_and(|(old, new)| new.is_some() && old.as_ref().map(version) != new.as_ref().map(version))
+    }
+
     /// Adds what a draft comes to. `audited` is the number of the last entry of the audit trail before it.
     pub(crate) fn add(&mut self, draft: Draft, audited: u64) {
         let Draft { at, counts, resources, hidden, persons, links, changes, reports, applied: _, audit } =

@@ -10,19 +10,23 @@
 //!
 //! A guess never refuses anybody: what would be a conflict is left to somebody who reads.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+use scim_core::time::Timestamp;
 use scim_store::draft::{Claim, Counts, Draft, Stored};
 use scim_store::transfer::Totals;
-use scim_store::{Changeset, Committed, Operation, Side};
+use scim_store::{Changeset, Committed, Guard, Operation, Record, Side};
+use tokio_postgres::Row;
 
 use crate::apply::{self, Leap};
 use crate::error::Failed;
 use crate::existing::{Known, Outcome, is_impossible};
 use crate::memory::Ground;
 use crate::rows::{clamp, edges_from};
-use crate::session::{Step, step};
+use crate::session::{Step, column, step};
 use crate::wishes::Wishes;
 use crate::writer::locked_columns;
 
@@ -38,8 +42,26 @@ pub(crate) struct Guess {
     known: Known,
     /// Resources that it gives another version.
     changed: Vec<String>,
+    /// The place among the answers to the steps of the groups of which only the members change.
+    touched: Option<usize>,
+    born: Vec<Born>,
     /// The number of the latest change when the first entry of the audit trail is made.
     sequence: u64,
+}
+
+/// What a guess may have come to, if nobody else has written.
+pub(crate) struct Doubted {
+    pub(crate) commits: Vec<Committed>,
+    /// The number of the latest change when the first entry of the audit trail is made.
+    pub(crate) sequence: u64,
+    pub(crate) born: Vec<Born>,
+}
+
+/// An operation on a resource of which it is not known when it was created.
+pub(crate) struct Born {
+    changeset: usize,
+    operation: usize,
+    pub(crate) id: String,
 }
 
 /// What a guess has come to.
@@ -82,6 +104,10 @@ impl Guess {
             return Ok(None);
         }
         known.presumed = operations().filter_map(removal).flatten().collect();
+        let groups = touched(operations(), &known);
+        for group in groups.values() {
+            known.resources.insert(group.record.id.clone(), Some(group.clone()));
+        }
         let (mut assumed, mut outcome) = (Assumed::by(&known), Outcome::default());
         let mut commits = Vec::with_capacity(changesets.len());
         let before = ground.totals;
@@ -89,7 +115,7 @@ impl Guess {
         for changeset in changesets {
             let drafted = Draft::new(&known, after.counts, (*changeset).clone());
             let Ok(draft) = drafted else { return Ok(None) };
-            if !draft.reports.is_empty() || !assumed.grant(known.wishes(), &known, &draft) {
+            if !draft.reports.is_empty() || !assumed.grant(&mut known, &draft) {
                 return Ok(None);
             }
             known.learn(&draft);
@@ -105,48 +131,141 @@ impl Guess {
             return Ok(None);
         }
         let mut steps = vec![same_ground(tenant, ground)];
-        steps.extend(assumed.statements(tenant, &outcome));
-        let changed = outcome.resources.iter().filter_map(|(id, (old, new))| {
-            let version = |stored: &Stored| stored.record.version;
-            let is_new = new.is_some() && old.as_ref().map(version) != new.as_ref().map(version);
-            is_new.then(|| id.clone())
-        });
-        let changed = changed.collect();
+        // Whether a version is one of ours or was there before has to be known of each.
+        let mut born = Vec::new();
+        for (n, (changeset, commit)) in changesets.iter().zip(&commits).enumerate() {
+            for (m, (operation, applied)) in changeset.operations.iter().zip(&commit.applied).enumerate() {
+                let id = operation.id();
+                if !applied.changed && (outcome.changes(id) || groups.contains_key(id)) {
+                    return Ok(None);
+                }
+                if groups.contains_key(id) {
+                    born.push(Born { changeset: n, operation: m, id: id.to_owned() });
+                }
+            }
+        }
+        steps.extend(assumed.statements(tenant, &groups, &outcome));
+        let mut renewed = Vec::new();
+        for id in groups.keys() {
+            known.resources.remove(id);
+            known.stale.insert(id.clone());
+            if let Some((_, Some(group))) = outcome.resources.remove(id) {
+                renewed.push(group.record);
+            }
+        }
+        let changed = outcome.resources.keys().filter(|id| outcome.changes(id)).cloned().collect();
         outcome.apart = assumed.apart;
+        let touched = (!renewed.is_empty()).then(|| steps.len() + apply::TOUCHED);
+        if touched.is_some() {
+            steps.extend(apply::touch(tenant, before, renewed));
+        }
         let leap = Leap { before, after, is_fenced: false, token: Some(ground.token.clone()) };
         steps.extend(apply::statements(tenant, leap, outcome)?);
-        Ok(Some(Self { steps, commits, before, after, known, changed, sequence }))
+        Ok(Some(Self { steps, commits, before, after, known, changed, touched, born, sequence }))
     }
 
-    /// What it has come to, written behind what others have left the tenant with.
-    pub(crate) fn behind(self, found: Totals) -> Written {
-        let Self { mut commits, before, after, mut known, changed, .. } = self;
-        let others = found.counts.sequence.saturating_sub(before.counts.sequence);
-        for id in changed {
-            if let Some(Some(stored)) = known.resources.get_mut(&id) {
+    /// What it has come to, by the answers to its steps. An answer that cannot be read takes nothing away.
+    pub(crate) fn written(&mut self, found: Totals, answers: &[Vec<Row>]) -> Result<Written, Failed> {
+        let rows = self.touched.and_then(|place| answers.get(place)).into_iter().flatten();
+        date(self.commits.iter_mut().map(Some), &self.born, rows)?;
+        let (mut commits, mut known) = (std::mem::take(&mut self.commits), std::mem::take(&mut self.known));
+        let others = found.counts.sequence.saturating_sub(self.before.counts.sequence);
+        for id in &self.changed {
+            if let Some(Some(stored)) = known.resources.get_mut(id) {
                 stored.record.version += others;
             }
         }
         commits.iter_mut().for_each(|committed| renumber(committed, others));
-        Written { commits, totals: apply::leapt(found, before, after), known }
+        Ok(Written { commits, totals: apply::leapt(found, self.before, self.after), known })
     }
 
-    /// What it may have come to, if nobody else has written, and the number of the latest change when its first entry of the
-    /// audit trail is made.
-    pub(crate) fn doubted(self) -> (u64, Vec<Committed>) {
-        (self.sequence, self.commits)
+    /// What it may have come to, where there is no answer.
+    pub(crate) fn doubted(self) -> Doubted {
+        let Self { commits, sequence, born, .. } = self;
+        Doubted { commits, sequence, born }
     }
 }
 
 /// What was committed, behind so many changes of others.
 pub(crate) fn renumber(committed: &mut Committed, others: u64) {
     committed.sequence += others;
-    committed
-        .applied
-        .iter_mut()
-        .filter(|applied| applied.changed)
-        .for_each(|applied| applied.version += others);
+    let changed = committed.applied.iter_mut().filter(|applied| applied.changed);
+    changed.for_each(|applied| applied.version += others);
 }
+
+/// Sets when resources were created, by rows of their identifiers and that.
+pub(crate) fn date<'a>(
+    commits: impl Iterator<Item = Option<&'a mut Committed>>,
+    born: &[Born],
+    rows: impl Iterator<Item = &'a Row>,
+) -> Result<(), Failed> {
+    if born.is_empty() {
+        return Ok(());
+    }
+    let created: Result<BTreeMap<&str, i64>, Failed> =
+        rows.map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect();
+    let created = created?;
+    let mut commits: Vec<Option<&mut Committed>> = commits.collect();
+    for Born { changeset, operation, id } in born {
+        let commit = commits.get_mut(*changeset).and_then(Option::as_mut);
+        let applied = commit.and_then(|commit| commit.applied.get_mut(*operation));
+        // It may have been deleted since, and nobody cares any more.
+        if let (Some(applied), Some(created)) = (applied, created.get(id.as_str())) {
+            applied.created = Timestamp(*created);
+        }
+    }
+    Ok(())
+}
+
+/// Groups of which nothing but members changes, as far as they have to be known for that: that they are there, of which type,
+/// and the version if one was asked for.
+fn touched<'a>(
+    operations: impl Iterator<Item = &'a Operation> + Clone,
+    known: &'a Known,
+) -> BTreeMap<String, Stored> {
+    let mut groups: BTreeMap<&str, Option<Stored>> = BTreeMap::new();
+    for operation in operations.clone() {
+        let left = match operation {
+            Operation::Delete { id, .. } => known.lists.get(&(Side::Groups, id.clone())),
+            _ => None,
+        };
+        for id in left.into_iter().flatten() {
+            if let Some(Some(resource_type)) = known.types.get(id) {
+                groups.insert(id, Some(group(id, resource_type, UNKNOWN)));
+            }
+        }
+    }
+    for operation in operations {
+        let touched = match operation {
+            Operation::Replace { id, resource_type, guard, content: None, members, .. }
+                if !members.clear && !is_impossible(id) =>
+            {
+                let version = match guard {
+                    Guard::Version(version) => *version,
+                    Guard::Exists => UNKNOWN,
+                };
+                Some(group(id, resource_type, version))
+            }
+            _ => None,
+        };
+        match groups.entry(operation.id()) {
+            Entry::Vacant(place) => drop(place.insert(touched)),
+            Entry::Occupied(mut place) if touched.is_none() => drop(place.insert(None)),
+            Entry::Occupied(_) => {}
+        }
+    }
+    groups.into_iter().filter_map(|(id, group)| Some((id.to_owned(), group?))).collect()
+}
+
+fn group(id: &str, resource_type: &Arc<str>, version: u64) -> Stored {
+    let (id, resource_type, at) = (id.to_owned(), Arc::clone(resource_type), Timestamp(0));
+    let (label, body) = (String::new(), Bytes::new());
+    let record = Record { id, resource_type, version, created: at, modified: at, label, body };
+    Stored { record, unique: Vec::new(), index: Vec::new() }
+}
+
+/// The version of a group of which none was asked for. No resource has it.
+const UNKNOWN: u64 = 0;
 
 /// Memberships that an operation ends.
 fn removal(operation: &Operation) -> Option<impl Iterator<Item = (String, String)> + '_> {
@@ -194,7 +313,7 @@ impl Assumed {
     }
 
     /// Grants what a draft wished for and was answered without knowing, as far as it can be held later.
-    fn grant(&mut self, wishes: Wishes, known: &Known, draft: &Draft) -> bool {
+    fn grant(&mut self, known: &mut Known, draft: &Draft) -> bool {
         let Wishes {
             resources,
             leaving,
@@ -207,13 +326,17 @@ impl Assumed {
             reports,
             below,
             going,
-        } = wishes;
+        } = known.wishes();
         let is_created = |id: &String| {
             draft.resources.get(id).is_some_and(|drafted| drafted.old.is_none() && drafted.new.is_some())
         };
+        // Who is to be in one group only most likely is in none. Who is deleted most likely is in some.
+        let is_newcomer = |(side, id): &(Side, String)| {
+            *side == Side::Groups && draft.resources.get(id).is_none_or(|drafted| drafted.new.is_some())
+        };
         let unknowable = [persons, leaving, reports, below].into_iter().all(|texts| texts.is_empty())
             && hidden.is_empty()
-            && lists.is_empty()
+            && lists.iter().all(is_newcomer)
             && going == 0;
         let Some(usual) = known.usual.clone().or_else(|| types.is_empty().then(Arc::default)) else {
             return false;
@@ -228,6 +351,12 @@ impl Assumed {
             links.into_iter().partition(|pair| known.presumed.contains(pair));
         self.linked.extend(linked);
         self.apart.extend(apart);
+        for (side, member) in lists {
+            let left = self.linked.iter().filter(|(_, of)| *of == member).map(|(group, _)| group.clone());
+            let list: BTreeSet<String> = left.collect();
+            self.lists.insert((side, member.clone()), list.clone());
+            known.lists.insert((side, member), list);
+        }
         true
     }
 
@@ -247,7 +376,7 @@ impl Assumed {
     }
 
     /// What looks whether the rest holds, and divides by zero where it does not.
-    fn statements(&self, tenant: &str, outcome: &Outcome) -> Vec<Step> {
+    fn statements(&self, tenant: &str, groups: &BTreeMap<String, Stored>, outcome: &Outcome) -> Vec<Step> {
         let (mut ids, mut types, mut versions) = (Vec::new(), Vec::new(), Vec::new());
         let mut expect = |id: &String, resource_type: &str, version: Option<i64>| {
             ids.push(id.clone());
@@ -256,7 +385,8 @@ impl Assumed {
         };
         for (id, (old, _)) in &outcome.resources {
             if let Some(Stored { record, .. }) = old {
-                expect(id, &record.resource_type, Some(clamp(record.version)));
+                let is_known = !groups.contains_key(id) || record.version != UNKNOWN;
+                expect(id, &record.resource_type, is_known.then(|| clamp(record.version)));
             }
         }
         let others = self.types.iter().filter(|(id, _)| !outcome.resources.contains_key(*id));

@@ -4,8 +4,7 @@
 //! read a moment ago mostly is. What was written is, as long as nobody else writes: so it is not used before this server has
 //! written several times in a row, and more times after each time that it was wrong.
 //!
-//! How much is remembered has a limit, for each tenant and for all. Groups outlive users, who come once. What is hidden, and
-//! reports, are not remembered.
+//! How much is remembered has a limit, for each tenant and for all. What is hidden, and reports, are not remembered.
 //!
 //! [`Guess`]: crate::guess::Guess
 
@@ -23,8 +22,6 @@ use crate::wishes::Wishes;
 
 /// Most bytes to remember of one tenant, about, before it is begun anew.
 const MOST_OF_TENANT: usize = 128 * 1024;
-/// Most bytes of groups, about, to begin anew with.
-const MOST_OF_GROUPS: usize = MOST_OF_TENANT / 2;
 /// Most bytes to remember of all tenants, about, before nothing is kept of them but the states that they were left in.
 const MOST: usize = 4 * 1024 * 1024;
 /// What a tenant weighs of which nothing is remembered.
@@ -251,8 +248,8 @@ impl Memories {
 
     fn put(&self, tenant: &Tenant, mut memory: Memory) {
         if memory.weight > MOST_OF_TENANT {
-            memory.known = std::mem::take(&mut memory.known).groups(MOST_OF_GROUPS);
-            memory.weight = EMPTY + memory.known.weight();
+            memory.known = Known::of_members(memory.known.usual.take());
+            memory.weight = EMPTY;
             memory.age = self.next_age();
         }
         let mut state = self.lock();
@@ -280,22 +277,11 @@ impl Memories {
 
 #[cfg(test)]
 mod tests {
-    use scim_core::time::Timestamp;
-    use scim_store::draft::Stored;
-
     use super::*;
 
     fn ground(mark: &str) -> Ground {
         let [mark, run, token] = [mark, "", ""].map(str::to_owned);
         Ground { mark, totals: Totals::default(), fence: 0, run, token }
-    }
-
-    fn stored(resource_type: &str, n: usize, version: u64) -> Stored {
-        let (id, resource_type) = (format!("{resource_type}{n}"), resource_type.into());
-        let (at, label) = (Timestamp(0), String::new());
-        let body = vec![b' '; 1000].into();
-        let record = Record { id, resource_type, version, created: at, modified: at, label, body };
-        Stored { record, unique: Vec::new(), index: Vec::new() }
     }
 
     impl Memories {
@@ -334,22 +320,5 @@ mod tests {
             memories.keep(&tenant(0), Some(of(0)), "0", ground("0"), known());
         }
         assert!(of(0).known.types.is_empty(), "three times are too much of one tenant");
-    }
-
-    /// What is written again and again outlives what comes once, as far as there is room.
-    #[test]
-    fn groups_are_remembered_longer() {
-        let (memories, tenant) = (Memories::default(), Tenant::system());
-        let kept = |groups: usize| {
-            let mut known = Known::of_members(Some("User".into()));
-            (0..groups).for_each(|n| known.note(stored("Group", n, 1), None));
-            (0..200).for_each(|n| known.note(stored("User", n, 1), None));
-            memories.keep(&tenant, None, "", ground(""), known);
-            let memory = memories.taken(&tenant, &Wishes::default());
-            assert!(memory.weight <= EMPTY + MOST_OF_GROUPS, "{}", memory.weight);
-            memory.known.resources.len()
-        };
-        assert_eq!((kept(0), kept(20)), (0, 20));
-        assert!((20..100).contains(&kept(100)), "{}", kept(100));
     }
 }

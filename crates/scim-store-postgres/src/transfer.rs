@@ -53,7 +53,7 @@ async fn adopt(pool: Arc<Pool>, tenant: Tenant, lot: Lot) -> Result<(), Failed> 
     let name = tenant.as_str().to_owned();
     let mut lent = pool.lend(&tenant).await?;
     let rows = lent.begin(WRITE, &tenant, vec![step!(NEW_TENANT, name.clone()), lock(&name)]).await?;
-    let locked = Locked::read(rows.into_iter().nth(1).unwrap_or_default())?;
+    let locked = Locked::read(&rows.into_iter().nth(1).unwrap_or_default())?;
     let Some(Locked { totals: here, .. }) = locked else { return Err(corrupt("a tenant cannot be locked")) };
     if !here.is_unused() {
         return Err(in_use());
@@ -73,7 +73,7 @@ async fn discard(pool: Arc<Pool>, tenant: Tenant, retired: Option<u64>, count: u
     let name = tenant.as_str().to_owned();
     let mut lent = pool.lend(&tenant).await?;
     let rows = lent.begin(WRITE, &tenant, vec![lock(&name)]).await?;
-    let locked = Locked::read(rows.into_iter().next().unwrap_or_default())?;
+    let locked = Locked::read(&rows.into_iter().next().unwrap_or_default())?;
     if locked.is_some_and(|locked| !locked.totals.may_go(retired)) {
         return Err(in_use());
     }

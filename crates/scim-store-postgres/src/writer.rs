@@ -35,10 +35,10 @@ use tokio_postgres::Row;
 use crate::apply::{self, Leap};
 use crate::error::{Failed, Kind, corrupt};
 use crate::existing::{Known, Outcome};
-use crate::guess::{Guess, Written, renumber};
+use crate::guess::{Born, Doubted, Guess, Written, date, renumber};
 use crate::memory::{Ground, Memories, Memory};
 use crate::pool::{Lent, Pool, WRITE};
-use crate::rows::{clamp, totals};
+use crate::rows::{clamp, resource_of, totals};
 use crate::session::{Step, column, number, step};
 use crate::wishes::{Reading, Wishes};
 
@@ -165,7 +165,10 @@ async fn work(desk: Arc<Desk>, tenant: Tenant) {
 /// A transaction whose end is not known.
 struct Doubt {
     evidence: Evidence,
+    /// What it may have come to.
     answers: Vec<Answer>,
+    /// Of which resources it is not known when they were created.
+    born: Vec<Born>,
 }
 
 /// What tells of its end.
@@ -307,16 +310,14 @@ impl Desk {
     ) -> Result<Guessed, Failed> {
         let steps = std::mem::take(&mut guess.steps);
         let failed = match lent.whole(WRITE, tenant, steps).await {
-            Ok(rows) => match Locked::read(rows.into_iter().next().unwrap_or_default()) {
-                Ok(Some(locked)) => {
-                    let Written { commits, totals, known } = guess.behind(locked.totals);
+            Ok(rows) => match answered(&mut guess, &rows) {
+                Ok((locked, Written { commits, totals, known })) => {
                     memory.was_right();
                     let ground = locked.left(totals, locked.fence);
                     self.memories.keep(tenant, Some(memory), &locked.last, ground, known);
                     return Ok(Guessed::Right(Attempt::Done(commits.into_iter().map(Ok).collect())));
                 }
-                // It is committed, and does not say as what.
-                Ok(None) => corrupt("a tenant is not counted"),
+                // It is committed all the same.
                 Err(failed) => failed,
             },
             // Whoever reads finds out why.
@@ -328,10 +329,10 @@ impl Desk {
             Err(failed) => return Err(failed),
         };
         let Ground { token, totals, .. } = memory.ground;
-        let (sequence, commits) = guess.doubted();
+        let Doubted { commits, sequence, born } = guess.doubted();
         let evidence = Evidence::Entry(Entry { token, after: totals.audited, sequence, may_come: true });
         let answers = commits.into_iter().map(Ok).collect();
-        Ok(Guessed::Right(Attempt::Lost(failed, Doubt { evidence, answers })))
+        Ok(Guessed::Right(Attempt::Lost(failed, Doubt { evidence, answers, born })))
     }
 
     /// Reads what the changesets ask for under the tenant's lock, and writes what they come to.
@@ -405,11 +406,19 @@ impl Desk {
                     }
                     None => Evidence::State { number, mark, totals },
                 };
-                Ok(Attempt::Lost(failed, Doubt { evidence, answers }))
+                Ok(Attempt::Lost(failed, Doubt { evidence, answers, born: Vec::new() }))
             }
             Err(failed) => Err(failed),
         }
     }
+}
+
+/// Reads the answers to a guess.
+fn answered(guess: &mut Guess, answers: &[Vec<Row>]) -> Result<(Locked, Written), Failed> {
+    let locked = answers.first().map(|rows| Locked::read(rows)).transpose()?.flatten();
+    let locked = locked.ok_or_else(|| corrupt("a tenant is not counted"))?;
+    let written = guess.written(locked.totals, answers)?;
+    Ok((locked, written))
 }
 
 /// Whether what an operation does leaves versions as they are.
@@ -429,14 +438,14 @@ async fn begin(
     let mut all = vec![lock(name)];
     all.extend(steps);
     let mut rows = lent.begin(WRITE, tenant, all).await?.into_iter();
-    let mut locked = Locked::read(rows.next().unwrap_or_default())?;
+    let mut locked = Locked::read(&rows.next().unwrap_or_default())?;
     if locked.is_none() {
         // The first that is written to the tenant. What was read before its row is locked does not count.
         let (steps, _) = Wishes::of(changesets.iter().copied()).statements(name);
         let mut all = vec![step!(NEW_TENANT, name.to_owned()), lock(name)];
         all.extend(steps);
         rows = lent.run(all).await?.into_iter();
-        locked = Locked::read(rows.nth(1).unwrap_or_default())?;
+        locked = Locked::read(&rows.nth(1).unwrap_or_default())?;
     }
     let locked = locked.ok_or_else(|| corrupt("a tenant cannot be locked"))?;
     Ok((locked, readings.into_iter().zip(rows).collect()))
@@ -454,8 +463,21 @@ async fn settle(
         let Some(Doubt { evidence, .. }) = doubts.get(index) else { continue };
         match fate(lent, tenant, locked, evidence).await? {
             Fate::Committed { others } => {
-                let mut answers = doubts.swap_remove(index).answers;
+                let Doubt { mut answers, born, .. } = doubts.swap_remove(index);
                 answers.iter_mut().flatten().for_each(|committed| renumber(committed, others));
+                if !born.is_empty() {
+                    let ids: Vec<String> = born.iter().map(|born| born.id.clone()).collect();
+                    let sql = concat!(
+                        "SELECT r.id, r.created FROM unnest($2::text[]) AS j (id)",
+                        resource_of!("j.id")
+                    );
+                    let found = lent.run(vec![step!(sql, tenant.to_owned(), ids)]).await?;
+                    date(
+                        answers.iter_mut().map(|answer| answer.as_mut().ok()),
+                        &born,
+                        found.iter().flatten(),
+                    )?;
+                }
                 return Ok(Some(answers));
             }
             Fate::Over => drop(doubts.remove(index)),
@@ -590,7 +612,7 @@ pub(crate) fn lock(tenant: &str) -> Step {
 }
 
 impl Locked {
-    pub(crate) fn read(rows: Vec<Row>) -> Result<Option<Self>, Failed> {
+    pub(crate) fn read(rows: &[Row]) -> Result<Option<Self>, Failed> {
         let Some(row) = rows.first() else { return Ok(None) };
         Ok(Some(Self {
             totals: totals(row)?,

@@ -148,6 +148,18 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// The resource that it is about.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Create { id, .. }
+            | Self::Replace { id, .. }
+            | Self::Rederive { id, .. }
+            | Self::Delete { id, .. } => id,
+        }
+    }
+}
+
 /// What a resource consists of, as the store keeps it.
 #[derive(Debug, Clone)]
 pub struct Content {
@@ -200,8 +212,13 @@ impl IndexEntry {
             Self::MODIFIED => modified,
             _ => return,
         };
+        self.key = Self::moment(moment);
+    }
+
+    /// The key that the store sets for a moment.
+    pub fn moment(moment: Timestamp) -> Key {
         let nanos = moment.0.rem_euclid(1000) as u32 * 1_000_000;
-        self.key = Key::instant(Instant { seconds: moment.0.div_euclid(1000), nanos });
+        Key::instant(Instant { seconds: moment.0.div_euclid(1000), nanos })
     }
 }
 

@@ -12,8 +12,8 @@ use scim_core::time::Timestamp;
 use scim_store::conformance::words::Random;
 use scim_store::conformance::{content, wait};
 use scim_store::{
-    AuditEntry, ChangeKind, Changeset, Content, EdgeQuery, Guard, Hidden, MemberDelta, MemoryStore,
-    Operation, PersonQuery, Report, ReportQuery, Side, Store, UnknownMembers,
+    AuditEntry, ChangeKind, Changeset, CommitError, Conflict, Content, EdgeQuery, Guard, Hidden, MemberDelta,
+    MemoryStore, Operation, PersonQuery, Query, Report, ReportQuery, Side, Store, UnknownMembers,
 };
 use scim_store_postgres::Options;
 use serde_json::json;
@@ -157,13 +157,23 @@ impl Mill<'_> {
 }
 
 /// All that a tenant can see.
-fn everything(store: &dyn Store) -> impl PartialEq + std::fmt::Debug + use<> {
+fn everything(store: &dyn Store, town: &Town) -> impl PartialEq + std::fmt::Debug + use<> {
     let all: Vec<&str> = USERS.into_iter().chain(GROUPS).collect();
     let of = GROUPS.map(str::to_owned).to_vec();
     let edges = EdgeQuery { side: Side::Members, of, after: None, count: 1000 };
     let reports = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
     let of = PersonQuery::Of(all.iter().map(|&id| id.to_owned()).collect());
+    let dated = ["User", "Group"].map(|kind| {
+        let query = Query { count: 100, ..town.query(kind, "", "meta.lastModified descending") };
+        let sorted = wait(store.query(&acme(), &query)).expect("a page").records;
+        let found = sorted.iter().map(|record| {
+            let filter = format!("meta.lastModified eq \"{}\"", record.modified);
+            wait(store.query(&acme(), &town.query(kind, &filter, ""))).expect("a page").records
+        });
+        (found.collect::<Vec<_>>(), sorted)
+    });
     (
+        dated,
         wait(store.get(&acme(), &all)).expect("records"),
         wait(store.edges(&acme(), &edges)).expect("edges").edges,
         wait(store.persons(&acme(), &of)).expect("persons").persons,
@@ -222,7 +232,8 @@ fn guesses_come_to_what_reading_would() {
             assert_eq!(format!("{outcome:?}"), format!("{expected:?}"), "{changeset:?}");
         }
     }
-    assert!(everything(&town.store) == everything(&model), "{:#?}", everything(&town.store));
+    let (stored, expected) = (everything(&town.store, &town), everything(&model, &town));
+    assert!(stored == expected, "{stored:#?}");
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
     let all = [town.trips(), other.trips()].concat();
     let guesses = all.iter().filter(|trip| is_guess(trip)).count();
@@ -354,4 +365,76 @@ fn what_was_derived_anew_meanwhile_is_not_taken_for_what_was_read() {
         town.commit(one(Operation::Create { id: id.to_owned(), resource_type, content, members })).is_err()
     };
     assert_eq!((taken("v", "u"), taken("w", "elsewhere")), (true, false));
+}
+
+/// A group's members change by one operation.
+fn join(town: &Town, group: &str, add: &[&str], remove: &[&str], exclusive: bool) -> Changeset {
+    let owned = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
+    let members = MemberDelta { add: owned(add), remove: owned(remove), exclusive, ..MemberDelta::default() };
+    let (id, resource_type) = (group.to_owned(), "Group".into());
+    let (guard, kind) = (Guard::Exists, ChangeKind::Modified);
+    let operation = Operation::Replace { id, resource_type, guard, content: None, members, kind };
+    Changeset { operations: vec![operation], ..town.user("x") }
+}
+
+fn members(town: &Town, group: &str) -> Vec<String> {
+    let of = vec![group.to_owned()];
+    let edges = EdgeQuery { side: Side::Members, of, after: None, count: 1000 };
+    let edges = wait(town.store.edges(&acme(), &edges)).expect("edges").edges;
+    edges.into_iter().map(|edge| edge.id).collect()
+}
+
+/// Somebody is deleted of whom it is remembered that he is in no group, after another server has put him into one.
+#[test]
+fn who_has_come_into_a_group_meanwhile_leaves_it_when_deleted() {
+    let town = Town::new(Options::default());
+    town.commit(town.group("g", &[])).expect("created");
+    let other = confident(&town);
+    other.commit(other.user("a")).expect("created");
+    town.commit(join(&town, "g", &["a", "v1"], &[], false)).expect("joined");
+    let delete = |id: &str| {
+        let (id, resource_type, guard) = (id.to_owned(), "User".into(), Guard::Exists);
+        let operation = Operation::Delete { id, resource_type, guard };
+        Changeset { operations: vec![operation], ..town.user("x") }
+    };
+    other.trips();
+    let committed = other.commit(delete("a")).expect("deleted");
+    let trips = other.trips();
+    assert!(is_guess(&trips[0]) && trips.len() == 3, "it was tried: {trips:#?}");
+    assert_eq!(members(&town, "g"), ["v1"]);
+    let group = wait(town.store.get(&acme(), &["g"])).expect("records").remove(0).expect("it is there");
+    assert_eq!(group.version, committed.sequence);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// Who may be in one group only is taken for somebody who is in none: not if another server has put him into one, and not
+/// twice by one transaction.
+#[test]
+fn nobody_is_put_into_two_groups_that_exclude_each_other() {
+    let town = Town::new(Options::default());
+    for id in ["a", "b"] {
+        town.commit(town.user(id)).expect("created");
+    }
+    for id in ["g", "h"] {
+        town.commit(town.group(id, &[])).expect("created");
+    }
+    let other = confident(&town);
+    other.commit(join(&other, "g", &["v1"], &[], true)).expect("it is in no group");
+    other.trips();
+    other.commit(join(&other, "g", &["v2"], &[], true)).expect("it is in no group");
+    assert_eq!(other.trips().len(), 1, "nothing was read");
+    town.commit(join(&town, "g", &["a"], &[], true)).expect("it is in no group");
+    let refused = other.commit(join(&other, "h", &["a"], &[], true)).expect_err("it is in a group");
+    assert!(matches!(refused, CommitError::Conflict(Conflict::Membership { .. })), "{refused}");
+    assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
+    let both = ["g", "h"].map(|group| join(&other, group, &["b"], &[], true));
+    let outcomes = all_at_once(&town, &other.store, both).iter().map(Result::is_ok).collect::<Vec<_>>();
+    assert_eq!(outcomes, [true, false]);
+    other.commit(join(&other, "g", &[], &["b"], true)).expect("it leaves");
+    other.commit(join(&other, "h", &["b"], &[], true)).expect("it is in no group any more");
+    assert_eq!(
+        (members(&town, "g").join(" "), members(&town, "h").join(" ")),
+        ("a v1 v2".to_owned(), "b".to_owned())
+    );
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }

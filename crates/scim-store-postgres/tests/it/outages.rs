@@ -4,8 +4,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use scim_core::time::Timestamp;
 use scim_store::conformance::wait;
-use scim_store::{Changeset, CommitError, Committed, Conflict, Guard, Operation, Pending, Store, StoreError};
+use scim_store::{
+    ChangeKind, Changeset, CommitError, Committed, Conflict, Guard, MemberDelta, Operation, Pending, Store,
+    StoreError,
+};
 use scim_store_postgres::{Options, PostgresStore, migrate, standing};
 
 use crate::cluster::{Cluster, Database, Session, superuser_of};
@@ -265,6 +269,31 @@ fn a_guess_whose_answer_is_lost_is_found_behind_others() {
     let committed = wait(commit).expect("it was committed");
     assert_eq!((committed.sequence, committed.applied[0].version), (6, 6));
     assert_eq!(changes(&town), ["first", "second", "third", "a", "b", "u1", "c"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// Of a group whose members change nothing is read before, and when it was created is told all the same.
+#[test]
+fn what_was_not_read_is_told_when_the_answer_is_lost() {
+    let proxy = Proxy::new(None);
+    let town = confident(&proxy);
+    town.commit(town.group("g", &["first"])).expect("created");
+    let created = wait(town.store.get(a_tenant(), &["g"])).expect("records")[0].as_ref().expect("it").created;
+    let members = MemberDelta { add: vec!["second".to_owned()], ..MemberDelta::default() };
+    let (id, resource_type) = ("g".to_owned(), "Group".into());
+    let (guard, kind) = (Guard::Exists, ChangeKind::MembersChanged);
+    let operation = Operation::Replace { id, resource_type, guard, content: None, members, kind };
+    let later = Changeset { at: Timestamp(created.0 + 1), operations: vec![operation], ..town.user("x") };
+    let (commit, other) = begin_with(&town, later);
+    proxy.set(Mode::Swallow);
+    other.run("COMMIT");
+    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 5").is_empty() {
+        std::thread::yield_now();
+    }
+    proxy.cut();
+    let committed = wait(commit).expect("it was committed");
+    let applied = committed.applied[0];
+    assert_eq!((applied.version, applied.created, applied.modified.0), (5, created, created.0 + 1));
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 
