@@ -87,6 +87,8 @@ struct Assumed {
     lists: BTreeMap<(Side, String), BTreeSet<String>>,
     /// Types of resources.
     types: BTreeMap<String, Arc<str>>,
+    /// Subjects about which no report is open.
+    quiet: BTreeSet<String>,
 }
 
 impl Guess {
@@ -275,17 +277,16 @@ fn removal(operation: &Operation) -> Option<impl Iterator<Item = (String, String
 }
 
 /// Locks a tenant's row and gives it, if nothing was derived anew since, nobody has given up on this guess, and
-/// there is nothing to settle where there was nothing. Divides by zero otherwise.
+/// no report is open where none was. Divides by zero otherwise.
 fn same_ground(tenant: &str, ground: &Ground) -> Step {
     let sql = concat!(
         "SELECT t.*, 1 / (t.fence IS NOT NULL)::int FROM (SELECT) one LEFT JOIN (SELECT ",
         locked_columns!(),
-        " FROM tenant WHERE name = $1 AND fence = $2 AND epoch = $3 AND open = $4 AND ",
+        " FROM tenant WHERE name = $1 AND fence = $2 AND epoch = $3 AND (open = 0 OR $4) AND ",
         "extract(epoch FROM pg_postmaster_start_time())::text = $5 FOR NO KEY UPDATE) t ON true"
     );
     let Counts { epoch, open, .. } = ground.totals.counts;
-    let [fence, epoch, open] = [ground.fence, epoch, open].map(clamp);
-    step!(sql, tenant.to_owned(), fence, epoch, open, ground.run.clone())
+    step!(sql, tenant.to_owned(), clamp(ground.fence), clamp(epoch), open > 0, ground.run.clone())
 }
 
 /// Whether lists of identifiers are these, each [`written`], in order.
@@ -334,7 +335,7 @@ impl Assumed {
         let is_newcomer = |(side, id): &(Side, String)| {
             *side == Side::Groups && draft.resources.get(id).is_none_or(|drafted| drafted.new.is_some())
         };
-        let unknowable = [persons, leaving, reports, below].into_iter().all(|texts| texts.is_empty())
+        let unknowable = [persons, leaving, below].into_iter().all(|texts| texts.is_empty())
             && hidden.is_empty()
             && lists.iter().all(is_newcomer)
             && going == 0;
@@ -347,6 +348,7 @@ impl Assumed {
         self.absent.extend(resources);
         self.types.extend(types.into_iter().map(|id| (id, Arc::clone(&usual))));
         self.free.extend(holders);
+        self.quiet.extend(reports);
         let (linked, apart): (BTreeSet<_>, BTreeSet<_>) =
             links.into_iter().partition(|pair| known.presumed.contains(pair));
         self.linked.extend(linked);
@@ -406,6 +408,13 @@ impl Assumed {
                     OFFSET 0) e";
             let count = clamp(groups.len() as u64);
             steps.push(step!(sql, tenant.to_owned(), groups, members, count));
+        }
+        if !self.quiet.is_empty() {
+            let subjects: Vec<String> = self.quiet.iter().cloned().collect();
+            let sql = "SELECT 1 / (count(*) = 0)::int FROM (SELECT sha256(convert_to(v.subject, 'UTF8')) AS digest
+                    FROM unnest($2::text[]) AS v (subject) OFFSET 0) j
+                CROSS JOIN LATERAL (SELECT FROM report r WHERE r.tenant = $1 AND r.about = j.digest AND NOT r.settled OFFSET 0) r";
+            steps.push(step!(sql, tenant.to_owned(), subjects));
         }
         for side in [Side::Members, Side::Groups] {
             let lists = self.lists.iter().filter(|((of, _), _)| *of == side);

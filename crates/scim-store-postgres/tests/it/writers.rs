@@ -4,10 +4,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use scim_store::conformance::wait;
 use scim_store::{
     ChangeKind, Changeset, CommitError, Committed, Content, EdgeQuery, Guard, MemberDelta, Operation,
-    PersonQuery, Side, Store, StoreError,
+    PersonQuery, Report, Side, Store, StoreError,
 };
 use scim_store_postgres::Options;
 
@@ -289,6 +290,22 @@ fn round_trips_of_writes_are_few() {
     assert_eq!(trips("a change of what was not read", &town, change("late", "a")), 2);
     assert_eq!(trips("a change of what was written", &town, change("late", "b")), 2);
     assert_eq!(trips("a change of what was written", &town, change("late", "c")), 1);
+    // Of reports, only those about the same are in the way.
+    let report = |subject: &str| Report {
+        subject: subject.to_owned(),
+        digest: [0; 32],
+        request: "r".to_owned(),
+        method: "POST".to_owned(),
+        path: "/Users".to_owned(),
+        body: Bytes::new(),
+        status: 400,
+        findings: Bytes::from_static(b"[]"),
+    };
+    let refusal = Changeset { operations: Vec::new(), reports: vec![report("somebody")], ..delete("") };
+    assert_eq!(trips("a refusal", &town, refusal), 2);
+    let settling = |id: &str, subject: &str| Changeset { settles: vec![subject.to_owned()], ..town.user(id) };
+    assert_eq!(trips("what settles nothing", &town, settling("new2", "somebody else")), 1);
+    assert_eq!(trips("what settles something", &town, settling("new3", "somebody")), 3);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 
