@@ -240,7 +240,7 @@ fn touched<'a>(
     for operation in operations {
         let touched = match operation {
             Operation::Replace { id, resource_type, guard, content: None, members, .. }
-                if !members.clear && !is_impossible(id) =>
+                if !members.clear && *guard != Guard::Version(UNKNOWN) && !is_impossible(id) =>
             {
                 let version = match guard {
                     Guard::Version(version) => *version,
@@ -357,6 +357,8 @@ impl Assumed {
             let left = self.linked.iter().filter(|(_, of)| *of == member).map(|(group, _)| group.clone());
             let list: BTreeSet<String> = left.collect();
             self.lists.insert((side, member.clone()), list.clone());
+            let is_left = |group: &String| known.links.get(&(group.clone(), member.clone())) == Some(&false);
+            let list = list.into_iter().filter(|group| !is_left(group)).collect();
             known.lists.insert((side, member), list);
         }
         true

@@ -103,10 +103,15 @@ impl Mill<'_> {
                 Operation::Replace { id, resource_type, guard, content, members, kind: ChangeKind::Modified }
             }
             _ => {
-                let id = self.random.pick(&self.groups).to_owned();
+                let id = self.random.pick(&self.groups);
                 let (members, kind) = (self.delta(false), ChangeKind::Modified);
-                let guard = Guard::Exists;
-                Operation::Replace { id, resource_type: "Group".into(), guard, content: None, members, kind }
+                let guard = match self.versions.get(id) {
+                    Some(version) if self.random.one_in(3) => Guard::Version(*version),
+                    Some(_) | None if self.random.one_in(40) => Guard::Version(0),
+                    Some(_) | None => Guard::Exists,
+                };
+                let (id, resource_type) = (id.to_owned(), "Group".into());
+                Operation::Replace { id, resource_type, guard, content: None, members, kind }
             }
         }
     }
@@ -437,4 +442,38 @@ fn nobody_is_put_into_two_groups_that_exclude_each_other() {
         ("a v1 v2".to_owned(), "b".to_owned())
     );
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// What a server has read is changed by another before it writes: what belonged to that goes as well.
+#[test]
+fn what_was_changed_meanwhile_is_not_taken_for_what_was_read() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("u")).expect("created");
+    let other = confident(&town);
+    let renamed = |name: &str| {
+        let Some(Operation::Create { content, resource_type, members, .. }) =
+            town.user(name).operations.pop()
+        else {
+            panic!("a creation")
+        };
+        let (id, guard, kind) = ("u".to_owned(), Guard::Exists, ChangeKind::Modified);
+        let content = Some(content);
+        let operation = Operation::Replace { id, resource_type, guard, content, members, kind };
+        Changeset { operations: vec![operation], ..town.user("x") }
+    };
+    drop(wait(other.store.get(&acme(), &["u"])).expect("a record"));
+    town.commit(renamed("a")).expect("renamed");
+    other.trips();
+    other.commit(renamed("b")).expect("renamed");
+    let trips = other.trips();
+    assert!(is_guess(&trips[0]) && trips.len() == 3, "it was tried: {trips:#?}");
+    for name in ["u", "a"] {
+        let mut taken = town.user(name);
+        for operation in &mut taken.operations {
+            if let Operation::Create { id, .. } = operation {
+                *id = format!("new{name}");
+            }
+        }
+        other.commit(taken).expect("nobody has this name any more");
+    }
 }
