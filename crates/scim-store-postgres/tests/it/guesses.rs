@@ -88,17 +88,19 @@ impl Mill<'_> {
             Some(_) | None => Guard::Exists,
         };
         let (id, resource_type) = (id.to_owned(), Arc::from(kind));
-        match self.random.below(8) {
-            0 | 1 => {
+        // Most of what is there already is not created again, and most of what is not is created.
+        let most = if self.versions.contains_key(&*id) { 24 } else { 6 };
+        match self.random.below(most) {
+            0..4 => {
                 let members = if is_user { MemberDelta::default() } else { self.delta(true) };
                 Operation::Create { id, resource_type, content: self.content(kind), members }
             }
-            2 => Operation::Delete { id, resource_type, guard },
-            3 => {
+            4 => Operation::Delete { id, resource_type, guard },
+            5 => {
                 let Content { unique, index, person, .. } = self.content(kind);
                 Operation::Rederive { id, resource_type, guard, unique, index, person }
             }
-            4 | 5 => {
+            6..14 => {
                 let (content, members) = (Some(self.content(kind)), MemberDelta::default());
                 Operation::Replace { id, resource_type, guard, content, members, kind: ChangeKind::Modified }
             }
@@ -214,8 +216,9 @@ fn guesses_come_to_what_reading_would() {
                 let reader = if mill.random.one_in(4) { &other } else { server };
                 let read = wait(reader.store.get(&acme(), &[id])).expect("a record");
                 assert_eq!(read, wait(model.get(&acme(), &[id])).expect("a record"));
-                if let Some(record) = read.into_iter().flatten().next() {
-                    mill.versions.insert(id, record.version);
+                match read.into_iter().flatten().next() {
+                    Some(record) => drop(mill.versions.insert(id, record.version)),
+                    None => drop(mill.versions.remove(id)),
                 }
             }
         }
