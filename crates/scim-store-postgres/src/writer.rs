@@ -212,7 +212,7 @@ enum Attempt {
 enum Guessed {
     Right(Attempt),
     /// Nothing was done.
-    Wrong(Memory),
+    Wrong(Box<Memory>),
 }
 
 impl Desk {
@@ -292,7 +292,7 @@ impl Desk {
             match Guess::of(tenant.as_str(), &last.ground, known, changesets)? {
                 Some(guess) => match self.guessed(&mut lent, tenant, last, guess).await? {
                     Guessed::Right(attempt) => return Ok(attempt),
-                    Guessed::Wrong(last) => memory = Some(last),
+                    Guessed::Wrong(last) => memory = Some(*last),
                 },
                 None => memory = Some(last),
             }
@@ -323,7 +323,7 @@ impl Desk {
             // Whoever reads finds out why.
             Err(failed) if matches!(failed.kind, Kind::Fault | Kind::Again) => {
                 memory.was_wrong();
-                return Ok(Guessed::Wrong(memory));
+                return Ok(Guessed::Wrong(Box::new(memory)));
             }
             Err(failed) if failed.kind == Kind::Lost => failed,
             Err(failed) => return Err(failed),

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use scim_core::person::{Derived, Person};
 use scim_core::time::Timestamp;
 use scim_store::conformance::words::Random;
@@ -18,7 +17,7 @@ use scim_store::{
 use scim_store_postgres::Options;
 use serde_json::json;
 
-use crate::people::{Town, a_tenant, acme};
+use crate::people::{Town, a_tenant, acme, report};
 use crate::writers::all_at_once;
 
 const USERS: [&str; 16] =
@@ -65,16 +64,8 @@ impl Mill<'_> {
     }
 
     fn report(&mut self) -> Report {
-        Report {
-            subject: self.random.pick(&self.users).to_owned(),
-            digest: [self.random.below(2) as u8; 32],
-            request: format!("r{}", self.made),
-            method: "POST".to_owned(),
-            path: "/Users".to_owned(),
-            body: Bytes::new(),
-            status: 400,
-            findings: Bytes::from_static(b"[]"),
-        }
+        let digest = [self.random.below(2) as u8; 32];
+        Report { digest, request: format!("r{}", self.made), ..report(self.random.pick(&self.users)) }
     }
 
     fn operation(&mut self) -> Operation {
@@ -479,4 +470,34 @@ fn what_was_changed_meanwhile_is_not_taken_for_what_was_read() {
         }
         other.commit(taken).expect("nobody has this name any more");
     }
+}
+
+/// Somebody who is deleted by another server is not taken for whom this one has created.
+#[test]
+fn who_was_deleted_meanwhile_does_not_become_a_member() {
+    let town = Town::new(Options::default());
+    town.commit(town.group("g", &[])).expect("created");
+    let other = confident(&town);
+    let (id, resource_type, guard) = ("v2".to_owned(), "User".into(), Guard::Exists);
+    let delete = Operation::Delete { id, resource_type, guard };
+    town.commit(Changeset { operations: vec![delete], ..town.user("x") }).expect("deleted");
+    let refused = other.commit(join(&other, "g", &["v2"], &[], false)).expect_err("it is not there");
+    assert!(matches!(refused, CommitError::Conflict(Conflict::UnknownMembers { .. })), "{refused}");
+    assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// A report that another server has stored is settled by whoever knows of none.
+#[test]
+fn a_report_that_has_come_meanwhile_is_settled() {
+    let town = Town::new(Options::default());
+    let other = confident(&town);
+    let refusal = Changeset { operations: Vec::new(), reports: vec![report("u")], ..town.user("x") };
+    town.commit(refusal).expect("stored");
+    other.trips();
+    other.commit(Changeset { settles: vec!["u".to_owned()], ..town.user("u") }).expect("created");
+    assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
+    let open = ReportQuery { after: 0, count: 10, settled: Some(false), subject: None };
+    assert_eq!(wait(town.store.reports(&acme(), &open)).expect("reports").len(), 0);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }

@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use scim_core::filter::Filter;
 use scim_core::schema::{Registry, ResourceType};
 use scim_core::sort::Sort;
 use scim_core::time::Timestamp;
 use scim_store::conformance::{content, wait};
 use scim_store::{
-    AuditEntry, Changeset, CommitError, Committed, MemberDelta, Operation, Query, Store, Tenant,
+    AuditEntry, Changeset, CommitError, Committed, MemberDelta, Operation, Query, Report, Store, Tenant,
 };
 use scim_store_postgres::{Address, Options, PostgresStore};
 use serde_json::{Value, json};
@@ -118,5 +119,21 @@ impl Town {
     /// The round trips since the last call.
     pub(crate) fn trips(&self) -> Vec<Vec<String>> {
         std::mem::take(&mut *self.trips.lock().expect("not poisoned"))
+    }
+}
+
+/// A refusal to create somebody.
+pub(crate) fn report(subject: &str) -> Report {
+    let [request, method, path] = ["r", "POST", "/Users"].map(str::to_owned);
+    let (body, findings) = (Bytes::new(), Bytes::from_static(b"[]"));
+    Report {
+        subject: subject.to_owned(),
+        digest: [0; 32],
+        request,
+        method,
+        path,
+        body,
+        status: 400,
+        findings,
     }
 }
