@@ -160,7 +160,7 @@ fn a_database_is_migrated_and_shown() {
         "there is no role `nobody-there`",
     );
     let migrate = ["store", "migrate", "--role", ROLE, "--store", &owner];
-    assert!(must(&migrate).contains("from schema version 0 to 2"));
+    assert!(must(&migrate).contains("from schema version 0 to 3"));
     assert!(must(&migrate).contains("is up to date, at schema version 2"));
     refused(&["tenant", "list", "--store", &owner], 1, "is a superuser or has BYPASSRLS");
     must(&["tenant", "create", "acme", "--store", &address]);
