@@ -10,6 +10,7 @@ use scim_core::person::{Derived, Person};
 use scim_core::time::Timestamp;
 use scim_store::conformance::words::Random;
 use scim_store::conformance::{content, wait};
+use scim_store::transfer::Portable;
 use scim_store::{
     AuditEntry, ChangeKind, Changeset, CommitError, Conflict, Content, EdgeQuery, Guard, Hidden, MemberDelta,
     MemoryStore, Operation, PersonQuery, Query, Report, ReportQuery, Side, Store, UnknownMembers,
@@ -499,5 +500,45 @@ fn a_report_that_has_come_meanwhile_is_settled() {
     assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
     let open = ReportQuery { after: 0, count: 10, settled: Some(false), subject: None };
     assert_eq!(wait(town.store.reports(&acme(), &open)).expect("reports").len(), 0);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// Nobody writes by rules that another server has replaced.
+#[test]
+fn rules_that_were_replaced_meanwhile_are_not_written_by() {
+    let town = Town::new(Options::default());
+    let other = confident(&town);
+    town.commit(Changeset { epoch: 5, ..town.user("a") }).expect("created");
+    let refused = other.commit(other.user("b")).expect_err("these are the rules of before");
+    assert!(matches!(refused, CommitError::Conflict(Conflict::Epoch { current: 5 })), "{refused}");
+    assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
+    other.commit(Changeset { epoch: 5, ..other.user("b") }).expect("created");
+}
+
+/// Who has left a group and is put back by another server is a member by then.
+#[test]
+fn who_is_back_in_a_group_does_not_come_into_it() {
+    let town = Town::new(Options::default());
+    town.commit(town.group("g", &[])).expect("created");
+    let other = confident(&town);
+    for (add, remove) in [(&["v1"][..], &[][..]), (&[], &["v1"])] {
+        other.commit(join(&other, "g", add, remove, false)).expect("no conflict");
+    }
+    let back = town.commit(join(&town, "g", &["v1"], &[], false)).expect("it is there");
+    other.trips();
+    let committed = other.commit(join(&other, "g", &["v1"], &[], false)).expect("it is there");
+    assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
+    assert_eq!((committed.applied[0].changed, committed.applied[0].version), (false, back.sequence));
+}
+
+/// A tenant that was removed begins anew, whatever is remembered of it.
+#[test]
+fn a_tenant_that_was_removed_begins_anew() {
+    let town = Town::new(Options::default());
+    let other = confident(&town);
+    while wait(town.store.discard(&acme(), Some(0), 100)).expect("removed") > 0 {}
+    let committed = other.commit(other.user("w")).expect("nobody is there");
+    assert_eq!((committed.sequence, committed.applied[0].version), (1, 1));
+    assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }

@@ -161,16 +161,16 @@ fn a_database_is_migrated_and_shown() {
     );
     let migrate = ["store", "migrate", "--role", ROLE, "--store", &owner];
     assert!(must(&migrate).contains("from schema version 0 to 3"));
-    assert!(must(&migrate).contains("is up to date, at schema version 2"));
+    assert!(must(&migrate).contains("is up to date, at schema version 3"));
     refused(&["tenant", "list", "--store", &owner], 1, "is a superuser or has BYPASSRLS");
     must(&["tenant", "create", "acme", "--store", &address]);
     let status = must(&["store", "status", "--store", &address]);
     assert!(status.contains("forced on every table") && status.contains("acme"), "{status}");
-    database.run("INSERT INTO scim.migration (step) VALUES (3)");
+    database.run("INSERT INTO scim.migration (step) VALUES (4)");
     refused(
         &["tenant", "list", "--store", &address],
         1,
-        "has schema version 3, and this software knows up to 2",
+        "has schema version 4, and this software knows up to 3",
     );
     let file = format!("sqlite:{}", directory.path().join("a.db").display());
     assert!(must(&["store", "migrate", "--store", &file]).contains("made sqlite:"));
