@@ -69,8 +69,11 @@ pub(crate) fn in_words(cell: &Value) -> Option<Cow<'_, str>> {
         Value::Null => Cow::Borrowed(""),
         Value::String(text) => Cow::Borrowed(text.as_str()),
         Value::Bool(_) | Value::Number(_) => Cow::Owned(cell.to_string()),
+        // Each keeps its place, since a list beside may be about the same.
+        Value::Array(elements) if elements.iter().all(Value::is_null) => Cow::Borrowed(""),
         Value::Array(elements) => {
-            Cow::Owned(elements.iter().filter_map(in_words).collect::<Vec<_>>().join("; "))
+            let element = |element| in_words(element).unwrap_or("-".into());
+            Cow::Owned(elements.iter().map(element).collect::<Vec<_>>().join("; "))
         }
         Value::Object(members) => {
             let member = |(name, value)| format!("{name}={}", in_words(value).unwrap_or_default());
@@ -170,15 +173,23 @@ mod tests {
 
     #[test]
     fn cells_keep_their_types_in_json_and_are_words_elsewhere() {
-        let row: Cells =
-            [json!(12), json!(false), json!(["a", 1]), json!({"b": "x", "c": 2}), json!([]), json!({})]
-                .into();
+        let row: Cells = [
+            json!(12),
+            json!(false),
+            json!(["a", null, 1]),
+            json!({"b": "x", "c": 2}),
+            json!([null]),
+            json!({}),
+        ]
+        .into();
         let names = ["n", "is", "list", "object", "none", "empty"];
-        let object = json!([{"n": 12, "is": false, "list": ["a", 1], "object": {"b": "x", "c": 2}, "none": [], "empty": {}}]);
+        let object = json!([{
+            "n": 12, "is": false, "list": ["a", null, 1], "object": {"b": "x", "c": 2}, "none": [null], "empty": {}
+        }]);
         let rows = [row];
         assert_eq!(render(Format::Json, &names, &rows).parse::<Value>().unwrap(), object);
-        assert_eq!(render(Format::Csv, &names, &rows).lines().nth(1), Some("12,false,a; 1,b=x; c=2,,"));
-        let table = "N   IS     LIST  OBJECT    NONE  EMPTY\n12  false  a; 1  b=x; c=2  -     -\n";
+        assert_eq!(render(Format::Csv, &names, &rows).lines().nth(1), Some("12,false,a; -; 1,b=x; c=2,,"));
+        let table = "N   IS     LIST     OBJECT    NONE  EMPTY\n12  false  a; -; 1  b=x; c=2  -     -\n";
         assert_eq!(render(Format::Table, &names, &rows), table);
     }
 
