@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Failure::Usage(words) => {
             Failure::Usage(words.lines().map(|line| format!("{name}: {line}")).collect::<Vec<_>>().join("\n"))
         }
-        Failure::Run(_) => failure,
+        Failure::Run(_) | Failure::Anew(_) => failure,
     })?;
 
     let would = check(&office, &mut import, &mut sheet, arguments)?;

@@ -16,6 +16,7 @@ mod storage;
 use std::sync::Arc;
 use std::time::Duration;
 
+use scim_core::time::Timestamp;
 use scim_service::Service;
 use scim_service::directory::{Directory, TenantEntry};
 use scim_store::transfer::Portable;
@@ -118,6 +119,20 @@ impl Office {
     fn tenant(&self, name: &str) -> Result<Arc<TenantEntry>, Failure> {
         self.run(self.service.directory().find(name))
     }
+}
+
+/// Refuses to go on after what is not there, or was made at another moment than the caller knows. What it is called begins the
+/// explanation.
+fn goes_on(what: &str, made: Option<Timestamp>, known: Option<Timestamp>) -> Result<(), Failure> {
+    let how = match made {
+        Some(made) if known.is_none_or(|known| known == made) => return Ok(()),
+        Some(made) => format!("was made at {made}"),
+        None => "is not there yet".to_owned(),
+    };
+    Err(Failure::Anew(format!(
+        "{what} {how}: the number is one of another tenant or of one that was deleted, or the store was set back to a backup; \
+         begin anew, without `--after`"
+    )))
 }
 
 /// The store of this address, which has to be there.

@@ -237,7 +237,7 @@ pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {
             refusal.as_ref().map(scim_core::Error::detail).into(),
         ]
     };
-    list(output, &["who", "request", "outcome", "why"], replayed.iter().map(row))?;
+    list(output, &["who", "action", "outcome", "why"], replayed.iter().map(row))?;
     let refused = replayed.iter().filter(|replayed| replayed.refusal.is_some()).count();
     eprintln!(
         "carried out {} of {} requests that had been refused",
@@ -264,7 +264,7 @@ fn new_policy(file: &Path) -> Result<NewRules, Failure> {
 fn about(file: &Path, failure: Failure) -> Failure {
     match failure {
         Failure::Usage(words) => Failure::Usage(format!("{}: {words}", file.display())),
-        failure @ Failure::Run(_) => failure,
+        failure @ (Failure::Run(_) | Failure::Anew(_)) => failure,
     }
 }
 
