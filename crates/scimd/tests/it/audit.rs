@@ -67,7 +67,7 @@ fn a_trail_says_who_did_what_to_whom_and_by_which_request() {
     assert!(ran.code == Some(3) && ran.stderr.contains(&format!("entry 3 was made at {at}")), "{ran:?}");
     let shown = place.command(&["audit", "list", "acme"]);
     assert!(shown.starts_with("NUMBER  AT "), "{shown}");
-    assert!(shown.contains("  -; Admins  "), "the names of those who went keep their places: {shown}");
+    assert!(shown.contains("  (none); Admins  "), "the names of those who went keep their places: {shown}");
 }
 
 #[test]
