@@ -100,13 +100,19 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),
     /// Show what a tenant's mapping and rules make of a User: each field, where it came from, each finding
-    #[command(after_help = "Examples:\n  scimd explain acme user.json --store sqlite:scimd.db")]
+    #[command(after_help = "Examples:\n  scimd explain acme user.json --store sqlite:scimd.db\n  \
+        scimd explain acme --user 01a21508-319e-78af-adff-cd823c945d29\n\nOther people are not looked at: whether an \
+        address is taken turns out when the User is sent.")]
     Explain {
         /// Of whom, where, and how the list is printed.
         #[command(flatten)]
         listing: Listing,
         /// A User as its identity provider sends it, as JSON
-        file: PathBuf,
+        #[arg(required_unless_present = "user")]
+        file: Option<PathBuf>,
+        /// One that is stored, by its identifier
+        #[arg(long, value_name = "ID", conflicts_with = "file")]
+        user: Option<String>,
     },
     /// Carry out again what was refused and whose cause is mended, oldest first
     #[command(

@@ -50,7 +50,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(command),
         Command::Gender(command) => people::gender(command),
         Command::Store(command) => storage::run(command),
-        Command::Explain { listing, file } => rules::explain(&listing, &file),
+        Command::Explain { listing, file, user } => {
+            rules::explain(&listing, file.as_deref(), user.as_deref())
+        }
         Command::Replay(listing) => rules::replay(&listing),
         Command::Check(arguments) => serve::check(&arguments.flags()),
         Command::Config => print(EXAMPLE),

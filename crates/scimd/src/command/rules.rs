@@ -202,10 +202,13 @@ fn change_extension(
     Ok(())
 }
 
-pub(super) fn explain(listing: &Listing, file: &Path) -> Result<(), Failure> {
+pub(super) fn explain(listing: &Listing, file: Option<&Path>, user: Option<&str>) -> Result<(), Failure> {
     let Listing { of: OfTenant { tenant, common }, output } = listing;
     let office = Office::open(common)?;
-    let explanation = office.run(office.service.explain(tenant, json(file)?))?;
+    let explanation = match (file, user) {
+        (Some(file), _) => office.run(office.service.explain(tenant, json(file)?))?,
+        (None, user) => office.run(office.service.explain_stored(tenant, user.unwrap_or_default()))?,
+    };
     let row = |explained: &scim_policy::Explained| {
         let steps: Vec<String> =
             explained.steps.iter().map(|step| format!("{}: {}", step.what, step.value)).collect();

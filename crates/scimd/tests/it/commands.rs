@@ -194,6 +194,33 @@ fn findings_are_found_by_what_people_are_called() {
     assert!(again.stderr.contains("edit it, or name another file with --output"), "{}", again.stderr);
 }
 
+/// Whoever is asked why somebody is who they are has no token to read the User with.
+#[test]
+fn somebody_who_is_stored_is_explained() {
+    let server = Server::start("");
+    let mut client = server.tenant("acme", "entra");
+    let ada = json!({"schemas": [USER], "userName": "ada@example.com", "preferredLanguage": "Klingon"});
+    let ada = id(&client.post("/Users", &ada).expect(201));
+    let red = id(&client.post("/Groups", &group("Red", &[&ada])).expect(201));
+    let rules = server.place.directory.write("rules.toml", "[group]\n[language]\ndefault = \"de\"\n");
+    server.place.command(&["policy", "apply", "acme", rules.to_str().expect("UTF-8")]);
+    let ran = server.place.run(&["explain", "acme", "--user", &ada, "--format", "json"]);
+    let fields: Vec<Value> = serde_json::from_str(&ran.stdout).expect("JSON");
+    let of = |name: &str| {
+        let field = fields.iter().find(|field| field["field"] == name).expect("a field");
+        ["value", "from", "sent"].map(|key| field[key].clone())
+    };
+    assert_eq!(of("language"), [json!("de"), json!("preferredLanguage"), json!("Klingon")]);
+    assert_eq!(of("user_group"), [json!("Red"), json!("groups"), Value::Null]);
+    assert!(ran.stderr.contains("warning: language-unreadable at preferredLanguage"), "{}", ran.stderr);
+    for other in [red.as_str(), "nobody"] {
+        let ran = server.place.run(&["explain", "acme", "--user", other]);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("has no User with the id `{other}`")), "{}", ran.stderr);
+    }
+    assert_eq!(server.place.run(&["explain", "acme"]).code, Some(2));
+}
+
 #[test]
 fn mistakes_end_with_a_code_and_a_remedy() {
     let place = Place::new("");
