@@ -7,7 +7,7 @@ use scim_core::time::Timestamp;
 use scim_store::{Audited, Change, ChangeKind, Tenant};
 
 use super::people::name_of;
-use super::{Office, goes_on, list, named};
+use super::{Office, another, list, named};
 use crate::Failure;
 use crate::cli::{AuditCommand, Common, Listing, Output, Span};
 use crate::table::Cells;
@@ -167,7 +167,10 @@ impl Trail<'_> {
         let Some(before) = number.checked_sub(1) else { return Ok(()) };
         let found = self.office.run(self.office.store.audit(self.tenant, before, 1))?;
         let made = found.first().map(|entry| entry.at);
-        goes_on(&format!("audit entry {number}"), made, at)
+        match made.is_some_and(|made| at.is_none_or(|at| at == made)) {
+            true => Ok(()),
+            false => Err(another(&format!("audit entry {number}"), made)),
+        }
     }
 
     /// The latest, for which the trail is read from its end.

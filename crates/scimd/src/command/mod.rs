@@ -133,18 +133,16 @@ impl Office {
     }
 }
 
-/// Refuses to go on after what is not there, or was made at another moment than the caller knows. What it is called begins the
-/// explanation.
-fn goes_on(what: &str, made: Option<Timestamp>, known: Option<Timestamp>) -> Result<(), Failure> {
+/// The failure to go on after what is not there, or was made at another moment than the caller knows.
+fn another(what: &str, made: Option<Timestamp>) -> Failure {
     let how = match made {
-        Some(made) if known.is_none_or(|known| known == made) => return Ok(()),
         Some(made) => format!("was made at {made}"),
         None => "is not there yet".to_owned(),
     };
-    Err(Failure::Anew(format!(
+    Failure::Anew(format!(
         "{what} {how}: the number is one of another tenant or of one that was deleted, or the store was set back to a backup; \
          begin anew, without `--after`"
-    )))
+    ))
 }
 
 /// The store of this address, which has to be there.

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use scim_core::person::{Gender, Person};
 use scim_core::time::Timestamp;
 use scim_service::{GenderWord, GenderWords};
-use scim_store::persons::{self, Mark, PersonChange};
+use scim_store::persons::{self, FollowError, Mark, PersonChange};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, Record, Side, Tenant};
 use serde_json::Value;
 
-use super::{Office, goes_on, list};
+use super::{Office, another, list};
 use crate::Failure;
 use crate::cli::{GenderCommand, GroupCommand, Listing, OfTenant, PersonCommand};
 use crate::table::{Cells, shown_json};
@@ -76,15 +76,14 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
 /// Who came, changed or went after a change.
 fn changes(listing: &Listing, after: u64, at: Option<Timestamp>) -> Result<(), Failure> {
     let (office, name) = Office::of(&listing.of)?;
-    if let Some(before) = after.checked_sub(1) {
-        let found = office.run(office.store.changes(&name, before, 1))?;
-        let made = found.first().map(|change| change.at);
-        goes_on(&format!("change {after} of the tenant `{name}`"), made, at)?;
-    }
-    let mut mark = Mark { sequence: after, within: None };
+    let mut mark = Mark { sequence: after, at, within: None };
     let mut found: BTreeMap<String, PersonChange> = BTreeMap::new();
     loop {
-        let page = office.run(persons::changes(&*office.store, &name, &mark, PAGE))?;
+        let page = persons::changes(&*office.store, &name, &mark, PAGE);
+        let page = office.runtime.block_on(page).map_err(|error| match error {
+            FollowError::Anew(made) => another(&format!("change {after} of the tenant `{name}`"), made),
+            FollowError::Store(error) => error.into(),
+        })?;
         found.extend(page.changes.into_iter().map(|change| (change.id.clone(), change)));
         mark = page.next;
         if !page.more {
