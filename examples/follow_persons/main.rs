@@ -9,13 +9,13 @@
 //! The mark of how far it came is kept with the people, in one write. So whenever the program ends, table and mark belong
 //! together, and what is taken over twice ends the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
 use std::io::ErrorKind;
 
 use scim_core::person::Person;
-use scim_store::persons::{self, Mark, PersonChanges};
+use scim_store::persons::{self, FollowError, Mark, PersonChange, PersonChanges};
 use scim_store::{Store, Tenant};
 use scim_store_sqlite::{Options, SqliteStore};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ struct Table {
     /// Where to go on, as the library writes it.
     mark: String,
     people: BTreeMap<String, Person>,
+    /// Who was there before everything was taken over anew, and was not named since.
+    #[serde(default)]
+    unseen: BTreeSet<String>,
 }
 
 #[tokio::main]
@@ -48,28 +51,45 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Takes over the next page. Says whether more follow.
 async fn take_over(store: &dyn Store, tenant: &Tenant, table: &mut Table) -> Result<bool, Box<dyn Error>> {
     let mark: Mark = if table.mark.is_empty() { Mark::default() } else { table.mark.parse()? };
-    let PersonChanges { changes, next, more } = persons::changes(store, tenant, &mark, 100).await?;
-    for change in changes {
+    let PersonChanges { changes, next, more } = match persons::changes(store, tenant, &mark, 100).await {
+        Err(FollowError::Anew(_)) => {
+            // The store was set back to a backup, or the tenant made anew. Whoever is not named until the end is gone.
+            table.mark.clear();
+            table.unseen = table.people.keys().cloned().collect();
+            return Ok(true);
+        }
+        page => page?,
+    };
+    for PersonChange { id, person, .. } in changes {
+        table.unseen.remove(&id);
         // A person is given as it is now, with the one user group that the customer's rules make of its groups.
-        let (before, now) = match change.person {
-            Some(record) => {
-                (table.people.insert(change.id.clone(), record.person), table.people.get(&change.id))
-            }
-            None => (table.people.remove(&change.id), None),
-        };
-        let is_active = |person: Option<&Person>| person.is_some_and(|person| person.active);
-        let what = match (is_active(before.as_ref()), is_active(now)) {
-            (false, true) => "joined",
-            (true, false) => "left",
-            (true, true) if before.as_ref() != now => "changed",
-            // Somebody who has no access anyway, or a page that was taken over before.
-            _ => continue,
-        };
-        let email = now.or(before.as_ref()).and_then(|person| person.email.as_deref()).unwrap_or("-");
-        println!("{what} {} {email}", change.id);
+        take(table, id, person.map(|record| record.person));
+    }
+    if !more {
+        for id in std::mem::take(&mut table.unseen) {
+            take(table, id, None);
+        }
     }
     table.mark = next.to_string();
     Ok(more)
+}
+
+/// Takes over somebody, or that there is nobody, and says what that is to the application.
+fn take(table: &mut Table, id: String, person: Option<Person>) {
+    let (before, now) = match person {
+        Some(person) => (table.people.insert(id.clone(), person), table.people.get(&id)),
+        None => (table.people.remove(&id), None),
+    };
+    let is_active = |person: Option<&Person>| person.is_some_and(|person| person.active);
+    let what = match (is_active(before.as_ref()), is_active(now)) {
+        (false, true) => "joined",
+        (true, false) => "left",
+        (true, true) if before.as_ref() != now => "changed",
+        // Somebody who has no access anyway, or a page that was taken over before.
+        _ => return,
+    };
+    let email = now.or(before.as_ref()).and_then(|person| person.email.as_deref()).unwrap_or("-");
+    println!("{what} {id} {email}");
 }
 
 fn load(path: &str) -> Result<Table, Box<dyn Error>> {

@@ -48,6 +48,8 @@ pub struct Served {
     pub route: &'static str,
     /// Whether the credential was accepted. Anybody can send requests of which it is not, and there may be many.
     pub is_admitted: bool,
+    /// The `scimType` of the answer, where it is an error that has one.
+    pub scim_type: Option<&'static str>,
 }
 
 /// How many of the largest pages the requests of a tenant may hold in memory together: bodies and answers that were not taken.
@@ -159,6 +161,7 @@ impl Service {
                 } else {
                     tracing::debug!(request, kind = ?error.kind(), "request refused");
                 }
+                served.scim_type = error.kind().scim_type();
                 let reply = Reply::from(&error);
                 match error.kind() {
                     ErrorKind::UnsupportedMediaType => reply.spoken(&parts.method, media::SPOKEN),

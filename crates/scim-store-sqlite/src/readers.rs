@@ -2,7 +2,8 @@
 //!
 //! Beginning and ending a read transaction takes locks of the file, for which threads of a process wait for one another.
 //! So a connection of the calling thread keeps its transaction, and reads on in it until something was committed. What
-//! another process commits cannot be noticed that way, which is why none is kept longer than [`KEEP`].
+//! another process commits cannot be noticed that way, which is why none is kept longer than [`KEEP`], or past a walk:
+//! whoever has found a change in the log looks at what was changed next, and must not find it as it was before.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,8 +42,9 @@ pub(crate) struct Points {
     returned: Condvar,
     files: Arc<Files>,
     wait: Duration,
-    /// How many transactions this process has committed.
-    commits: AtomicU64,
+    /// How often there was something that reads from then on have to see: this process committed, or a walk, which may have
+    /// seen what another one committed, was over.
+    news: AtomicU64,
 }
 
 /// Those that nobody reads with.
@@ -61,8 +63,8 @@ struct Point {
 /// A read transaction that is open.
 #[derive(Clone, Copy)]
 struct Kept {
-    /// How many transactions had been committed when it began.
-    commits: u64,
+    /// How much news there had been when it began.
+    news: u64,
     since: Instant,
 }
 
@@ -87,7 +89,7 @@ impl Readers {
             returned: Condvar::new(),
             files: Arc::clone(files),
             wait,
-            commits: AtomicU64::default(),
+            news: AtomicU64::default(),
         });
         // The threads that there are end with it, should one not start.
         let mut readers = Self { points, threads: Vec::new() };
@@ -111,9 +113,9 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let mut lent = self.points.lend()?;
         // Before the state is looked at, so that whatever was acknowledged until now is in it.
-        let commits = self.points.commits.load(Ordering::Acquire);
+        let news = self.points.news.load(Ordering::Acquire);
         match &mut lent.point {
-            Some(point) => point.read(commits, &self.points.files, read),
+            Some(point) => point.read(news, &self.points.files, read),
             None => Err(unavailable("all readers are busy")),
         }
     }
@@ -133,6 +135,7 @@ impl Readers {
                 let is_awaited = || !answer.is_closed() && !points.walks.is_held_for(GRACE);
                 let sound = points.files.are_there().and_then(|()| database.check_version());
                 let outcome = sound.and_then(|()| read(database, &own, &is_awaited));
+                points.is_news();
                 let _ = answer.send(outcome);
             }
         });
@@ -156,9 +159,9 @@ impl Drop for Readers {
 }
 
 impl Points {
-    /// Takes note of a commit, before it is acknowledged to anybody.
-    pub(crate) fn committed(&self) {
-        self.commits.fetch_add(1, Ordering::Release);
+    /// Takes note of a commit, or of a walk, before anybody is told of it.
+    pub(crate) fn is_news(&self) {
+        self.news.fetch_add(1, Ordering::Release);
     }
 
     /// Ends the transactions of connections that nobody reads with. One that is kept holds the write-ahead log: what came
@@ -181,9 +184,9 @@ impl Points {
     /// Ends those in which nobody will read on.
     fn let_go_of_old(&self) {
         let mut idle = self.lock();
-        let commits = self.commits.load(Ordering::Acquire);
+        let news = self.news.load(Ordering::Acquire);
         for point in &mut idle.points {
-            if point.kept.is_some_and(|kept| !kept.is_current(commits)) {
+            if point.kept.is_some_and(|kept| !kept.is_current(news)) {
                 point.end();
             }
         }
@@ -211,15 +214,15 @@ impl Points {
 impl Point {
     fn read<T>(
         &mut self,
-        commits: u64,
+        news: u64,
         files: &Files,
         read: impl FnOnce(&Database) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        if !self.kept.is_some_and(|kept| kept.is_current(commits)) {
+        if !self.kept.is_some_and(|kept| kept.is_current(news)) {
             self.end();
             files.are_there()?;
             self.database.run("BEGIN", &[])?;
-            self.kept = Some(Kept { commits, since: Instant::now() });
+            self.kept = Some(Kept { news, since: Instant::now() });
             if let Err(error) = self.database.check_version() {
                 self.end();
                 return Err(error);
@@ -241,8 +244,8 @@ impl Point {
 }
 
 impl Kept {
-    fn is_current(self, commits: u64) -> bool {
-        self.commits == commits && self.since.elapsed() < KEEP
+    fn is_current(self, news: u64) -> bool {
+        self.news == news && self.since.elapsed() < KEEP
     }
 }
 

@@ -66,7 +66,7 @@ impl Writer {
             let _closing = line.closing();
             while let Some(batch) = queue.batch() {
                 let (mut outcome, rest) = commit(&database, &files, batch);
-                readers.committed();
+                readers.is_news();
                 queue.note(&outcome, rest);
                 if outcome.is_held_up() {
                     outcome.askers.extend(queue.turned_away());

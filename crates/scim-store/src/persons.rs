@@ -5,8 +5,9 @@
 //! and who follows to the end has what [`Store::persons`] has. `examples/follow_persons` in the repository is an application
 //! that does.
 //!
-//! A mark is of one change log. Where the store was set back to an earlier state, its numbers are given again to other
-//! changes: begin with an empty table and [`Mark::default`].
+//! A mark is of one change log. Where the store was set back to an earlier state, or the tenant was deleted, its numbers are
+//! given again to other changes. A mark that is handed back as it was given is told from those, and refused: take over
+//! everything from [`Mark::default`], and remove whoever is not named.
 //!
 //! Nothing is stored for it. A person changes with its own resource, with its memberships, and with the label of a group,
 //! if its user group is one of its groups. All of these are in the log; the members of a group that got another label are
@@ -22,11 +23,14 @@ use crate::{Change, EdgeQuery, PersonQuery, PersonRecord, Side, Store, StoreErro
 
 /// How far an application has come. The default is the beginning.
 ///
-/// As text it is a number, or a number and an identifier with a slash between them.
+/// As text it is a number, an `@` with milliseconds since 1970, and a slash with an identifier, of which only the first is always
+/// there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mark {
     /// The last change of which everybody was named.
     pub sequence: u64,
+    /// When it was committed. Without it, a change that has the same number by now is taken for it.
+    pub at: Option<Timestamp>,
     /// Of the change after it, those up to this identifier were named.
     pub within: Option<String>,
 }
@@ -59,21 +63,30 @@ pub struct PersonChanges {
     pub more: bool,
 }
 
+/// Why there is no page.
+#[derive(Debug)]
+pub enum FollowError {
+    /// The mark is of another log: its change is not there, or another one has its number, which was made at this moment.
+    Anew(Option<Timestamp>),
+    /// What kept the store from answering.
+    Store(StoreError),
+}
+
 /// Most entries of the log that are looked at for a page. One that changed many members is long.
 const ENTRIES: usize = 100;
 
 /// What became of persons after a mark: at most `count` of them, and at least one is looked at.
 ///
 /// # Errors
-/// What kept the store from answering.
+/// [`FollowError`].
 pub async fn changes(
     store: &dyn Store,
     tenant: &Tenant,
     after: &Mark,
     count: usize,
-) -> Result<PersonChanges, StoreError> {
+) -> Result<PersonChanges, FollowError> {
     let count = count.max(1);
-    let entries = store.changes(tenant, after.sequence, ENTRIES).await?;
+    let entries = entries(store, tenant, after).await?;
     let mut more = entries.len() == ENTRIES;
     let mut next = after.clone();
     let mut concerned: BTreeMap<String, Concern> = BTreeMap::new();
@@ -94,7 +107,7 @@ pub async fn changes(
             more = true;
             break;
         }
-        next = Mark { sequence: entry.sequence, within: None };
+        next = Mark { sequence: entry.sequence, at: Some(entry.at), within: None };
     }
     let ids = PersonQuery::Of(concerned.keys().cloned().collect());
     let persons = store.persons(tenant, &ids).await?.persons;
@@ -110,6 +123,19 @@ pub async fn changes(
     let mut changes: Vec<PersonChange> = changes.collect();
     changes.sort_by(|a, b| (a.sequence, &a.id).cmp(&(b.sequence, &b.id)));
     Ok(PersonChanges { changes, next, more })
+}
+
+/// The next entries of the log, if the mark is of it.
+async fn entries(store: &dyn Store, tenant: &Tenant, after: &Mark) -> Result<Vec<Change>, FollowError> {
+    let Some(before) = after.sequence.checked_sub(1) else {
+        return Ok(store.changes(tenant, 0, ENTRIES).await?);
+    };
+    let mut entries = store.changes(tenant, before, ENTRIES + 1).await?.into_iter();
+    let made = entries.next().map(|known| known.at);
+    match made.is_some_and(|made| after.at.is_none_or(|at| at == made)) {
+        true => Ok(entries.collect()),
+        false => Err(FollowError::Anew(made)),
+    }
 }
 
 /// How a resource is concerned by entries of the log.
@@ -157,9 +183,13 @@ async fn named(
 
 impl fmt::Display for Mark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.sequence)?;
+        if let Some(Timestamp(at)) = self.at {
+            write!(f, "@{at}")?;
+        }
         match &self.within {
-            None => write!(f, "{}", self.sequence),
-            Some(within) => write!(f, "{}/{within}", self.sequence),
+            Some(within) => write!(f, "/{within}"),
+            None => Ok(()),
         }
     }
 }
@@ -168,11 +198,15 @@ impl FromStr for Mark {
     type Err = InvalidMark;
 
     fn from_str(text: &str) -> Result<Self, InvalidMark> {
-        let (sequence, within) = match text.split_once('/') {
-            Some((sequence, within)) => (sequence, Some(within.to_owned())),
+        let (text, within) = match text.split_once('/') {
+            Some((text, within)) => (text, Some(within.to_owned())),
             None => (text, None),
         };
-        Ok(Self { sequence: sequence.parse().map_err(|_| InvalidMark)?, within })
+        let (sequence, at) = match text.split_once('@') {
+            Some((sequence, at)) => (sequence, Some(Timestamp(at.parse().map_err(|_| InvalidMark)?))),
+            None => (text, None),
+        };
+        Ok(Self { sequence: sequence.parse().map_err(|_| InvalidMark)?, at, within })
     }
 }
 
@@ -184,26 +218,65 @@ impl fmt::Display for InvalidMark {
 
 impl std::error::Error for InvalidMark {}
 
+impl fmt::Display for FollowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anew(made) => {
+                match made {
+                    Some(made) => write!(f, "the change was made at {made}")?,
+                    None => f.write_str("the change is not there yet")?,
+                }
+                f.write_str(
+                    ": its number is one of another tenant or of one that was deleted, or the store was set back to a backup",
+                )
+            }
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FollowError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Anew(_) => None,
+            Self::Store(error) => Some(error),
+        }
+    }
+}
+
+impl From<StoreError> for FollowError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn marks_are_read_as_they_are_written() {
-        let check = |text: &str, expected: Result<(u64, Option<&str>), InvalidMark>| {
+        let check = |text: &str, expected: Result<(u64, Option<i64>, Option<&str>), InvalidMark>| {
             let mark: Result<Mark, InvalidMark> = text.parse();
-            let expected =
-                expected.map(|(sequence, within)| Mark { sequence, within: within.map(str::to_owned) });
+            let expected = expected.map(|(sequence, at, within)| Mark {
+                sequence,
+                at: at.map(Timestamp),
+                within: within.map(str::to_owned),
+            });
             assert_eq!(mark, expected, "{text}");
             if let Ok(mark) = mark {
                 assert_eq!(mark.to_string(), text);
             }
         };
-        check("0", Ok((0, None)));
-        check("17/a/b", Ok((17, Some("a/b"))));
-        check("18446744073709551615/", Ok((u64::MAX, Some(""))));
+        check("0", Ok((0, None, None)));
+        check("17/a/b", Ok((17, None, Some("a/b"))));
+        check("17@1700000000000", Ok((17, Some(1_700_000_000_000), None)));
+        check("17@-5/a@b", Ok((17, Some(-5), Some("a@b"))));
+        check("18446744073709551615/", Ok((u64::MAX, None, Some(""))));
         check("", Err(InvalidMark));
         check("-1", Err(InvalidMark));
+        check("17@", Err(InvalidMark));
+        check("17@x/a", Err(InvalidMark));
         check("/a", Err(InvalidMark));
         check("18446744073709551616", Err(InvalidMark));
     }

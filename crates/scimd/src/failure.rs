@@ -16,6 +16,8 @@ pub enum Failure {
     Usage(String),
     /// It could not be done. Exit code 1.
     Run(String),
+    /// What was to be followed is not what was followed before, so that it has to be followed from the beginning. Exit code 3.
+    Anew(String),
 }
 
 impl Failure {
@@ -24,6 +26,7 @@ impl Failure {
         match self {
             Self::Run(_) => 1,
             Self::Usage(_) => 2,
+            Self::Anew(_) => 3,
         }
     }
 
@@ -36,7 +39,7 @@ impl Failure {
 /// As a terminal may show it: what it quotes may come from an identity provider or a file.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Usage(message) | Self::Run(message)) = self;
+        let (Self::Usage(message) | Self::Run(message) | Self::Anew(message)) = self;
         let lines: Vec<String> = message.split('\n').map(shown).collect();
         f.write_str(&lines.join("\n"))
     }

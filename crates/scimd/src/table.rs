@@ -2,7 +2,8 @@
 //! numbers and lists as what they are; the others have them in words.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
@@ -11,20 +12,27 @@ use crate::cli::Format;
 /// The cells of one line, one for each name.
 pub(crate) type Cells = Vec<Value>;
 
-/// Renders rows of cells, where `null` is nothing.
-pub(crate) fn render(format: Format, names: &[&str], rows: &[Cells]) -> String {
+/// Writes rows of cells, where `null` is nothing. Whole tenants are listed, so that of the formats for programs no more than a
+/// row is held.
+pub(crate) fn write(
+    output: &mut impl Write,
+    format: Format,
+    names: &[&str],
+    rows: impl IntoIterator<Item = impl AsRef<[Value]>>,
+) -> io::Result<()> {
     match format {
-        Format::Table => columns(names, rows),
-        Format::Json => json(names, rows),
-        Format::Csv => csv(names, rows),
+        Format::Table => output.write_all(columns(names, rows).as_bytes()),
+        Format::Json => json(output, names, rows),
+        Format::Csv => csv(output, names, rows),
     }
 }
 
-fn columns(names: &[&str], rows: &[Cells]) -> String {
+fn columns(names: &[&str], rows: impl IntoIterator<Item = impl AsRef<[Value]>>) -> String {
     let head = names.iter().map(|name| name.to_uppercase().replace('_', " ")).collect();
     let line =
-        |cells: &Cells| cells.iter().map(|cell| brief(&in_words(cell).unwrap_or("-".into()))).collect();
-    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows.iter().map(line)).collect();
+        |cells: &[Value]| cells.iter().map(|cell| brief(&in_words(cell).unwrap_or("-".into()))).collect();
+    let rows = rows.into_iter().map(|cells| line(cells.as_ref()));
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     let mut widths = vec![0; names.len()];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
@@ -40,27 +48,38 @@ fn columns(names: &[&str], rows: &[Cells]) -> String {
     text
 }
 
-fn json(names: &[&str], rows: &[Cells]) -> String {
-    let object = |row: &Cells| {
-        let members = names.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), cell.clone()));
-        Value::Object(members.collect::<Map<_, _>>())
-    };
-    let list = Value::Array(rows.iter().map(object).collect());
-    shown_json(&format!("{list:#}\n"))
+fn json(
+    output: &mut impl Write,
+    names: &[&str],
+    rows: impl IntoIterator<Item = impl AsRef<[Value]>>,
+) -> io::Result<()> {
+    let mut before = "[\n  ";
+    for row in rows {
+        let members = names.iter().zip(row.as_ref()).map(|(name, cell)| ((*name).to_owned(), cell.clone()));
+        let object = Value::Object(members.collect::<Map<_, _>>());
+        // No text has a line break of its own in JSON.
+        let lines = shown_json(&format!("{object:#}")).replace('\n', "\n  ");
+        write!(output, "{before}{lines}")?;
+        before = ",\n  ";
+    }
+    output.write_all(if before.starts_with('[') { b"[]\n" } else { b"\n]\n" })
 }
 
 /// RFC 4180. Spreadsheets open it, so a cell that they would take for a formula is marked as text ([`marked`]).
-fn csv(names: &[&str], rows: &[Cells]) -> String {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    // Memory takes every write, and every row has the same number of cells.
-    let _ = writer.write_record(names);
+fn csv(
+    output: &mut impl Write,
+    names: &[&str],
+    rows: impl IntoIterator<Item = impl AsRef<[Value]>>,
+) -> io::Result<()> {
+    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
+    writer.write_record(names)?;
     for row in rows {
-        for cell in row {
-            let _ = writer.write_field(marked(&in_words(cell).unwrap_or_default()).as_bytes());
+        for cell in row.as_ref() {
+            writer.write_field(marked(&in_words(cell).unwrap_or_default()).as_bytes())?;
         }
-        let _ = writer.write_record(None::<&[u8]>);
+        writer.write_record(None::<&[u8]>)?;
     }
-    writer.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    writer.flush()
 }
 
 /// What a cell says, if it says anything: of a list its elements, of an object `name=value` of each member.
@@ -69,8 +88,11 @@ pub(crate) fn in_words(cell: &Value) -> Option<Cow<'_, str>> {
         Value::Null => Cow::Borrowed(""),
         Value::String(text) => Cow::Borrowed(text.as_str()),
         Value::Bool(_) | Value::Number(_) => Cow::Owned(cell.to_string()),
+        // Each keeps its place, since a list beside may be about the same.
+        Value::Array(elements) if elements.iter().all(Value::is_null) => Cow::Borrowed(""),
         Value::Array(elements) => {
-            Cow::Owned(elements.iter().filter_map(in_words).collect::<Vec<_>>().join("; "))
+            let element = |element| in_words(element).unwrap_or("(none)".into());
+            Cow::Owned(elements.iter().map(element).collect::<Vec<_>>().join("; "))
         }
         Value::Object(members) => {
             let member = |(name, value)| format!("{name}={}", in_words(value).unwrap_or_default());
@@ -152,6 +174,12 @@ mod tests {
 
     use super::*;
 
+    fn render(format: Format, names: &[&str], rows: &[Cells]) -> String {
+        let mut output = Vec::new();
+        write(&mut output, format, names, rows).unwrap();
+        String::from_utf8(output).unwrap()
+    }
+
     fn check(format: Format, expected: &str) {
         let rows = [vec!["acme".into(), Value::Null], vec!["a".into(), "x, \"y\"\u{1b}".into()]];
         assert_eq!(render(format, &["tenant", "idp_tenant"], &rows), expected);
@@ -169,16 +197,35 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_nothing_is_a_list() {
+        let nothing = |format| render(format, &["tenant", "id"], &[]);
+        let all = [Format::Table, Format::Csv, Format::Json].map(nothing);
+        assert_eq!(all, ["TENANT  ID\n", "tenant,id\r\n", "[]\n"]);
+    }
+
+    #[test]
     fn cells_keep_their_types_in_json_and_are_words_elsewhere() {
-        let row: Cells =
-            [json!(12), json!(false), json!(["a", 1]), json!({"b": "x", "c": 2}), json!([]), json!({})]
-                .into();
+        let row: Cells = [
+            json!(12),
+            json!(false),
+            json!(["a", null, 1]),
+            json!({"b": "x", "c": 2}),
+            json!([null]),
+            json!({}),
+        ]
+        .into();
         let names = ["n", "is", "list", "object", "none", "empty"];
-        let object = json!([{"n": 12, "is": false, "list": ["a", 1], "object": {"b": "x", "c": 2}, "none": [], "empty": {}}]);
+        let object = json!([{
+            "n": 12, "is": false, "list": ["a", null, 1], "object": {"b": "x", "c": 2}, "none": [null], "empty": {}
+        }]);
         let rows = [row];
         assert_eq!(render(Format::Json, &names, &rows).parse::<Value>().unwrap(), object);
-        assert_eq!(render(Format::Csv, &names, &rows).lines().nth(1), Some("12,false,a; 1,b=x; c=2,,"));
-        let table = "N   IS     LIST  OBJECT    NONE  EMPTY\n12  false  a; 1  b=x; c=2  -     -\n";
+        assert_eq!(
+            render(Format::Csv, &names, &rows).lines().nth(1),
+            Some("12,false,a; (none); 1,b=x; c=2,,")
+        );
+        let table =
+            "N   IS     LIST          OBJECT    NONE  EMPTY\n12  false  a; (none); 1  b=x; c=2  -     -\n";
         assert_eq!(render(Format::Table, &names, &rows), table);
     }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use scim_core::time::Timestamp;
+use scim_store::persons::Mark;
 use serde_json::Value;
 
 use crate::axum_app::{App, user};
@@ -53,7 +55,8 @@ fn a_table_follows_and_goes_on_where_it_was() {
     let ended = fs::read(&table).expect("a table");
     let read = |table: &[u8]| serde_json::from_slice::<Value>(table).expect("JSON");
     let mark = |table: &[u8]| {
-        read(table)["mark"].as_str().and_then(|mark| mark.parse::<u64>().ok()).expect("a mark")
+        let mark = read(table)["mark"].as_str().and_then(|mark| mark.parse::<Mark>().ok());
+        mark.expect("a mark").sequence
     };
     assert_eq!(mark(&ended), mark(&kept) + 3, "each run goes on where the one before ended");
     let people = &read(&ended)["people"];
@@ -65,4 +68,16 @@ fn a_table_follows_and_goes_on_where_it_was() {
     fs::write(&table, kept).expect("written");
     assert_eq!(followed(), expected);
     assert_eq!(fs::read(&table).expect("a table"), ended);
+
+    // As if the store had been set back: the number is another change's, and somebody has never been there.
+    let mut table_of_before = read(&ended);
+    let other = Mark {
+        at: Some(Timestamp(1)),
+        ..table_of_before["mark"].as_str().expect("a text").parse().expect("a mark")
+    };
+    table_of_before["mark"] = Value::from(other.to_string());
+    table_of_before["people"]["nobody"] = table_of_before["people"][&ada].clone();
+    fs::write(&table, table_of_before.to_string()).expect("written");
+    assert_eq!(followed(), "left nobody ada@example.com\n");
+    assert_eq!(read(&fs::read(&table).expect("a table")), read(&ended));
 }

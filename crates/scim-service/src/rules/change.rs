@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use scim_core::document::Document;
 use scim_core::person::Derived;
-use scim_core::{Error, Result, decode};
+use scim_core::{Error, ErrorKind, Result, decode};
 use scim_policy::{Explanation, Finding, Severity};
-use scim_store::{Query, Record, Reported, Start, UniqueKey};
+use scim_store::{PersonQuery, Query, Record, Reported, Start, UniqueKey};
 use serde_json::Value;
 
 use super::rehearsal::Rehearsal;
@@ -149,6 +149,34 @@ impl Service {
         let mut document = decode::resource(&user, resource_type)?.document;
         document.fill("active", true);
         Ok(rules.policy.explain(document.as_map()))
+    }
+
+    /// What the tenant's rules make of a User that is stored, its user group included. Nothing changes.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such tenant or User.
+    pub async fn explain_stored(&self, tenant: &str, id: &str) -> Result<Explanation> {
+        let entry = self.directory().find(tenant).await?;
+        let rules = self.rules_of(&entry)?;
+        let resource_type = super::user(&rules.registry)?;
+        let records = self.store().get(&entry.tenant, &[id]).await.map_err(store_error)?;
+        let is_user = |record: &Record| *record.resource_type == *resource_type.name();
+        let Some(record) = records.into_iter().flatten().find(is_user) else {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("tenant `{tenant}` has no User with the id `{}`", id.escape_debug()),
+            ));
+        };
+        let mut explanation = rules.policy.explain(Document::from_stored(&record.body)?.as_map());
+        // Memberships are no part of a User. What is named after one is looked up.
+        let query = PersonQuery::Of(vec![record.id]);
+        let mut persons = self.store().persons(&entry.tenant, &query).await.map_err(store_error)?.persons;
+        let member = persons.pop().filter(|person| person.derived.pick.is_some());
+        let field = explanation.fields.iter_mut().find(|explained| explained.field == "user_group");
+        if let (Some(field), Some(group)) = (field, member.and_then(|member| member.person.user_group)) {
+            (field.path, field.value) = (Some("groups".to_owned()), Some(group));
+        }
+        Ok(explanation)
     }
 
     /// The rules of an entry.

@@ -5,6 +5,7 @@ mod conformance;
 mod files;
 mod people;
 mod plans;
+mod processes;
 mod transfer;
 mod turns;
 mod writers;

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use scim_core::person::Pick;
+use scim_core::time::Timestamp;
 use serde_json::json;
 
 use super::fixture::{Fixture, adding, named, removing, setting};
 use super::words::Random;
 use super::{Case, wait};
-use crate::persons::{Mark, PersonChanges, changes};
+use crate::persons::{FollowError, Mark, PersonChanges, changes};
 use crate::{Guard, PersonRecord, Side};
 
 pub(super) const CASES: &[Case] = &[
@@ -16,6 +17,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("persons are followed through those of their groups", group_changes),
     Case::new("only those who are named after a group follow it", picks),
     Case::new("a page of changed persons ends anywhere", paged),
+    Case::new("a mark of another log is refused", other_logs),
     Case::new("random changes of persons and groups", random),
 ];
 
@@ -37,7 +39,9 @@ fn follower(f: &Fixture) -> impl FnMut() -> String {
     move || {
         let (shown, next, more) = after(f, &mark, 100);
         assert!(!more);
-        assert_eq!(next, Mark { sequence: f.changes().len() as u64, within: None });
+        let last = f.changes().pop();
+        assert_eq!(next.sequence, last.as_ref().map_or(0, |change| change.sequence));
+        assert_eq!((next.at, &next.within), (last.map(|change| change.at), &None));
         mark = next;
         shown
     }
@@ -108,13 +112,13 @@ fn paged(f: &Fixture) {
     f.must(vec![f.replace("Group", "g", json!({ "displayName": "New" }))]);
     f.must(vec![f.link("g", setting(&all[..1]))]);
     let pages = |from: u64, count: usize| {
-        let mut mark = Mark { sequence: from, within: None };
+        let mut mark = Mark { sequence: from, ..Mark::default() };
         let mut pages = Vec::new();
         loop {
             let (shown, next, more) = after(f, &mark, count);
             assert_ne!(mark, next, "there is a way on");
             mark = next.to_string().parse().expect("as it was written");
-            pages.push(format!("{shown} |{mark}"));
+            pages.push(format!("{shown} |{}", Mark { at: None, ..mark.clone() }));
             if !more {
                 return pages;
             }
@@ -136,6 +140,25 @@ fn paged(f: &Fixture) {
     f.must((0..150).map(|n| f.user(&format!("x{n}"), &format!("x{n}"))).collect());
     let long = pages(10, 100);
     assert_eq!(long, [" |110", " |160"], "a page of nobody, since there is much to look at");
+}
+
+fn other_logs(f: &Fixture) {
+    f.must(vec![f.person("a", named("a", None, None)), f.person("b", named("b", None, None))]);
+    let at = f.changes().first().map(|change| change.at);
+    let asked = |sequence: u64, at: Option<Timestamp>| {
+        let mark = Mark { sequence, at, within: None };
+        match wait(changes(&*f.store, &f.tenant, &mark, 9)) {
+            Ok(page) => Ok(page.changes.len()),
+            Err(FollowError::Anew(made)) => Err(made),
+            Err(FollowError::Store(error)) => panic!("{error}"),
+        }
+    };
+    assert_eq!(asked(1, at), Ok(1));
+    assert_eq!(asked(1, None), Ok(1), "the number alone");
+    assert_eq!(asked(1, at.map(|at| at.plus_seconds(1))), Err(at));
+    assert_eq!(asked(2, None), Ok(0));
+    assert_eq!(asked(3, at), Err(None), "not there yet");
+    assert_eq!(asked(u64::MAX, None), Err(None));
 }
 
 /// The members of each group by the order in which they came, which is all that a naive model needs to know.

@@ -1,8 +1,9 @@
 //! The commands that read the audit trail.
 
 use clap::{Args, Subcommand};
+use scim_core::time::Timestamp;
 
-use super::{Common, Listing, Output};
+use super::{Common, Listing, Output, moment};
 
 /// `scimd audit …`.
 #[derive(Debug, Subcommand)]
@@ -21,6 +22,9 @@ pub enum AuditCommand {
         /// member of a group
         #[arg(long, value_name = "ID")]
         resource: Option<String>,
+        /// Only what came of this request: the identifier that the client found in `X-Request-Id`
+        #[arg(long, value_name = "ID")]
+        request: Option<String>,
     },
     /// List what operators did: to tenants, connections, tokens, policies and schemas; the latest hundred, or all after
     /// an entry; oldest first
@@ -46,6 +50,9 @@ pub struct Span {
     /// All after the entry with this number; 0 is from the beginning
     #[arg(long, value_name = "NUMBER")]
     pub after: Option<u64>,
+    /// When that entry was made, its `at`: where it was made at another moment, it is another entry, and the exit code is 3
+    #[arg(long, value_name = "MOMENT", requires = "after", value_parser = moment)]
+    pub at: Option<Timestamp>,
     /// At most so many: with --after the first, otherwise the latest [default: 100, or all with --after]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
@@ -55,11 +62,12 @@ const LIST: &str = "\
 Examples:
   scimd audit list acme --store sqlite:scimd.db
   scimd audit list acme --resource 01a21508-319e-78af-adff-cd823c945d29 --limit 20
-  scimd audit list acme --after 1729 --format json --store sqlite:scimd.db
+  scimd audit list acme --request 4bc73133ed833ceb
+  scimd audit list acme --after 1729 --at 2026-11-01T08:30:00.125Z --format json
 
 The actor is the identifier of a token, as `scimd token list` has it, or a command, as `cli:person import`. The request is \
 what the log and the client's X-Request-Id call it. Names are those of today; what is deleted has none. To follow, keep the \
-`number` of the last line, and give it the next time.";
+`number` and the `at` of the last line, and give them the next time.";
 
 const ADMINISTRATION: &str = "\
 Examples:

@@ -37,7 +37,8 @@ Administration works while a server runs on the same store.
 Exit codes:
   0  done
   1  it could not be done
-  2  the command line or the configuration is wrong; nothing was done";
+  2  the command line or the configuration is wrong; nothing was done
+  3  what `person changes` or `audit` was to go on after is not there: begin anew";
 
 /// Characters in a line of help, at most. A paragraph is one line in the source, and is broken where it is shown.
 const HELP_WIDTH: usize = 100;
@@ -99,13 +100,19 @@ pub enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Store(StoreCommand),
     /// Show what a tenant's mapping and rules make of a User: each field, where it came from, each finding
-    #[command(after_help = "Examples:\n  scimd explain acme user.json --store sqlite:scimd.db")]
+    #[command(after_help = "Examples:\n  scimd explain acme user.json --store sqlite:scimd.db\n  \
+        scimd explain acme --user 01a21508-319e-78af-adff-cd823c945d29\n\nOther people are not looked at: whether an \
+        address is taken turns out when the User is sent.")]
     Explain {
         /// Of whom, where, and how the list is printed.
         #[command(flatten)]
         listing: Listing,
         /// A User as its identity provider sends it, as JSON
-        file: PathBuf,
+        #[arg(required_unless_present = "user")]
+        file: Option<PathBuf>,
+        /// One that is stored, by its identifier
+        #[arg(long, value_name = "ID", conflicts_with = "file")]
+        user: Option<String>,
     },
     /// Carry out again what was refused and whose cause is mended, oldest first
     #[command(
@@ -427,8 +434,8 @@ impl Expiry {
     /// # Errors
     /// When it is neither.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if let Some(moment) = Instant::parse(text) {
-            return Ok(Self::At(Timestamp(moment.seconds.saturating_mul(1000))));
+        if let Ok(moment) = moment(text) {
+            return Ok(Self::At(moment));
         }
         let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
         let parsed = units.into_iter().find_map(|(unit, seconds)| {
@@ -451,6 +458,12 @@ impl Expiry {
             Self::At(moment) => moment,
         }
     }
+}
+
+/// A moment, to the millisecond, as lists have it.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let moment = Instant::parse(text).ok_or("use a moment such as `2026-11-01T00:00:00Z`")?;
+    Ok(Timestamp(moment.seconds.saturating_mul(1000).saturating_add(i64::from(moment.nanos / 1_000_000))))
 }
 
 fn idp(text: &str) -> Result<Idp, String> {

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use scim_core::time::Timestamp;
 
-use super::{Common, Output};
+use super::{Common, Output, moment};
 
 /// Of which tenant, and where it is.
 #[derive(Debug, Args)]
@@ -148,11 +149,15 @@ pub enum PersonCommand {
         /// The number of the last change that is known already [default: from the beginning]
         #[arg(long, value_name = "SEQUENCE", default_value_t, hide_default_value = true)]
         after: u64,
+        /// When that change was made, the `at` of its line: where it was made at another moment, it is another change, and the
+        /// exit code is 3
+        #[arg(long, value_name = "MOMENT", requires = "after", value_parser = moment)]
+        at: Option<Timestamp>,
     },
     /// Create and change the persons of a tenant without a connection from a CSV file, all of them or none
     #[command(after_help = IMPORT)]
     Import(Import),
-    /// Write all persons, as `list` does: with --format csv or json, for programs
+    /// Write all persons, as `list` does: with --format json for programs, with csv for spreadsheets
     #[command(
         after_help = "Examples:\n  scimd person export acme --format csv --store sqlite:scimd.db > persons.csv"
     )]
@@ -162,11 +167,14 @@ pub enum PersonCommand {
 const CHANGES: &str = "\
 Examples:
   scimd person changes acme --store sqlite:scimd.db
-  scimd person changes acme --after 1729 --format json --store sqlite:scimd.db
+  scimd person changes acme --after 1729 --at 2026-11-01T08:30:00.125Z --format json
 
-Keep the `sequence` of the last line together with what you took over, and give it the next time. Where there is no line, \
-keep the one you have. Nobody is missed, whenever you end; to take a list over again does no harm. Of a person that is \
-`deleted`, only the identifier is left; one that has left the company is there, and not `active`.";
+Keep the `sequence` and the `at` of the last line together with what you took over, and give them the next time. Where there \
+is no line, keep those you have. Nobody is missed, whenever you end; to take a list over again does no harm. Of a person that \
+is `deleted`, only the identifier is left; one that has left the company is there, and not `active`.
+
+The exit code is 3 where the store was set back to a backup since, or the tenant deleted: take over a list without `--after`, \
+and remove whoever is not on it.";
 
 const IMPORT: &str = "\
 Examples:
@@ -252,8 +260,8 @@ pub enum FindingsCommand {
         #[command(flatten)]
         listing: Listing,
         /// Only those since this moment, such as 2026-11-01T00:00:00Z
-        #[arg(long)]
-        since: Option<String>,
+        #[arg(long, value_parser = moment)]
+        since: Option<Timestamp>,
         /// Only those of this code, such as domain-not-listed
         #[arg(long, value_name = "CODE")]
         rule: Option<String>,

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use scim_core::time::Timestamp;
 use scim_store::{Audited, Change, ChangeKind, Tenant};
 
 use super::people::name_of;
-use super::{Office, list, named};
+use super::{Office, another, list, named};
 use crate::Failure;
 use crate::cli::{AuditCommand, Common, Listing, Output, Span};
 use crate::table::Cells;
@@ -18,7 +19,9 @@ const LATEST: u64 = 100;
 
 pub(super) fn run(command: AuditCommand) -> Result<(), Failure> {
     match command {
-        AuditCommand::List { listing, span, resource } => of_tenant(&listing, span, resource.as_deref()),
+        AuditCommand::List { listing, span, resource, request } => {
+            of_tenant(&listing, span, resource.as_deref(), request.as_deref())
+        }
         AuditCommand::Administration { tenant, span, common, output } => {
             administration(tenant.as_deref(), span, &common, &output)
         }
@@ -35,10 +38,16 @@ const ENTRY: [&str; 11] = [
     "number", "at", "actor", "action", "status", "change", "resource", "name", "reason", "request", "members",
 ];
 
-fn of_tenant(listing: &Listing, span: Span, resource: Option<&str>) -> Result<(), Failure> {
+fn of_tenant(
+    listing: &Listing,
+    span: Span,
+    resource: Option<&str>,
+    request: Option<&str>,
+) -> Result<(), Failure> {
     let (office, tenant) = Office::of(&listing.of)?;
     let trail = Trail { office: &office, tenant: &tenant };
-    let found = trail.entries(span, |entry| resource.is_none_or(|id| entry.is_about(id)))?;
+    let is_of = |entry: &Entry| request.is_none_or(|id| entry.audited.entry.request == id);
+    let found = trail.entries(span, |entry| is_of(entry) && resource.is_none_or(|id| entry.is_about(id)))?;
     let names = trail.names(&found)?;
     list(&listing.output, &ENTRY, found.iter().map(|entry| entry.cells(&names)))
 }
@@ -122,7 +131,10 @@ impl Trail<'_> {
     /// The entries that are asked for, oldest first.
     fn entries(&self, span: Span, is_wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
         match span.after {
-            Some(after) => self.following(after, span.limit.unwrap_or(u64::MAX), is_wanted),
+            Some(after) => {
+                self.check(after, span.at)?;
+                self.following(after, span.limit.unwrap_or(u64::MAX), is_wanted)
+            }
             None => self.latest(span.limit.unwrap_or(LATEST), is_wanted),
         }
     }
@@ -134,12 +146,6 @@ impl Trail<'_> {
         limit: u64,
         is_wanted: impl Fn(&Entry) -> bool,
     ) -> Result<Vec<Entry>, Failure> {
-        if after > 0 && !self.has(after)? {
-            return Err(Failure::Run(format!(
-                "there is no audit entry {after} yet: the number is one of another tenant, or the store was set back to a \
-                 backup"
-            )));
-        }
         let (mut found, mut last) = (Vec::new(), after);
         loop {
             let page = self.page(last, PAGE)?;
@@ -153,6 +159,17 @@ impl Trail<'_> {
                     return Ok(found);
                 }
             }
+        }
+    }
+
+    /// Refuses to go on after an entry that is another one than the caller knows.
+    fn check(&self, number: u64, at: Option<Timestamp>) -> Result<(), Failure> {
+        let Some(before) = number.checked_sub(1) else { return Ok(()) };
+        let found = self.office.run(self.office.store.audit(self.tenant, before, 1))?;
+        let made = found.first().map(|entry| entry.at);
+        match made.is_some_and(|made| at.is_none_or(|at| at == made)) {
+            true => Ok(()),
+            false => Err(another(&format!("audit entry {number}"), made)),
         }
     }
 

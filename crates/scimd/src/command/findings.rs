@@ -20,16 +20,6 @@ pub(super) fn run(command: FindingsCommand) -> Result<(), Failure> {
         FindingsCommand::List { listing, since, rule, person, all } => (listing, since, rule, person, all),
         FindingsCommand::Dismiss { of, numbers } => return dismiss(&of, &numbers),
     };
-    let since = since
-        .map(|text| {
-            scim_core::time::Instant::parse(&text).ok_or_else(|| {
-                Failure::Usage(format!(
-                    "`{}` is not a moment such as 2026-11-01T00:00:00Z",
-                    text.escape_debug()
-                ))
-            })
-        })
-        .transpose()?;
     if let Some(rule) = &rule {
         check_code(rule)?;
     }
@@ -41,7 +31,7 @@ pub(super) fn run(command: FindingsCommand) -> Result<(), Failure> {
         let page = office.run(office.store.reports(&name, &query))?;
         let known = Known::of(&office, &name, &page)?;
         for reported in &page {
-            let is_late = since.is_none_or(|since| reported.at.0 >= since.seconds.saturating_mul(1000));
+            let is_late = since.is_none_or(|since| reported.at >= since);
             let findings: Vec<Finding> =
                 serde_json::from_slice(&reported.report.findings).unwrap_or_default();
             for (index, finding) in findings.into_iter().enumerate() {
@@ -107,7 +97,7 @@ const FINDING: [&str; 13] = [
     "value",
     "explanation",
     "remedy",
-    "request",
+    "action",
     "settled",
 ];
 

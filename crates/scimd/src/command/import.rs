@@ -10,11 +10,11 @@ use futures_util::future::join_all;
 use scim_policy::Severity;
 use scim_service::{Headers, Import, ImportedRow, Outcome};
 
-use super::{Office, print};
+use super::Office;
 use crate::Failure;
-use crate::cli::{Format, Import as Arguments};
+use crate::cli::{Format, Import as Arguments, Output};
 use crate::sheet::{Row, Sheet};
-use crate::table::{Cells, render};
+use crate::table::Cells;
 
 const ACTOR: &str = "cli:person import";
 /// Most findings that are listed.
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Failure::Usage(words) => {
             Failure::Usage(words.lines().map(|line| format!("{name}: {line}")).collect::<Vec<_>>().join("\n"))
         }
-        Failure::Run(_) => failure,
+        Failure::Run(_) | Failure::Anew(_) => failure,
     })?;
 
     let would = check(&office, &mut import, &mut sheet, arguments)?;
@@ -89,7 +89,7 @@ fn check(
         }
     }
     progress.end();
-    list.print(arguments.listing.output.format)?;
+    list.print(&arguments.listing.output)?;
     Ok(would)
 }
 
@@ -197,9 +197,9 @@ impl List {
         self.rows.push(std::iter::once(line.into()).chain(texts).collect());
     }
 
-    fn print(&self, format: Format) -> Result<(), Failure> {
-        if !self.rows.is_empty() || format != Format::Table {
-            print(&render(format, &FINDING, &self.rows))?;
+    fn print(&self, output: &Output) -> Result<(), Failure> {
+        if !self.rows.is_empty() || output.format != Format::Table {
+            super::list(output, &FINDING, &self.rows)?;
         }
         if self.more > 0 {
             eprintln!("and {} findings more", self.more);

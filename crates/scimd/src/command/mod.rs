@@ -13,20 +13,23 @@ mod rules;
 mod serve;
 mod storage;
 
+use std::io::{self, BufWriter, StdoutLock, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
+use scim_core::time::Timestamp;
 use scim_service::Service;
 use scim_service::directory::{Directory, TenantEntry};
 use scim_store::transfer::Portable;
 use scim_store::{Store, Tenant};
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Failure;
 use crate::cli::{Cli, Command, Common, OfTenant, Output};
 use crate::config::{Config, EXAMPLE, Flags, StoreUrl};
 use crate::environment::System;
-use crate::table::{Cells, render};
+use crate::table;
 
 /// Does what the command line says.
 ///
@@ -47,7 +50,9 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Audit(command) => audit::run(command),
         Command::Gender(command) => people::gender(command),
         Command::Store(command) => storage::run(command),
-        Command::Explain { listing, file } => rules::explain(&listing, &file),
+        Command::Explain { listing, file, user } => {
+            rules::explain(&listing, file.as_deref(), user.as_deref())
+        }
         Command::Replay(listing) => rules::replay(&listing),
         Command::Check(arguments) => serve::check(&arguments.flags()),
         Command::Config => print(EXAMPLE),
@@ -59,10 +64,14 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
 /// # Errors
 /// When it cannot be written, on a full disk for instance: what was printed is not whole.
 fn print(text: &str) -> Result<(), Failure> {
-    use std::io::{ErrorKind, Write};
-    let mut output = std::io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+    printed(|output| output.write_all(text.as_bytes()))
+}
+
+/// Prints what is written, in the same way.
+fn printed(write: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> io::Result<()>) -> Result<(), Failure> {
+    let mut output = BufWriter::new(io::stdout().lock());
+    match write(&mut output).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::Run(format!("cannot write to the standard output: {error}")))
         }
         Ok(()) | Err(_) => Ok(()),
@@ -70,8 +79,12 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints a list.
-fn list(output: &Output, names: &[&str], rows: impl IntoIterator<Item = Cells>) -> Result<(), Failure> {
-    print(&render(output.format, names, &rows.into_iter().collect::<Vec<_>>()))
+fn list(
+    output: &Output,
+    names: &[&str],
+    rows: impl IntoIterator<Item = impl AsRef<[Value]>>,
+) -> Result<(), Failure> {
+    printed(|to| table::write(to, output.format, names, rows))
 }
 
 /// The directory in the store that the flags name, for a command that administers it. The store must be there: one that
@@ -118,6 +131,18 @@ impl Office {
     fn tenant(&self, name: &str) -> Result<Arc<TenantEntry>, Failure> {
         self.run(self.service.directory().find(name))
     }
+}
+
+/// The failure to go on after what is not there, or was made at another moment than the caller knows.
+fn another(what: &str, made: Option<Timestamp>) -> Failure {
+    let how = match made {
+        Some(made) => format!("was made at {made}"),
+        None => "is not there yet".to_owned(),
+    };
+    Failure::Anew(format!(
+        "{what} {how}: the number is one of another tenant or of one that was deleted, or the store was set back to a backup; \
+         begin anew, without `--after`"
+    ))
 }
 
 /// The store of this address, which has to be there.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use scim_core::person::{Gender, Person};
+use scim_core::time::Timestamp;
 use scim_service::{GenderWord, GenderWords};
-use scim_store::persons::{self, Mark, PersonChange};
+use scim_store::persons::{self, FollowError, Mark, PersonChange};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, Record, Side, Tenant};
 use serde_json::Value;
 
-use super::{Office, list};
+use super::{Office, another, list};
 use crate::Failure;
 use crate::cli::{GenderCommand, GroupCommand, Listing, OfTenant, PersonCommand};
 use crate::table::{Cells, shown_json};
@@ -51,7 +52,7 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
         PersonCommand::Import(arguments) => return super::import::run(&arguments),
         PersonCommand::List(listing) | PersonCommand::Export(listing) => (listing, None),
         PersonCommand::Show { listing, id } => (listing, Some(id)),
-        PersonCommand::Changes { listing, after } => return changes(&listing, after),
+        PersonCommand::Changes { listing, after, at } => return changes(&listing, after, at),
     };
     let (office, name) = Office::of(&of)?;
     let persons = match id {
@@ -73,19 +74,16 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
 }
 
 /// Who came, changed or went after a change.
-fn changes(listing: &Listing, after: u64) -> Result<(), Failure> {
+fn changes(listing: &Listing, after: u64, at: Option<Timestamp>) -> Result<(), Failure> {
     let (office, name) = Office::of(&listing.of)?;
-    if after > 0 && office.run(office.store.changes(&name, after - 1, 1))?.is_empty() {
-        let words = format!(
-            "tenant `{name}` has no change {after} yet: it is one of another tenant, or the store was set back to a backup; \
-             begin with an empty table and without `--after`"
-        );
-        return Err(Failure::Run(words));
-    }
-    let mut mark = Mark { sequence: after, within: None };
+    let mut mark = Mark { sequence: after, at, within: None };
     let mut found: BTreeMap<String, PersonChange> = BTreeMap::new();
     loop {
-        let page = office.run(persons::changes(&*office.store, &name, &mark, PAGE))?;
+        let page = persons::changes(&*office.store, &name, &mark, PAGE);
+        let page = office.runtime.block_on(page).map_err(|error| match error {
+            FollowError::Anew(made) => another(&format!("change {after} of the tenant `{name}`"), made),
+            FollowError::Store(error) => error.into(),
+        })?;
         found.extend(page.changes.into_iter().map(|change| (change.id.clone(), change)));
         mark = page.next;
         if !page.more {

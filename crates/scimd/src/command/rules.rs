@@ -202,10 +202,13 @@ fn change_extension(
     Ok(())
 }
 
-pub(super) fn explain(listing: &Listing, file: &Path) -> Result<(), Failure> {
+pub(super) fn explain(listing: &Listing, file: Option<&Path>, user: Option<&str>) -> Result<(), Failure> {
     let Listing { of: OfTenant { tenant, common }, output } = listing;
     let office = Office::open(common)?;
-    let explanation = office.run(office.service.explain(tenant, json(file)?))?;
+    let explanation = match (file, user) {
+        (Some(file), _) => office.run(office.service.explain(tenant, json(file)?))?,
+        (None, user) => office.run(office.service.explain_stored(tenant, user.unwrap_or_default()))?,
+    };
     let row = |explained: &scim_policy::Explained| {
         let steps: Vec<String> =
             explained.steps.iter().map(|step| format!("{}: {}", step.what, step.value)).collect();
@@ -237,7 +240,7 @@ pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {
             refusal.as_ref().map(scim_core::Error::detail).into(),
         ]
     };
-    list(output, &["who", "request", "outcome", "why"], replayed.iter().map(row))?;
+    list(output, &["who", "action", "outcome", "why"], replayed.iter().map(row))?;
     let refused = replayed.iter().filter(|replayed| replayed.refusal.is_some()).count();
     eprintln!(
         "carried out {} of {} requests that had been refused",
@@ -264,7 +267,7 @@ fn new_policy(file: &Path) -> Result<NewRules, Failure> {
 fn about(file: &Path, failure: Failure) -> Failure {
     match failure {
         Failure::Usage(words) => Failure::Usage(format!("{}: {words}", file.display())),
-        failure @ Failure::Run(_) => failure,
+        failure @ (Failure::Run(_) | Failure::Anew(_)) => failure,
     }
 }
 

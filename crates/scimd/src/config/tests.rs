@@ -7,7 +7,9 @@ use super::*;
 fn complaint(result: Result<Config, Failure>) -> String {
     match result.expect_err("refused") {
         Failure::Usage(message) => message,
-        Failure::Run(message) => panic!("a configuration's fault is a usage failure: {message}"),
+        Failure::Run(message) | Failure::Anew(message) => {
+            panic!("a configuration's fault is a usage failure: {message}")
+        }
     }
 }
 

@@ -110,7 +110,7 @@ impl Open<'_> {
     fn answered(&mut self, served: Served, status: StatusCode) {
         self.is_answered = true;
         let (status, took) = (status.as_u16(), self.began.elapsed());
-        let Served { tenant, route, is_admitted } = served;
+        let Served { tenant, route, is_admitted, scim_type } = served;
         self.metrics.answered(self.method, route, status, took);
         let is_refused = !is_admitted || status == StatusCode::TOO_MANY_REQUESTS.as_u16();
         if is_refused && !self.refused.take() {
@@ -118,7 +118,7 @@ impl Open<'_> {
         }
         let tenant = tenant.unwrap_or_default();
         let (request, method, micros) = (&self.id, self.method, micros(took));
-        tracing::info!(request, tenant, method, route, status, micros, "request");
+        tracing::info!(request, tenant, method, route, status, scim_type, micros, "request");
     }
 }
 

@@ -56,10 +56,18 @@ fn a_trail_says_who_did_what_to_whom_and_by_which_request() {
     assert_eq!(numbers(&["--after", "3"]), [4, 5].map(Value::from));
     assert_eq!(numbers(&["--after", "5"]), [] as [Value; 0]);
     assert_eq!(numbers(&["--resource", &ada, "--limit", "1"]), [Value::from(5)]);
+    let by_request = ["--request", joined.header("x-request-id").expect("an identifier")];
+    assert_eq!(numbers(&by_request), [Value::from(3)]);
+    assert_eq!(numbers(&["--request", "0"]), [] as [Value; 0]);
+    let at = rows[2]["at"].as_str().expect("a moment");
+    assert_eq!(numbers(&["--after", "3", "--at", at]), [4, 5].map(Value::from));
     let ran = place.run(&["audit", "list", "acme", "--after", "6"]);
-    assert!(ran.code == Some(1) && ran.stderr.contains("there is no audit entry 6 yet"), "{ran:?}");
+    assert!(ran.code == Some(3) && ran.stderr.contains("audit entry 6 is not there yet"), "{ran:?}");
+    let ran = place.run(&["audit", "list", "acme", "--after", "3", "--at", "2026-01-01T00:00:00Z"]);
+    assert!(ran.code == Some(3) && ran.stderr.contains(&format!("entry 3 was made at {at}")), "{ran:?}");
     let shown = place.command(&["audit", "list", "acme"]);
     assert!(shown.starts_with("NUMBER  AT "), "{shown}");
+    assert!(shown.contains("  (none); Admins  "), "the names of those who went keep their places: {shown}");
 }
 
 #[test]

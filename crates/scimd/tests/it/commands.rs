@@ -194,6 +194,33 @@ fn findings_are_found_by_what_people_are_called() {
     assert!(again.stderr.contains("edit it, or name another file with --output"), "{}", again.stderr);
 }
 
+/// Whoever is asked why somebody is who they are has no token to read the User with.
+#[test]
+fn somebody_who_is_stored_is_explained() {
+    let server = Server::start("");
+    let mut client = server.tenant("acme", "entra");
+    let ada = json!({"schemas": [USER], "userName": "ada@example.com", "preferredLanguage": "Klingon"});
+    let ada = id(&client.post("/Users", &ada).expect(201));
+    let red = id(&client.post("/Groups", &group("Red", &[&ada])).expect(201));
+    let rules = server.place.directory.write("rules.toml", "[group]\n[language]\ndefault = \"de\"\n");
+    server.place.command(&["policy", "apply", "acme", rules.to_str().expect("UTF-8")]);
+    let ran = server.place.run(&["explain", "acme", "--user", &ada, "--format", "json"]);
+    let fields: Vec<Value> = serde_json::from_str(&ran.stdout).expect("JSON");
+    let of = |name: &str| {
+        let field = fields.iter().find(|field| field["field"] == name).expect("a field");
+        ["value", "from", "sent"].map(|key| field[key].clone())
+    };
+    assert_eq!(of("language"), [json!("de"), json!("preferredLanguage"), json!("Klingon")]);
+    assert_eq!(of("user_group"), [json!("Red"), json!("groups"), Value::Null]);
+    assert!(ran.stderr.contains("warning: language-unreadable at preferredLanguage"), "{}", ran.stderr);
+    for other in [red.as_str(), "nobody"] {
+        let ran = server.place.run(&["explain", "acme", "--user", other]);
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("has no User with the id `{other}`")), "{}", ran.stderr);
+    }
+    assert_eq!(server.place.run(&["explain", "acme"]).code, Some(2));
+}
+
 #[test]
 fn mistakes_end_with_a_code_and_a_remedy() {
     let place = Place::new("");
@@ -367,9 +394,32 @@ fn people_are_followed_by_the_change_after_which_they_are_asked_for() {
     let expected = [json!([bob, false, false, "u7@example.com"]), json!([eve, true, null, null])];
     assert_eq!(told, expected);
     let ran = server.place.run(&["person", "changes", "acme", "--after", "9999"]);
-    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    assert!(ran.stderr.contains("tenant `acme` has no change 9999 yet"), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("change 9999 of the tenant `acme` is not there yet"), "{}", ran.stderr);
     let ran = server.place.run(&["person", "changes", "acme", "--after", "-1"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+}
+
+/// Numbers are given again after a tenant was deleted, or a store was set back. By the number alone, whoever followed before
+/// would go on in what is another's log.
+#[test]
+fn a_change_with_the_number_of_another_is_told_from_it() {
+    let (server, mut client) = Server::with("generic");
+    client.post("/Users", &user("ada")).expect(201);
+    let place = &server.place;
+    let first = place.command(&["person", "changes", "acme", "--format", "json"]);
+    let first: Value = serde_json::from_str(&first).expect("JSON");
+    let at = first[0]["at"].as_str().expect("a moment");
+    let go_on = ["person", "changes", "acme", "--after", "1", "--at", at];
+    assert_eq!(place.run(&go_on).code, Some(0));
+    place.command(&["connection", "remove", "acme"]);
+    place.command(&["tenant", "delete", "acme", "--yes"]);
+    let token = place.tenant("acme", "generic");
+    server.client("acme", &token).post("/Users", &user("bob")).expect(201);
+    let ran = place.run(&go_on);
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("change 1 of the tenant `acme` was made at "), "{}", ran.stderr);
+    let ran = place.run(&["person", "changes", "acme", "--at", at]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
 }
 

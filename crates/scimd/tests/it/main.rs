@@ -18,6 +18,7 @@ mod deletion;
 mod differential;
 mod entra_validator;
 mod faults;
+mod following;
 mod http;
 mod import;
 mod ledger;

@@ -40,6 +40,26 @@ fn who_has_no_token_does_not_fill_the_log() {
     assert_eq!(text.contains("\nscimd_store_connections_max 16\n"), on_postgres(), "{text}");
 }
 
+/// Whoever is given the identifier of a request finds how it went, though not what was in it.
+#[test]
+fn the_line_of_a_request_says_how_it_went() {
+    let server = Server::start("");
+    let mut client = server.tenant("acme", "generic");
+    client.post("/Users", &user("ada@example.com")).expect(201);
+    let refused = client.post("/Users", &user("ada@example.com"));
+    refused.refused(409, "uniqueness");
+    let identifier = refused.header("x-request-id").expect("an identifier");
+    let line = server.process.wait_for("the line", |_, err| {
+        let of_request = |line: &&str| line.contains(identifier);
+        err.lines().find(of_request).and_then(|line| serde_json::from_str::<Value>(line).ok())
+    });
+    let of = ["tenant", "method", "route", "status", "scim_type"].map(|name| line[name].clone());
+    assert_eq!(json!(of), json!(["acme", "POST", "collection", 409, "uniqueness"]));
+    let (_, log) = server.process.printed();
+    assert!(log.lines().any(|line| line.contains("\"status\":201") && !line.contains("scim_type")), "{log}");
+    assert!(!log.contains("ada@"), "{log}");
+}
+
 /// Whoever balances has to leave a server out that serves nothing any more.
 #[test]
 fn a_server_with_other_schemas_than_the_last_one_is_not_ready() {

@@ -1,0 +1,126 @@
+//! An application that buys no Rust: `examples/follow_persons/follow.py` keeps a table of people by the commands alone.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::messages::{group, id, op, user, user_with};
+use crate::server::{Place, Server, run_in};
+
+/// The application, and the file of its table.
+struct Application<'a> {
+    place: &'a Place,
+    file: PathBuf,
+}
+
+impl Application<'_> {
+    /// Takes over what came. Its table has then what the server has.
+    #[track_caller]
+    fn run(&self) -> Vec<Value> {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/follow_persons/follow.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(&self.file).arg("acme").arg("--config").arg(&self.place.config);
+        command.env("SCIMD", env!("CARGO_BIN_EXE_scimd"));
+        command.envs(self.place.environment.iter().map(|(name, value)| (name, value)));
+        let output = command.output().expect("python3");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let people = self.people();
+        assert_eq!(people, self.truth());
+        people
+    }
+
+    fn people(&self) -> Vec<Value> {
+        let database = rusqlite::Connection::open(&self.file).expect("a file");
+        let columns = FIELDS.join(", ");
+        let sql = format!("SELECT {columns} FROM person WHERE tenant = 'acme' ORDER BY id");
+        let mut people = database.prepare(&sql).expect("a table");
+        let rows = people.query_map([], |row| {
+            let text = |at| row.get::<_, Option<String>>(at).map(Value::from);
+            let active = row.get::<_, bool>(6).map(Value::from);
+            (0..6).map(text).chain([active]).collect::<Result<Value, _>>()
+        });
+        rows.expect("people").map(|person| person.expect("a person")).collect()
+    }
+
+    #[track_caller]
+    fn truth(&self) -> Vec<Value> {
+        let exported = self.place.command(&["person", "export", "acme", "--format", "json"]);
+        let people: Vec<Value> = serde_json::from_str(&exported).expect("a list");
+        people.iter().map(|person| FIELDS.map(|field| person[field].clone()).into_iter().collect()).collect()
+    }
+}
+
+/// What docs/operating.md lets such a role read is enough, and it can do nothing else.
+#[test]
+fn a_role_of_a_database_that_only_reads_can_follow() {
+    let place = Place::in_database("");
+    let token = place.tenant("acme", "generic");
+    let server = Server { process: place.serve(), place };
+    server.client("acme", &token).post("/Users", &user("ada")).expect(201);
+    let database = server.place.database();
+    let role = format!("reader_{}", std::process::id());
+    database.run(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA scim TO {role}; \
+         GRANT SELECT ON scim.persons, scim.migration, scim.resource, scim.change, scim.edge TO {role}"
+    ));
+    let store = database.text(&role);
+    let run = |arguments: &[&str]| {
+        run_in(server.place.directory.path(), &[arguments, &["--store", &store]].concat())
+    };
+    for command in ["changes", "export"] {
+        let ran = run(&["person", command, "acme", "--format", "json"]);
+        let people: Vec<Value> = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+        assert_eq!(people.len(), 1, "{command}");
+    }
+    let ran = run(&["token", "create", "acme"]);
+    assert!(ran.code == Some(1) && ran.stderr.contains("permission denied"), "{ran:?}");
+    database.run(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+const FIELDS: [&str; 7] = ["id", "first_name", "last_name", "email", "language", "user_group", "active"];
+
+#[test]
+fn a_table_has_what_the_server_has_whatever_happens() {
+    let (server, mut client) = Server::with("generic");
+    let place = &server.place;
+    let application = Application { place, file: place.directory.path().join("application.db") };
+    assert_eq!(application.run(), [Value::Null; 0]);
+    let create = |client: &mut crate::http::Client, name: &str| {
+        let more = json!({ "name": { "givenName": name }, "preferredLanguage": "de" });
+        id(&client.post("/Users", &user_with(&format!("{name}@example.com"), more)).expect(201))
+    };
+    let [ada, bob, eve] = ["ada", "bob", "eve"].map(|name| create(&mut client, name));
+    let sales = id(&client.post("/Groups", &group("Sales", &[&ada, &bob])).expect(201));
+    assert_eq!(application.run().len(), 3);
+
+    client
+        .patch(&format!("/Groups/{sales}"), json!([op("replace", "displayName", json!("Team"))]))
+        .expect(204);
+    client.patch(&format!("/Users/{bob}"), json!([op("replace", "active", json!(false))])).expect(200);
+    client.delete(&format!("/Users/{eve}")).expect(204);
+    let people = application.run();
+    assert!(people.contains(&json!([ada, "ada", null, "ada@example.com", "de", "Team", true])), "{people:?}");
+    assert_eq!(people.len(), 2);
+
+    // Other rules make other people of the same users.
+    let rules = "[mapping]\nuser_group = \"title\"\n[language]\ndefault = \"en\"\nsupported = [\"en\"]\n";
+    let policy = place.directory.write("acme.toml", rules);
+    place.command(&["policy", "apply", "acme", &policy.to_string_lossy()]);
+    let people = application.run();
+    assert!(people.contains(&json!([ada, "ada", null, "ada@example.com", "en", null, true])), "{people:?}");
+
+    // The name is given again, and so are the numbers of changes.
+    place.command(&["connection", "remove", "acme"]);
+    place.command(&["tenant", "delete", "acme", "--yes"]);
+    let token = place.tenant("acme", "generic");
+    let mut client = server.client("acme", &token);
+    for n in 0..12 {
+        create(&mut client, &format!("new{n}"));
+    }
+    assert_eq!(application.run().len(), 12);
+    place.command(&["connection", "remove", "acme"]);
+    place.command(&["tenant", "delete", "acme", "--yes"]);
+    place.command(&["tenant", "create", "acme"]);
+    assert_eq!(application.run(), [Value::Null; 0]);
+}
