@@ -201,6 +201,11 @@ impl Database {
         text.parse().expect("an address")
     }
 
+    /// The address for servers that come by a port.
+    pub(crate) fn through(&self, host: &str, port: u16, options: &str) -> Address {
+        format!("postgres://{ROLE}@{host}:{port}/{}?{options}", self.name).parse().expect("an address")
+    }
+
     /// It is where a standby has it from now on.
     pub(crate) fn move_to(&mut self, standby: &Cluster) {
         self.superuser.clone_from(&standby.superuser);
@@ -259,4 +264,12 @@ impl Drop for Database {
             run(&self.superuser, &format!("DROP DATABASE {} WITH (FORCE)", self.name));
         }
     }
+}
+
+/// The socket of the cluster of an address.
+pub(crate) fn socket_path(address: &str) -> String {
+    let place = address.rsplit_once('@').expect("a host").1;
+    let (directory, rest) = place.split_once(':').expect("a port");
+    let port = rest.split_once('/').expect("a database").0;
+    format!("{}/.s.PGSQL.{port}", directory.replace("%2F", "/"))
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use scim_store_postgres::{OpenError, Options, PostgresStore};
 
+use crate::cluster::socket_path;
 use crate::cluster::{Database, ROLE};
-use crate::proxy::socket_path;
 
 /// The sessions of the database that nobody has a transaction in, the latest at the end.
 type Idle = Arc<Mutex<Vec<UnixStream>>>;

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::cluster::{Cluster, Database, ROLE, runtime, superuser};
+use crate::cluster::{Cluster, Database, ROLE, runtime, socket_path, superuser};
 
 /// What a proxy does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,9 +124,7 @@ impl Proxy {
 
     /// The address of a database by this way.
     pub(crate) fn address(&self, database: &Database, host: &str, options: &str) -> Address {
-        let name = database.text(ROLE);
-        let (_, name) = name.rsplit_once('/').expect("a database");
-        format!("postgres://{ROLE}@{host}:{}/{name}?{options}", self.port).parse().expect("an address")
+        database.through(host, self.port, options)
     }
 }
 
@@ -211,12 +209,4 @@ async fn forward(
     let _ = to_database.shutdown().await;
     let _ = tokio::io::copy(&mut from_database, &mut tokio::io::sink()).await;
     late.arrived.send_modify(|count| *count += 1);
-}
-
-/// The socket of the cluster of an address.
-pub(crate) fn socket_path(address: &str) -> String {
-    let place = address.rsplit_once('@').expect("a host").1;
-    let (directory, rest) = place.split_once(':').expect("a port");
-    let port = rest.split_once('/').expect("a database").0;
-    format!("{}/.s.PGSQL.{port}", directory.replace("%2F", "/"))
 }
