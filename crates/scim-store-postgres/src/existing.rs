@@ -70,7 +70,7 @@ impl Known {
 
     /// Of what is known to be there, all that is wished for.
     pub(crate) fn excerpt(&self, wishes: &Wishes) -> Self {
-        let Wishes { resources, types, persons, links, lists, holders, .. } = wishes;
+        let Wishes { resources, types, hidden, persons, links, lists, holders, .. } = wishes;
         let mut excerpt = Self::of_members(self.usual.clone());
         let mut wanted: HashSet<&String> = resources.iter().chain(types).collect();
         for (side, of) in lists {
@@ -84,6 +84,7 @@ impl Known {
             copy(&self.resources, &mut excerpt.resources, id, Option::is_some);
             copy(&self.types, &mut excerpt.types, id, Option::is_some);
         }
+        hidden.iter().for_each(|key| copy(&self.hidden, &mut excerpt.hidden, key, |_| true));
         persons.iter().for_each(|id| copy(&self.persons, &mut excerpt.persons, id, |_| true));
         links.iter().for_each(|pair| copy(&self.links, &mut excerpt.links, pair, |is_linked| *is_linked));
         holders.iter().for_each(|claim| copy(&self.holders, &mut excerpt.holders, claim, Option::is_some));

@@ -1,4 +1,4 @@
-//! A batch worked out from what is remembered of a tenant, to be written without reading first.
+//! A batch worked out from what is remembered of a tenant, or was read before, to be written without its lock.
 //!
 //! The statements of a guess fail where it is wrong, and then nothing was done. All that it rests on is held by keys that may
 //! not be there twice, and by statements that look: resources have the version that they were known by, and memberships are
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use scim_core::time::Timestamp;
 use scim_store::draft::{Claim, Counts, Draft, Stored};
 use scim_store::transfer::Totals;
-use scim_store::{Changeset, Committed, Guard, Operation, Record, Side};
+use scim_store::{Changeset, CommitError, Committed, Conflict, Guard, Operation, Record, Side};
 use tokio_postgres::Row;
 
 use crate::apply::{self, Leap};
@@ -29,6 +29,16 @@ use crate::rows::{clamp, edges_from};
 use crate::session::{Step, column, step};
 use crate::wishes::Wishes;
 use crate::writer::locked_columns;
+
+/// What comes of changesets without the tenant's lock.
+pub(crate) enum Worked {
+    /// All of them.
+    Out(Box<Guess>),
+    /// More has to be known.
+    Unknown,
+    /// One of them is refused, or has to do with reports, or leaves no trace by which others could tell of it.
+    Unfit,
+}
 
 /// Changesets worked out, all of them, as if nobody else had written to the tenant since.
 pub(crate) struct Guess {
@@ -83,8 +93,8 @@ struct Assumed {
     apart: BTreeSet<(String, String)>,
     /// Group and member that are linked.
     linked: BTreeSet<(String, String)>,
-    /// All members of groups, and all groups of members.
-    lists: BTreeMap<(Side, String), BTreeSet<String>>,
+    /// All groups of members. Who the members of a group are goes with its version.
+    groups: BTreeMap<String, BTreeSet<String>>,
     /// Types of resources.
     types: BTreeMap<String, Arc<str>>,
     /// Subjects about which no report is open.
@@ -92,23 +102,31 @@ struct Assumed {
 }
 
 impl Guess {
-    /// Works changesets out from what is known of a tenant. Nothing where more has to be known, where one of them is refused,
-    /// or where nobody could tell afterwards whether it was committed.
+    /// Works changesets out from what is known of a tenant.
     pub(crate) fn of(
         tenant: &str,
         ground: &Ground,
         mut known: Known,
         changesets: &[&Changeset],
-    ) -> Result<Option<Self>, Failed> {
+    ) -> Result<Worked, Failed> {
         let operations = || changesets.iter().flat_map(|changeset| &changeset.operations);
-        // What is derived anew has no other version afterwards, by which others could tell.
-        if operations().any(|operation| matches!(operation, Operation::Rederive { .. })) {
-            return Ok(None);
+        // What is derived anew has no other version afterwards.
+        let leaves_no_trace = operations().any(|operation| matches!(operation, Operation::Rederive { .. }))
+            || changesets.iter().all(|changeset| changeset.audit.is_none());
+        let has_reports = changesets.iter().any(|changeset| {
+            changeset.retries.is_some()
+                || !changeset.reports.is_empty()
+                || (!changeset.settles_below.is_empty() && ground.totals.counts.open > 0)
+        });
+        if leaves_no_trace || has_reports {
+            return Ok(Worked::Unfit);
         }
         known.presumed = operations().filter_map(removal).flatten().collect();
         let groups = touched(operations(), &known);
-        for group in groups.values() {
-            known.resources.insert(group.record.id.clone(), Some(group.clone()));
+        for (id, group) in &groups {
+            known.resources.insert(id.clone(), Some(group.clone()));
+            // Who its members are goes with a version that is not looked at.
+            known.lists.remove(&(Side::Members, id.clone()));
         }
         let (mut assumed, mut outcome) = (Assumed::by(&known), Outcome::default());
         let mut commits = Vec::with_capacity(changesets.len());
@@ -116,9 +134,19 @@ impl Guess {
         let mut after = before;
         for changeset in changesets {
             let drafted = Draft::new(&known, after.counts, (*changeset).clone());
-            let Ok(draft) = drafted else { return Ok(None) };
-            if !draft.reports.is_empty() || !assumed.grant(&mut known, &draft) {
-                return Ok(None);
+            let wishes = known.wishes();
+            let draft = match drafted {
+                Ok(draft) => draft,
+                Err(CommitError::Conflict(Conflict::Missing { .. })) if !wishes.resources.is_empty() => {
+                    return Ok(Worked::Unknown);
+                }
+                Err(_) => return Ok(Worked::Unfit),
+            };
+            if !draft.reports.is_empty() {
+                return Ok(Worked::Unfit);
+            }
+            if !assumed.grant(wishes, &mut known, &draft) {
+                return Ok(Worked::Unknown);
             }
             known.learn(&draft);
             after.counts = draft.counts;
@@ -128,9 +156,11 @@ impl Guess {
             outcome.add(draft, audited);
         }
         known.presumed.clear();
-        let Some(sequence) = outcome.audit.first().map(|entry| entry.sequence) else { return Ok(None) };
+        let Some(sequence) = outcome.audit.first().map(|entry| entry.sequence) else {
+            return Ok(Worked::Unfit);
+        };
         if !assumed.is_held_by(&outcome) {
-            return Ok(None);
+            return Ok(Worked::Unfit);
         }
         let mut steps = vec![same_ground(tenant, ground)];
         // Whether a version is one of ours or was there before has to be known of each.
@@ -139,7 +169,7 @@ impl Guess {
             for (m, (operation, applied)) in changeset.operations.iter().zip(&commit.applied).enumerate() {
                 let id = operation.id();
                 if !applied.changed && (outcome.changes(id) || groups.contains_key(id)) {
-                    return Ok(None);
+                    return Ok(Worked::Unfit);
                 }
                 if groups.contains_key(id) {
                     born.push(Born { changeset: n, operation: m, id: id.to_owned() });
@@ -163,7 +193,8 @@ impl Guess {
         }
         let leap = Leap { before, after, is_fenced: false, token: Some(ground.token.clone()) };
         steps.extend(apply::statements(tenant, leap, outcome)?);
-        Ok(Some(Self { steps, commits, before, after, known, changed, touched, born, sequence }))
+        let guess = Self { steps, commits, before, after, known, changed, touched, born, sequence };
+        Ok(Worked::Out(Box::new(guess)))
     }
 
     /// What it has come to, by the answers to its steps. An answer that cannot be read takes nothing away.
@@ -289,32 +320,30 @@ fn same_ground(tenant: &str, ground: &Ground) -> Step {
     step!(sql, tenant.to_owned(), clamp(ground.fence), clamp(epoch), open > 0, ground.run.clone())
 }
 
-/// Whether lists of identifiers are these, each [`written`], in order.
-macro_rules! same_lists_sql {
-    ($known:literal, $other:literal) => {
-        concat!(
-            "SELECT 1 / bool_and(f.list = j.list)::int FROM unnest($2::text[], $3::text[]) AS j (of, list)
-                CROSS JOIN LATERAL (SELECT coalesce(string_agg(concat(octet_length(e.id), ':', e.id), '' ORDER BY e.id), '')
-                    AS list FROM (SELECT e.",
-            $other,
-            " AS id FROM edge e WHERE e.tenant = $1 AND ",
-            edges_from!($known, $other, "j.of", "''"),
-            " OFFSET 0) e) f"
-        )
-    };
-}
+/// Whether members are in these groups and in no other, each [`written`], in order.
+const SAME_GROUPS: &str = concat!(
+    "SELECT 1 / bool_and(f.list = j.list)::int FROM unnest($2::text[], $3::text[]) AS j (of, list)
+    CROSS JOIN LATERAL (SELECT coalesce(string_agg(concat(octet_length(e.grp), ':', e.grp), '' ORDER BY e.grp), '') AS list
+        FROM (SELECT e.grp FROM edge e WHERE e.tenant = $1 AND ",
+    edges_from!("member", "grp", "j.of", "''"),
+    " OFFSET 0) e) f"
+);
 
 impl Assumed {
     /// All that is known already.
     fn by(known: &Known) -> Self {
         let types = known.types.iter().filter_map(|(id, of)| Some((id.clone(), Arc::clone(of.as_ref()?))));
         let linked = known.links.iter().filter(|(_, is_linked)| **is_linked).map(|(pair, _)| pair.clone());
-        let lists = known.lists.iter().map(|(key, list)| (key.clone(), list.clone()));
-        Self { types: types.collect(), linked: linked.collect(), lists: lists.collect(), ..Self::default() }
+        let groups = known
+            .lists
+            .iter()
+            .filter(|((side, _), _)| *side == Side::Groups)
+            .map(|((_, member), list)| (member.clone(), list.clone()));
+        Self { types: types.collect(), linked: linked.collect(), groups: groups.collect(), ..Self::default() }
     }
 
     /// Grants what a draft wished for and was answered without knowing, as far as it can be held later.
-    fn grant(&mut self, known: &mut Known, draft: &Draft) -> bool {
+    fn grant(&mut self, wishes: Wishes, known: &mut Known, draft: &Draft) -> bool {
         let Wishes {
             resources,
             leaving,
@@ -327,7 +356,7 @@ impl Assumed {
             reports,
             below,
             going,
-        } = known.wishes();
+        } = wishes;
         let is_created = |id: &String| {
             draft.resources.get(id).is_some_and(|drafted| drafted.old.is_none() && drafted.new.is_some())
         };
@@ -356,7 +385,7 @@ impl Assumed {
         for (side, member) in lists {
             let left = self.linked.iter().filter(|(_, of)| *of == member).map(|(group, _)| group.clone());
             let list: BTreeSet<String> = left.collect();
-            self.lists.insert((side, member.clone()), list.clone());
+            self.groups.insert(member.clone(), list.clone());
             let is_left = |group: &String| known.links.get(&(group.clone(), member.clone())) == Some(&false);
             let list = list.into_iter().filter(|group| !is_left(group)).collect();
             known.lists.insert((side, member), list);
@@ -418,17 +447,13 @@ impl Assumed {
                 CROSS JOIN LATERAL (SELECT FROM report r WHERE r.tenant = $1 AND r.about = j.digest AND NOT r.settled OFFSET 0) r";
             steps.push(step!(sql, tenant.to_owned(), subjects));
         }
-        for side in [Side::Members, Side::Groups] {
-            let lists = self.lists.iter().filter(|((of, _), _)| *of == side);
-            let (of, lists): (Vec<String>, Vec<String>) =
-                lists.map(|((_, of), list)| (of.clone(), list.iter().map(written).collect())).unzip();
-            if !of.is_empty() {
-                let sql = match side {
-                    Side::Members => same_lists_sql!("grp", "member"),
-                    Side::Groups => same_lists_sql!("member", "grp"),
-                };
-                steps.push(step!(sql, tenant.to_owned(), of, lists));
-            }
+        if !self.groups.is_empty() {
+            let (of, lists): (Vec<String>, Vec<String>) = self
+                .groups
+                .iter()
+                .map(|(member, groups)| (member.clone(), groups.iter().map(written).collect()))
+                .unzip();
+            steps.push(step!(SAME_GROUPS, tenant.to_owned(), of, lists));
         }
         steps
     }

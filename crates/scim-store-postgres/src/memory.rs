@@ -125,6 +125,12 @@ impl Memory {
         excerpt
     }
 
+    /// What may rest on what was just read, of what is wished for.
+    pub(crate) fn excerpt_of(&self, mut read: Known, wishes: &Wishes) -> Known {
+        read.usual.clone_from(&self.known.usual);
+        read.excerpt(wishes)
+    }
+
     fn is_trusted(&self) -> bool {
         self.streak >= self.wanted
     }

@@ -19,10 +19,10 @@ use crate::rows::{clamp, record, record_columns, resource_of};
 use crate::session::{Step, column, number, step};
 
 /// What is wished for.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Wishes {
     pub(crate) resources: BTreeSet<String>,
-    /// Resources that are deleted, whose groups are wished for with all that they are.
+    /// Resources that are deleted, whose groups are wished for with all that they are. A guess can do without.
     pub(crate) leaving: BTreeSet<String>,
     pub(crate) types: BTreeSet<String>,
     pub(crate) hidden: BTreeSet<(String, Arc<str>)>,

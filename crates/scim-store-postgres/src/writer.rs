@@ -1,9 +1,9 @@
 //! The writer: for each tenant that is written to, one task, one connection at a time, one transaction for all who wait.
 //!
 //! A transaction locks the tenant's row, works each changeset out against what the one before has left, writes what is left
-//! of them in the end, and commits. However many changesets there are, that is one round trip where what they ask for is
-//! known or can be taken for granted ([`Guess`]). Otherwise, and where a guess was wrong, it is two: the first
-//! locks and reads, the second writes and commits.
+//! of them in the end, and commits. However many changesets there are, that is one round trip ([`Guess`]), where what they ask
+//! for is known or can be taken for granted. What is not is read before, without the lock. Where a guess was wrong, and where
+//! nobody could tell of it, the transaction is two round trips: the first locks and reads, the second writes and commits.
 //!
 //! # Unknown outcomes
 //!
@@ -19,7 +19,7 @@
 //! What is found to be committed may have lost its connection while it waited for a standby. It is not acknowledged before
 //! the transaction that found it is committed too, behind it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -35,9 +35,9 @@ use tokio_postgres::Row;
 use crate::apply::{self, Leap};
 use crate::error::{Failed, Kind, corrupt};
 use crate::existing::{Known, Outcome};
-use crate::guess::{Born, Doubted, Guess, Written, date, renumber};
+use crate::guess::{Born, Doubted, Guess, Worked, Written, date, renumber};
 use crate::memory::{Ground, Memories, Memory};
-use crate::pool::{Lent, Pool, WRITE};
+use crate::pool::{Lent, Pool, READ, WRITE};
 use crate::rows::{clamp, resource_of, totals};
 use crate::session::{Step, column, number, step};
 use crate::wishes::{Reading, Wishes};
@@ -289,12 +289,18 @@ impl Desk {
         let mut memory = self.memories.take(tenant, &wishes)?;
         if let Some(mut last) = memory.take_if(|_| doubts.is_empty()) {
             let known = last.excerpt(&wishes);
-            match Guess::of(tenant.as_str(), &last.ground, known, changesets)? {
-                Some(guess) => match self.guessed(&mut lent, tenant, last, guess).await? {
+            let mut worked = Guess::of(tenant.as_str(), &last.ground, known, changesets)?;
+            if matches!(worked, Worked::Unknown) {
+                let read = look(&mut lent, tenant, &wishes).await?;
+                let known = last.excerpt_of(read, &wishes);
+                worked = Guess::of(tenant.as_str(), &last.ground, known, changesets)?;
+            }
+            match worked {
+                Worked::Out(guess) => match self.guessed(&mut lent, tenant, last, *guess).await? {
                     Guessed::Right(attempt) => return Ok(attempt),
                     Guessed::Wrong(last) => memory = Some(*last),
                 },
-                None => memory = Some(last),
+                Worked::Unknown | Worked::Unfit => memory = Some(last),
             }
         }
         self.read_and_write(lent, tenant, changesets, wishes, memory, doubts).await
@@ -424,6 +430,17 @@ fn answered(guess: &mut Guess, answers: &[Vec<Row>]) -> Result<(Locked, Written)
 /// Whether what an operation does leaves versions as they are.
 fn is_fencing(operation: &Operation) -> bool {
     matches!(operation, Operation::Rederive { .. })
+}
+
+/// Reads what is wished for, in one state of the tenant. Others go on writing to it.
+async fn look(lent: &mut Lent, tenant: &Tenant, wishes: &Wishes) -> Result<Known, Failed> {
+    let wishes = Wishes { leaving: BTreeSet::new(), ..wishes.clone() };
+    let (steps, readings) = wishes.statements(tenant.as_str());
+    let mut known = Known::default();
+    for (read, rows) in readings.into_iter().zip(lent.whole(READ, tenant, steps).await?) {
+        read(&mut known, rows)?;
+    }
+    Ok(known)
 }
 
 /// Begins a transaction: locks the tenant's row, and gives what was wished for, with how it becomes known.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use scim_store::conformance::wait;
 use scim_store::{
-    ChangeKind, Changeset, CommitError, Committed, Content, EdgeQuery, Guard, MemberDelta, Operation,
+    ChangeKind, Changeset, CommitError, Committed, Content, EdgeQuery, Guard, Hidden, MemberDelta, Operation,
     PersonQuery, Side, Store, StoreError,
 };
 use scim_store_postgres::Options;
@@ -297,6 +297,90 @@ fn round_trips_of_writes_are_few() {
     let settling = |id: &str, subject: &str| Changeset { settles: vec![subject.to_owned()], ..town.user(id) };
     assert_eq!(trips("what settles nothing", &town, settling("new2", "somebody else")), 1);
     assert_eq!(trips("what settles something", &town, settling("new3", "somebody")), 3);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// The tenant's lock is held for one round trip. What has to be known is read before, without it.
+#[test]
+fn nobody_holds_a_tenant_between_round_trips() {
+    let town = Town::new(Options::default());
+    for n in 0..6 {
+        town.commit(town.user(&format!("u{n}"))).expect("created");
+    }
+    for id in ["g1", "g2", "g3"] {
+        town.commit(town.group(id, &["u0", "u1", "u2"])).expect("created");
+    }
+    let another = town.another();
+    another.commit(another.user("first")).expect("created");
+    let content = |id: &str| match town.user(id).operations.pop() {
+        Some(Operation::Create { content, .. }) => content,
+        operation => panic!("{operation:?}"),
+    };
+    let replace = |id: &str, kind: &str, content: Option<Content>, members: MemberDelta| {
+        let (id, resource_type) = (id.to_owned(), kind.into());
+        let (guard, kind) = (Guard::Exists, ChangeKind::Modified);
+        Operation::Replace { id, resource_type, guard, content, members, kind }
+    };
+    let delete = |id: &str, kind: &str| Operation::Delete {
+        id: id.to_owned(),
+        resource_type: kind.into(),
+        guard: Guard::Exists,
+    };
+    let all = MemberDelta { clear: true, add: vec!["u3".to_owned()], ..MemberDelta::default() };
+    let hidden = vec![Hidden { path: "password".into(), value: Some("\"hash\"".to_owned()) }];
+    let secret = Content { hidden, ..content("u5") };
+    let titled = Content { body: "{\"title\":\"a\"}".into(), ..content("u4") };
+    for operation in [
+        replace("u4", "User", Some(titled), MemberDelta::default()),
+        replace("u5", "User", Some(secret), MemberDelta::default()),
+        replace("g1", "Group", None, all),
+        delete("u0", "User"),
+        delete("g2", "Group"),
+    ] {
+        let what = format!("{operation:?}");
+        another.trips();
+        another.commit(Changeset { operations: vec![operation], ..another.user("x") }).expect("no conflict");
+        let trips = another.trips();
+        let [read, written] = trips.as_slice() else { panic!("{what}: {trips:#?}") };
+        assert!(read.iter().all(|sql| !sql.contains("FOR NO KEY UPDATE")), "{what}: {read:#?}");
+        assert!(is_whole(read) && is_whole(written), "{what}: {trips:#?}");
+    }
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// Whether a round trip is all of a transaction.
+fn is_whole(trip: &[String]) -> bool {
+    trip.first().is_some_and(|sql| sql.starts_with("BEGIN")) && trip.last().is_some_and(|sql| sql == "COMMIT")
+}
+
+/// Somebody has come into a group after its members were read, and before it is deleted.
+#[test]
+fn what_is_written_after_it_was_read_is_read_again() {
+    let town = Town::new(Options::default());
+    for id in ["a", "b"] {
+        town.commit(town.user(id)).expect("created");
+    }
+    town.commit(town.group("g", &["a"])).expect("created");
+    let another = town.another();
+    another.commit(another.user("first")).expect("created");
+    let other = hold(&town);
+    let operation =
+        Operation::Delete { id: "g".to_owned(), resource_type: "Group".into(), guard: Guard::Exists };
+    let changeset = Changeset { operations: vec![operation], ..another.user("x") };
+    let mut commit = another.store.commit(a_tenant(), changeset);
+    assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    until_blocked(&town, 1);
+    other.run(
+        "INSERT INTO scim.edge (tenant, grp, member, since) VALUES ('acme', 'g', 'b', 5);
+        INSERT INTO scim.change (tenant, sequence, at, kind, type, id, added, removed, person, renamed)
+            SELECT tenant, 5, at, 'membersChanged', 'Group', 'g', '{b}', '{}', false, false FROM scim.change WHERE sequence = 4;
+        UPDATE scim.resource SET version = 5 WHERE id = 'g';
+        UPDATE scim.tenant SET sequence = 5 WHERE name = 'acme';
+        COMMIT",
+    );
+    assert_eq!(wait(commit).expect("deleted").sequence, 6);
+    let changes = wait(town.store.changes(&acme(), 5, 10)).expect("changes");
+    assert_eq!(changes[0].removed, ["a", "b"]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 
