@@ -3,7 +3,7 @@
 //! * **Tenants** are held apart by the database: row-level security is forced on every table, a transaction names its
 //!   tenant, and a statement that forgets it sees nothing. A role that is not bound by that is refused.
 //! * **Writers** of one tenant wait for one another, so that changes are numbered in the order in which they become
-//!   visible. Those of one server share a transaction: one sync and one or two round trips for all who wait.
+//!   visible. Those of one server share a transaction: one sync and one round trip for all who wait.
 //! * **Readers** wait for no writer. A point read is one round trip, a page a constant number of them. For what may take long
 //!   there are fewer places than connections, for which tenants take turns.
 //! * **What is acknowledged** is synced. A commit whose connection is lost is looked for, and otherwise reported as
