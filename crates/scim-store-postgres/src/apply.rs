@@ -45,17 +45,20 @@ pub(crate) fn leapt(found: Totals, before: Totals, after: Totals) -> Totals {
     Totals { counts, audited: plus(found.audited, before.audited, after.audited) }
 }
 
-/// How many changes others have made since a batch was worked out, where that knew of as many as the parameter says.
+/// How many changes others have made since a batch was worked out, and how many entries of the audit trail. Whoever locks the
+/// tenant's row sets it.
 macro_rules! others {
-    ($known:literal) => {
-        concat!("(SELECT t.sequence - ", $known, " FROM tenant t WHERE t.name = $1)")
+    (changes) => {
+        "current_setting('scim.changes')::int8"
+    };
+    (entries) => {
+        "current_setting('scim.entries')::int8"
     };
 }
 
 /// The statements of a batch, in the order in which they have to be run.
 pub(crate) fn statements(tenant: &str, leap: Leap, outcome: Outcome) -> Result<Vec<Step>, Failed> {
     let Leap { before, after, is_fenced, token } = leap;
-    let known = clamp(before.counts.sequence);
     let Outcome {
         resources,
         cleared,
@@ -69,7 +72,7 @@ pub(crate) fn statements(tenant: &str, leap: Leap, outcome: Outcome) -> Result<V
         added,
         audit,
     } = outcome;
-    let mut table = Table { tenant: tenant.to_owned(), known, ..Table::default() };
+    let mut table = Table { tenant: tenant.to_owned(), ..Table::default() };
     for (id, (old, new)) in &resources {
         table.resource(id, old.as_ref(), new.as_ref());
     }
@@ -77,10 +80,10 @@ pub(crate) fn statements(tenant: &str, leap: Leap, outcome: Outcome) -> Result<V
     let mut steps = table.steps();
     steps.extend(self::hidden(tenant, cleared, hidden));
     steps.extend(people::write(tenant, persons)?);
-    steps.extend(self::links(tenant, known, links, &apart));
-    steps.extend(self::changes(tenant, known, changes));
+    steps.extend(self::links(tenant, links, &apart));
+    steps.extend(self::changes(tenant, changes));
     steps.extend(reports::write(tenant, &settled, &removed, added));
-    steps.extend(self::audit(tenant, before, token, audit));
+    steps.extend(self::audit(tenant, token, audit));
     steps.push(self::tenant(tenant, before, after, is_fenced));
     Ok(steps)
 }
@@ -109,7 +112,7 @@ macro_rules! resources_sql {
         concat!(
             "INSERT INTO resource AS r (tenant, id, type, version, created, modified, label, body, entries)
                 SELECT $1, j.id, j.type, j.version + ",
-            others!("$10"),
+            others!(changes),
             ", j.created, j.modified, j.label, j.body, j.entries
                 FROM unnest($2::text[], $3::text[], $4::int8[], $5::int8[], $6::int8[], $7::text[], $8::bytea[], $9::bytea[])
                     AS j (id, type, version, created, modified, label, body, entries)",
@@ -120,14 +123,14 @@ macro_rules! resources_sql {
 
 /// What gives groups a new version and date and leaves the rest of them as it is, whatever that is. They have to be there.
 /// The answer to step [`TOUCHED`] are their identifiers, and when they were created.
-pub(crate) fn touch(tenant: &str, before: Totals, groups: Vec<Record>) -> Vec<Step> {
+pub(crate) fn touch(tenant: &str, groups: Vec<Record>) -> Vec<Step> {
     let key = |record: &Record| IndexEntry::moment(record.modified).as_bytes().to_vec();
     let keys: Vec<Vec<u8>> = groups.iter().map(key).collect();
     let ids: Vec<String> = groups.iter().map(|record| record.id.clone()).collect();
     let mut resources = Resources::default();
     groups.iter().zip(&keys).for_each(|(record, key)| resources.add(record, key.clone()));
     let mut steps = vec![step!(TOUCH_ENTRIES, tenant.to_owned(), ids, keys)];
-    steps.extend(resources.step(TOUCH, tenant, clamp(before.counts.sequence)));
+    steps.extend(resources.step(TOUCH, tenant));
     steps
 }
 
@@ -184,8 +187,6 @@ const TOUCH: &str = concat!(
 #[derive(Default)]
 struct Table {
     tenant: String,
-    /// How many changes the batch knew of.
-    known: i64,
     gone: Vec<String>,
     gone_entries: Entries,
     gone_claims: Claims,
@@ -239,13 +240,13 @@ impl Resources {
     }
 
     /// What writes them, if there are any.
-    fn step(self, sql: &'static str, tenant: &str, known: i64) -> Option<Step> {
+    fn step(self, sql: &'static str, tenant: &str) -> Option<Step> {
         let Self { ids, types, versions, created, modified, labels, bodies, entries } = self;
         if ids.is_empty() {
             return None;
         }
         let tenant = tenant.to_owned();
-        Some(step!(sql, tenant, ids, types, versions, created, modified, labels, bodies, entries, known))
+        Some(step!(sql, tenant, ids, types, versions, created, modified, labels, bodies, entries))
     }
 }
 
@@ -279,18 +280,8 @@ impl Table {
     }
 
     fn steps(self) -> Vec<Step> {
-        let Self {
-            tenant,
-            known,
-            gone,
-            gone_entries,
-            gone_claims,
-            other,
-            come,
-            come_entries,
-            come_claims,
-            totals,
-        } = self;
+        let Self { tenant, gone, gone_entries, gone_claims, other, come, come_entries, come_claims, totals } =
+            self;
         let mut steps = Vec::new();
         if !gone_entries.ids.is_empty() {
             let Entries { types, paths, keys, ids, leading: _ } = gone_entries;
@@ -320,8 +311,8 @@ impl Table {
                 created = excluded.created, modified = excluded.modified, label = excluded.label,
                 body = excluded.body, entries = excluded.entries"
         );
-        steps.extend(other.step(again, &tenant, known));
-        steps.extend(come.step(resources_sql!(""), &tenant, known));
+        steps.extend(other.step(again, &tenant));
+        steps.extend(come.step(resources_sql!(""), &tenant));
         if !come_entries.ids.is_empty() {
             let Entries { types, paths, keys, ids, leading } = come_entries;
             let sql = "INSERT INTO entry (tenant, type, path, key, id, leads)
@@ -424,7 +415,6 @@ fn hidden(
 /// Links that were `apart` must not be there, or somebody else has written. The others may be, with another number.
 fn links(
     tenant: &str,
-    known: i64,
     links: BTreeMap<(String, String), Option<u64>>,
     apart: &BTreeSet<(String, String)>,
 ) -> Vec<Step> {
@@ -458,7 +448,7 @@ fn links(
             concat!(
                 "INSERT INTO edge (tenant, grp, member, since)
             SELECT $1, j.grp, j.member, j.since + ",
-                others!("$5"),
+                others!(changes),
                 " FROM unnest($2::text[], $3::text[], $4::int8[]) AS j (grp, member, since)",
                 $on_conflict
             )
@@ -467,14 +457,14 @@ fn links(
     let again = edges_sql!(" ON CONFLICT (tenant, grp, member) DO UPDATE SET since = excluded.since");
     for (sql, rows) in [(edges_sql!(""), come), (again, anew)] {
         if !rows.0.is_empty() {
-            steps.push(step!(sql, tenant.to_owned(), rows.0, rows.1, rows.2, known));
+            steps.push(step!(sql, tenant.to_owned(), rows.0, rows.1, rows.2));
         }
     }
     steps
 }
 
 /// A list of lists is no array, so that members come with the number of their change.
-fn changes(tenant: &str, known: i64, changes: Vec<Change>) -> Vec<Step> {
+fn changes(tenant: &str, changes: Vec<Change>) -> Vec<Step> {
     if changes.is_empty() {
         return Vec::new();
     }
@@ -483,7 +473,7 @@ fn changes(tenant: &str, known: i64, changes: Vec<Change>) -> Vec<Step> {
     let sql = concat!(
         "INSERT INTO change (tenant, sequence, at, kind, type, id, person, renamed, added, removed)
         SELECT $1, j.sequence + ",
-        others!("$13"),
+        others!(changes),
         ", j.at, j.kind, j.type, j.id, j.person, j.renamed, coalesce(a.ids, '{}'), coalesce(r.ids, '{}')
         FROM unnest($2::int8[], $3::int8[], $4::text[], $5::text[], $6::text[], $7::bool[], $8::bool[])
             AS j (sequence, at, kind, type, id, person, renamed)
@@ -515,12 +505,11 @@ fn changes(tenant: &str, known: i64, changes: Vec<Change>) -> Vec<Step> {
         added.1,
         removed.0,
         removed.1,
-        known,
     )]
 }
 
 /// The first entry stands for all of the batch: it is there if that was committed, and has its token.
-fn audit(tenant: &str, before: Totals, token: Option<String>, audit: Vec<Audited>) -> Vec<Step> {
+fn audit(tenant: &str, token: Option<String>, audit: Vec<Audited>) -> Vec<Step> {
     if audit.is_empty() {
         return Vec::new();
     }
@@ -528,12 +517,16 @@ fn audit(tenant: &str, before: Totals, token: Option<String>, audit: Vec<Audited
         audit.iter().map(|audited| of(audited).clone()).collect()
     };
     let numbers = |of: fn(&Audited) -> i64| -> Vec<i64> { audit.iter().map(of).collect() };
-    let sql = "INSERT INTO audit (tenant, number, sequence, at, actor, request, action, status, detail, token)
-        SELECT $1, j.number + o.entries, j.sequence + o.changes, j.at, j.actor, j.request, j.action, j.status, j.detail,
-            CASE WHEN j.n = 1 THEN $12::text::uuid END
-        FROM (SELECT t.sequence - $10 AS changes, t.audited - $11 AS entries FROM tenant t WHERE t.name = $1) o
-        CROSS JOIN unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::int4[], $9::text[])
-            WITH ORDINALITY AS j (number, sequence, at, actor, request, action, status, detail, n)";
+    let sql = concat!(
+        "INSERT INTO audit (tenant, number, sequence, at, actor, request, action, status, detail, token)
+        SELECT $1, j.number + ",
+        others!(entries),
+        ", j.sequence + ",
+        others!(changes),
+        ", j.at, j.actor, j.request, j.action, j.status, j.detail, CASE WHEN j.n = 1 THEN $10::text::uuid END
+        FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::text[], $7::text[], $8::int4[], $9::text[])
+            WITH ORDINALITY AS j (number, sequence, at, actor, request, action, status, detail, n)"
+    );
     vec![step!(
         sql,
         tenant.to_owned(),
@@ -545,8 +538,6 @@ fn audit(tenant: &str, before: Totals, token: Option<String>, audit: Vec<Audited
         texts(|audited| &audited.entry.action),
         audit.iter().map(|audited| i32::from(audited.entry.status)).collect::<Vec<i32>>(),
         texts(|audited| &audited.entry.detail),
-        clamp(before.counts.sequence),
-        clamp(before.audited),
         token,
     )]
 }

@@ -109,7 +109,7 @@ impl Known {
             self.link(group, member, *is_linked);
         }
         let Self { resources, types, persons, links, lists, holders, usual, stale, .. } = later;
-        self.resources.retain(|id, _| !stale.contains(id));
+        stale.iter().for_each(|id| drop(self.resources.remove(id)));
         self.resources.extend(resources);
         self.types.extend(types);
         self.persons.extend(persons);

@@ -189,7 +189,7 @@ impl Guess {
         outcome.apart = assumed.apart;
         let touched = (!renewed.is_empty()).then(|| steps.len() + apply::TOUCHED);
         if touched.is_some() {
-            steps.extend(apply::touch(tenant, before, renewed));
+            steps.extend(apply::touch(tenant, renewed));
         }
         let leap = Leap { before, after, is_fenced: false, token: Some(ground.token.clone()) };
         steps.extend(apply::statements(tenant, leap, outcome)?);
@@ -311,13 +311,15 @@ fn removal(operation: &Operation) -> Option<impl Iterator<Item = (String, String
 /// no report is open where none was. Divides by zero otherwise.
 fn same_ground(tenant: &str, ground: &Ground) -> Step {
     let sql = concat!(
-        "SELECT t.*, 1 / (t.fence IS NOT NULL)::int FROM (SELECT) one LEFT JOIN (SELECT ",
+        "SELECT t.*, 1 / (t.fence IS NOT NULL)::int, set_config('scim.changes', (t.sequence - $6)::text, true),
+            set_config('scim.entries', (t.audited - $7)::text, true) FROM (SELECT) one LEFT JOIN (SELECT ",
         locked_columns!(),
         " FROM tenant WHERE name = $1 AND fence = $2 AND epoch = $3 AND (open = 0 OR $4) AND ",
         "extract(epoch FROM pg_postmaster_start_time())::text = $5 FOR NO KEY UPDATE) t ON true"
     );
-    let Counts { epoch, open, .. } = ground.totals.counts;
-    step!(sql, tenant.to_owned(), clamp(ground.fence), clamp(epoch), open > 0, ground.run.clone())
+    let Totals { counts: Counts { sequence, epoch, open, .. }, audited } = ground.totals;
+    let [fence, epoch, sequence, audited] = [ground.fence, epoch, sequence, audited].map(clamp);
+    step!(sql, tenant.to_owned(), fence, epoch, open > 0, ground.run.clone(), sequence, audited)
 }
 
 /// Whether members are in these groups and in no other, each [`written`], in order.

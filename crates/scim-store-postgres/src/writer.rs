@@ -622,9 +622,13 @@ pub(crate) use {locked_columns, mark};
 /// Makes the row of a tenant that has none.
 pub(crate) const NEW_TENANT: &str = "INSERT INTO tenant (name) VALUES ($1) ON CONFLICT (name) DO NOTHING";
 
-/// Locks a tenant's row and reads it.
+/// Locks a tenant's row and reads it. What is worked out from then on is numbered as it will be.
 pub(crate) fn lock(tenant: &str) -> Step {
-    let sql = concat!("SELECT ", locked_columns!(), " FROM tenant WHERE name = $1 FOR NO KEY UPDATE");
+    let sql = concat!(
+        "SELECT t.*, set_config('scim.changes', '0', true), set_config('scim.entries', '0', true) FROM (SELECT ",
+        locked_columns!(),
+        " FROM tenant WHERE name = $1 FOR NO KEY UPDATE) t"
+    );
     step!(sql, tenant.to_owned())
 }
 
