@@ -10,24 +10,22 @@
 //!
 //! A guess never refuses anybody: what would be a conflict is left to somebody who reads.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use scim_core::time::Timestamp;
-use scim_store::draft::{Claim, Counts, Draft, Stored};
+use scim_store::draft::{Counts, Draft};
 use scim_store::transfer::Totals;
-use scim_store::{Changeset, CommitError, Committed, Conflict, Guard, Operation, Record, Side};
+use scim_store::{Changeset, CommitError, Committed, Conflict, Operation, Side};
 use tokio_postgres::Row;
 
 use crate::apply::{self, Leap};
+use crate::assumed::Assumed;
 use crate::error::Failed;
 use crate::existing::{Known, Outcome, is_impossible};
 use crate::memory::Ground;
-use crate::rows::{clamp, edges_from};
+use crate::rows::clamp;
 use crate::session::{Step, column, step};
-use crate::wishes::Wishes;
+use crate::touched::touched;
 use crate::writer::locked_columns;
 
 /// What comes of changesets without the tenant's lock.
@@ -80,25 +78,6 @@ pub(crate) struct Written {
     /// What is counted of the tenant afterwards.
     pub(crate) totals: Totals,
     pub(crate) known: Known,
-}
-
-/// What is taken for granted.
-#[derive(Default)]
-struct Assumed {
-    /// Resources that are not there.
-    absent: BTreeSet<String>,
-    /// Unique values that nobody has.
-    free: BTreeSet<Claim>,
-    /// Group and member that are not linked.
-    apart: BTreeSet<(String, String)>,
-    /// Group and member that are linked.
-    linked: BTreeSet<(String, String)>,
-    /// All groups of members. Who the members of a group are goes with its version.
-    groups: BTreeMap<String, BTreeSet<String>>,
-    /// Types of resources.
-    types: BTreeMap<String, Arc<str>>,
-    /// Subjects about which no report is open.
-    quiet: BTreeSet<String>,
 }
 
 impl Guess {
@@ -250,56 +229,6 @@ pub(crate) fn date<'a>(
     Ok(())
 }
 
-/// Groups of which nothing but members changes, as far as they have to be known for that: that they are there, of which type,
-/// and the version if one was asked for.
-fn touched<'a>(
-    operations: impl Iterator<Item = &'a Operation> + Clone,
-    known: &'a Known,
-) -> BTreeMap<String, Stored> {
-    let mut groups: BTreeMap<&str, Option<Stored>> = BTreeMap::new();
-    for operation in operations.clone() {
-        let left = match operation {
-            Operation::Delete { id, .. } => known.lists.get(&(Side::Groups, id.clone())),
-            _ => None,
-        };
-        for id in left.into_iter().flatten() {
-            if let Some(Some(resource_type)) = known.types.get(id) {
-                groups.insert(id, Some(group(id, resource_type, UNKNOWN)));
-            }
-        }
-    }
-    for operation in operations {
-        let touched = match operation {
-            Operation::Replace { id, resource_type, guard, content: None, members, .. }
-                if !members.clear && *guard != Guard::Version(UNKNOWN) && !is_impossible(id) =>
-            {
-                let version = match guard {
-                    Guard::Version(version) => *version,
-                    Guard::Exists => UNKNOWN,
-                };
-                Some(group(id, resource_type, version))
-            }
-            _ => None,
-        };
-        match groups.entry(operation.id()) {
-            Entry::Vacant(place) => drop(place.insert(touched)),
-            Entry::Occupied(mut place) if touched.is_none() => drop(place.insert(None)),
-            Entry::Occupied(_) => {}
-        }
-    }
-    groups.into_iter().filter_map(|(id, group)| Some((id.to_owned(), group?))).collect()
-}
-
-fn group(id: &str, resource_type: &Arc<str>, version: u64) -> Stored {
-    let (id, resource_type, at) = (id.to_owned(), Arc::clone(resource_type), Timestamp(0));
-    let (label, body) = (String::new(), Bytes::new());
-    let record = Record { id, resource_type, version, created: at, modified: at, label, body };
-    Stored { record, unique: Vec::new(), index: Vec::new() }
-}
-
-/// The version of a group of which none was asked for. No resource has it.
-const UNKNOWN: u64 = 0;
-
 /// Memberships that an operation ends.
 fn removal(operation: &Operation) -> Option<impl Iterator<Item = (String, String)> + '_> {
     let Operation::Replace { id, members, .. } = operation else { return None };
@@ -320,148 +249,4 @@ fn same_ground(tenant: &str, ground: &Ground) -> Step {
     let Totals { counts: Counts { sequence, epoch, open, .. }, audited } = ground.totals;
     let [fence, epoch, sequence, audited] = [ground.fence, epoch, sequence, audited].map(clamp);
     step!(sql, tenant.to_owned(), fence, epoch, open > 0, ground.run.clone(), sequence, audited)
-}
-
-/// Whether members are in these groups and in no other, each [`written`], in order.
-const SAME_GROUPS: &str = concat!(
-    "SELECT 1 / bool_and(f.list = j.list)::int FROM unnest($2::text[], $3::text[]) AS j (of, list)
-    CROSS JOIN LATERAL (SELECT coalesce(string_agg(concat(octet_length(e.grp), ':', e.grp), '' ORDER BY e.grp), '') AS list
-        FROM (SELECT e.grp FROM edge e WHERE e.tenant = $1 AND ",
-    edges_from!("member", "grp", "j.of", "''"),
-    " OFFSET 0) e) f"
-);
-
-impl Assumed {
-    /// All that is known already.
-    fn by(known: &Known) -> Self {
-        let types = known.types.iter().filter_map(|(id, of)| Some((id.clone(), Arc::clone(of.as_ref()?))));
-        let linked = known.links.iter().filter(|(_, is_linked)| **is_linked).map(|(pair, _)| pair.clone());
-        let groups = known
-            .lists
-            .iter()
-            .filter(|((side, _), _)| *side == Side::Groups)
-            .map(|((_, member), list)| (member.clone(), list.clone()));
-        Self { types: types.collect(), linked: linked.collect(), groups: groups.collect(), ..Self::default() }
-    }
-
-    /// Grants what a draft wished for and was answered without knowing, as far as it can be held later.
-    fn grant(&mut self, wishes: Wishes, known: &mut Known, draft: &Draft) -> bool {
-        let Wishes {
-            resources,
-            leaving,
-            types,
-            hidden,
-            persons,
-            links,
-            lists,
-            holders,
-            reports,
-            below,
-            going,
-        } = wishes;
-        let is_created = |id: &String| {
-            draft.resources.get(id).is_some_and(|drafted| drafted.old.is_none() && drafted.new.is_some())
-        };
-        // Who is to be in one group only most likely is in none. Who is deleted most likely is in some.
-        let is_newcomer = |(side, id): &(Side, String)| {
-            *side == Side::Groups && draft.resources.get(id).is_none_or(|drafted| drafted.new.is_some())
-        };
-        let unknowable = [persons, leaving, below].into_iter().all(|texts| texts.is_empty())
-            && hidden.is_empty()
-            && lists.iter().all(is_newcomer)
-            && going == 0;
-        let Some(usual) = known.usual.clone().or_else(|| types.is_empty().then(Arc::default)) else {
-            return false;
-        };
-        if !unknowable || !resources.iter().all(is_created) {
-            return false;
-        }
-        self.absent.extend(resources);
-        self.types.extend(types.into_iter().map(|id| (id, Arc::clone(&usual))));
-        self.free.extend(holders);
-        self.quiet.extend(reports);
-        let (linked, apart): (BTreeSet<_>, BTreeSet<_>) =
-            links.into_iter().partition(|pair| known.presumed.contains(pair));
-        self.linked.extend(linked);
-        self.apart.extend(apart);
-        for (side, member) in lists {
-            let left = self.linked.iter().filter(|(_, of)| *of == member).map(|(group, _)| group.clone());
-            let list: BTreeSet<String> = left.collect();
-            self.groups.insert(member.clone(), list.clone());
-            let is_left = |group: &String| known.links.get(&(group.clone(), member.clone())) == Some(&false);
-            let list = list.into_iter().filter(|group| !is_left(group)).collect();
-            known.lists.insert((side, member), list);
-        }
-        true
-    }
-
-    /// Whether the rows of an outcome leave no doubt of what was taken for free or absent: they could not be written
-    /// otherwise. They do not where one changeset takes back what another has done.
-    fn is_held_by(&self, outcome: &Outcome) -> bool {
-        let come =
-            |id: &String| outcome.resources.get(id).is_some_and(|(old, new)| old.is_none() && new.is_some());
-        let claims: BTreeSet<Claim> = outcome
-            .resources
-            .values()
-            .filter_map(|(_, new)| new.as_ref())
-            .flat_map(|new| new.claims())
-            .collect();
-        let linked = |pair: &(String, String)| outcome.links.get(pair).is_some_and(Option::is_some);
-        self.absent.iter().all(come) && self.free.is_subset(&claims) && self.apart.iter().all(linked)
-    }
-
-    /// What looks whether the rest holds, and divides by zero where it does not.
-    fn statements(&self, tenant: &str, groups: &BTreeMap<String, Stored>, outcome: &Outcome) -> Vec<Step> {
-        let (mut ids, mut types, mut versions) = (Vec::new(), Vec::new(), Vec::new());
-        let mut expect = |id: &String, resource_type: &str, version: Option<i64>| {
-            ids.push(id.clone());
-            types.push(resource_type.to_owned());
-            versions.push(version);
-        };
-        for (id, (old, _)) in &outcome.resources {
-            if let Some(Stored { record, .. }) = old {
-                let is_known = !groups.contains_key(id) || record.version != UNKNOWN;
-                expect(id, &record.resource_type, is_known.then(|| clamp(record.version)));
-            }
-        }
-        let others = self.types.iter().filter(|(id, _)| !outcome.resources.contains_key(*id));
-        others.for_each(|(id, resource_type)| expect(id, resource_type, None));
-        let mut steps = Vec::new();
-        if !ids.is_empty() {
-            let sql = "SELECT 1 / (count(*) = $5)::int FROM unnest($2::text[], $3::text[], $4::int8[]) AS j (id, type, version)
-                CROSS JOIN LATERAL (SELECT FROM resource r WHERE r.tenant = $1 AND r.id >= j.id AND r.id <= j.id AND r.type = j.type
-                    AND r.version = coalesce(j.version, r.version) ORDER BY r.id OFFSET 0) r";
-            let count = clamp(ids.len() as u64);
-            steps.push(step!(sql, tenant.to_owned(), ids, types, versions, count));
-        }
-        if !self.linked.is_empty() {
-            let (groups, members): (Vec<String>, Vec<String>) = self.linked.iter().cloned().unzip();
-            let sql = "SELECT 1 / (count(*) = $4)::int FROM unnest($2::text[], $3::text[]) AS j (grp, member)
-                CROSS JOIN LATERAL (SELECT FROM edge e WHERE e.tenant = $1 AND e.grp = j.grp AND e.member = j.member
-                    OFFSET 0) e";
-            let count = clamp(groups.len() as u64);
-            steps.push(step!(sql, tenant.to_owned(), groups, members, count));
-        }
-        if !self.quiet.is_empty() {
-            let subjects: Vec<String> = self.quiet.iter().cloned().collect();
-            let sql = "SELECT 1 / (count(*) = 0)::int FROM (SELECT sha256(convert_to(v.subject, 'UTF8')) AS digest
-                    FROM unnest($2::text[]) AS v (subject) OFFSET 0) j
-                CROSS JOIN LATERAL (SELECT FROM report r WHERE r.tenant = $1 AND r.about = j.digest AND NOT r.settled OFFSET 0) r";
-            steps.push(step!(sql, tenant.to_owned(), subjects));
-        }
-        if !self.groups.is_empty() {
-            let (of, lists): (Vec<String>, Vec<String>) = self
-                .groups
-                .iter()
-                .map(|(member, groups)| (member.clone(), groups.iter().map(written).collect()))
-                .unzip();
-            steps.push(step!(SAME_GROUPS, tenant.to_owned(), of, lists));
-        }
-        steps
-    }
-}
-
-/// An identifier in a list of many.
-fn written(id: &String) -> String {
-    format!("{}:{id}", id.len())
 }

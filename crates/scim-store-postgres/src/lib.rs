@@ -31,8 +31,10 @@
 
 mod address;
 mod apply;
+mod assumed;
 mod check;
 mod debt;
+mod doubt;
 mod entries;
 mod error;
 mod existing;
@@ -50,6 +52,7 @@ mod search;
 mod session;
 mod store;
 mod tls;
+mod touched;
 mod transfer;
 mod wishes;
 mod writer;
