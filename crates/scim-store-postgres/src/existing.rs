@@ -3,7 +3,7 @@
 //! A draft asks while it is worked out and cannot wait for the database. So it is given what is known, and what is not
 //! known is answered as if it were not there and wished for ([`Wishes`]). A draft that wished for something is thrown
 //! away, and worked out again when its wishes were read; or it is a guess, and what it took for granted is held by the
-//! statements that write it ([`Assumed`]).
+//! statements that write it ([`Assumed`](crate::assumed::Assumed)).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
