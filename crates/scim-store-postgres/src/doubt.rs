@@ -13,6 +13,7 @@
 //! the transaction that found it is committed too, behind it.
 
 use scim_store::transfer::Totals;
+use tokio_postgres::Row;
 
 use crate::error::{Failed, Kind};
 use crate::guess::{Born, date, renumber};
@@ -59,34 +60,48 @@ enum Fate {
     Open,
 }
 
-/// Finds out about transactions whose end is not known, under the lock of a tenant: the answers of one that was committed.
+/// One that was committed. It is in doubt until its answers are taken.
+pub(crate) struct Found {
+    index: usize,
+    others: u64,
+    /// When resources were created.
+    created: Vec<Row>,
+}
+
+impl Found {
+    /// Its answers.
+    pub(crate) fn answers(self, doubts: &mut Vec<Doubt>) -> Result<Vec<Answer>, Failed> {
+        let Self { index, others, created } = self;
+        let Doubt { mut answers, born, .. } = doubts.swap_remove(index);
+        answers.iter_mut().flatten().for_each(|committed| renumber(committed, others));
+        date(answers.iter_mut().map(|answer| answer.as_mut().ok()), &born, created.iter())?;
+        Ok(answers)
+    }
+}
+
+/// Finds out about transactions whose end is not known, under the lock of a tenant: one that was committed.
 /// Those that were not, and cannot be any more, are in doubt no longer.
 pub(crate) async fn settle(
     lent: &Lent,
     tenant: &str,
     locked: &Locked,
     doubts: &mut Vec<Doubt>,
-) -> Result<Option<Vec<Answer>>, Failed> {
+) -> Result<Option<Found>, Failed> {
     for index in (0..doubts.len()).rev() {
-        let Some(Doubt { evidence, .. }) = doubts.get(index) else { continue };
+        let Some(Doubt { evidence, born, .. }) = doubts.get(index) else { continue };
         match fate(lent, tenant, locked, evidence).await? {
             Fate::Committed { others } => {
-                let Doubt { mut answers, born, .. } = doubts.swap_remove(index);
-                answers.iter_mut().flatten().for_each(|committed| renumber(committed, others));
+                let mut created = Vec::new();
                 if !born.is_empty() {
                     let ids: Vec<String> = born.iter().map(|born| born.id.clone()).collect();
                     let sql = concat!(
                         "SELECT r.id, r.created FROM unnest($2::text[]) AS j (id)",
                         resource_of!("j.id")
                     );
-                    let found = lent.run(vec![step!(sql, tenant.to_owned(), ids)]).await?;
-                    date(
-                        answers.iter_mut().map(|answer| answer.as_mut().ok()),
-                        &born,
-                        found.iter().flatten(),
-                    )?;
+                    created =
+                        lent.run(vec![step!(sql, tenant.to_owned(), ids)]).await?.pop().unwrap_or_default();
                 }
-                return Ok(Some(answers));
+                return Ok(Some(Found { index, others, created }));
             }
             Fate::Over => drop(doubts.remove(index)),
             Fate::Open => {}

@@ -302,10 +302,10 @@ impl Desk {
     ) -> Result<Attempt, Failed> {
         let name = tenant.as_str().to_owned();
         let (locked, found) = begin(&mut lent, tenant, changesets, wishes).await?;
-        if let Some(answers) = settle(&lent, &name, &locked, doubts).await? {
+        if let Some(found) = settle(&lent, &name, &locked, doubts).await? {
             // A standby may not have it yet. This one has locked the row, which is in the log behind it, and waits for both.
             lent.end("COMMIT", Vec::new()).await?;
-            return Ok(Attempt::Done(answers));
+            return Ok(Attempt::Done(found.answers(doubts)?));
         }
         let before = locked.totals;
         let mut totals = before;
