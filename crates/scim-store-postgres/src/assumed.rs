@@ -46,6 +46,8 @@ const SAME_GROUPS: &str = concat!(
 impl Assumed {
     /// All that is known already.
     pub(crate) fn by(known: &Known) -> Self {
+        let of_resources = known.resources.values().flatten().map(|stored| &stored.record);
+        let of_resources = of_resources.map(|record| (record.id.clone(), Arc::clone(&record.resource_type)));
         let types = known.types.iter().filter_map(|(id, of)| Some((id.clone(), Arc::clone(of.as_ref()?))));
         let linked = known.links.iter().filter(|(_, is_linked)| **is_linked).map(|(pair, _)| pair.clone());
         let groups = known
@@ -53,7 +55,12 @@ impl Assumed {
             .iter()
             .filter(|((side, _), _)| *side == Side::Groups)
             .map(|((_, member), list)| (member.clone(), list.clone()));
-        Self { types: types.collect(), linked: linked.collect(), groups: groups.collect(), ..Self::default() }
+        Self {
+            types: types.chain(of_resources).collect(),
+            linked: linked.collect(),
+            groups: groups.collect(),
+            ..Self::default()
+        }
     }
 
     /// Grants what a draft wished for and was answered without knowing, as far as it can be held later.
@@ -93,16 +100,24 @@ impl Assumed {
         self.free.extend(holders);
         self.quiet.extend(reports);
         let (linked, apart): (BTreeSet<_>, BTreeSet<_>) =
-            links.into_iter().partition(|pair| known.presumed.contains(pair));
+            links.into_iter().partition(|(group, member)| known.presumed(member).any(|of| of == group));
         self.linked.extend(linked);
         self.apart.extend(apart);
         for (side, member) in lists {
-            let left = self.linked.iter().filter(|(_, of)| *of == member).map(|(group, _)| group.clone());
-            let list: BTreeSet<String> = left.collect();
-            self.groups.insert(member.clone(), list.clone());
-            let is_left = |group: &String| known.links.get(&(group.clone(), member.clone())) == Some(&false);
-            let list = list.into_iter().filter(|group| !is_left(group)).collect();
-            known.lists.insert((side, member), list);
+            // Before the batch, and as it is by now.
+            let (mut before, mut now) = (BTreeSet::new(), BTreeSet::new());
+            for group in known.presumed(&member) {
+                let pair = (group.clone(), member.clone());
+                let is_linked = known.links.get(&pair);
+                if self.linked.contains(&pair) || is_linked.is_none() {
+                    before.insert(group.clone());
+                }
+                if is_linked != Some(&false) {
+                    now.insert(group.clone());
+                }
+            }
+            self.groups.insert(member.clone(), before);
+            known.lists.insert((side, member), now);
         }
         true
     }

@@ -72,9 +72,11 @@ impl Found {
     /// Its answers.
     pub(crate) fn answers(self, doubts: &mut Vec<Doubt>) -> Result<Vec<Answer>, Failed> {
         let Self { index, others, created } = self;
-        let Doubt { mut answers, born, .. } = doubts.swap_remove(index);
+        if let Some(Doubt { answers, born, .. }) = doubts.get_mut(index) {
+            date(answers.iter_mut().map(|answer| answer.as_mut().ok()), born, created.iter())?;
+        }
+        let Doubt { mut answers, .. } = doubts.swap_remove(index);
         answers.iter_mut().flatten().for_each(|committed| renumber(committed, others));
-        date(answers.iter_mut().map(|answer| answer.as_mut().ok()), &born, created.iter())?;
         Ok(answers)
     }
 }

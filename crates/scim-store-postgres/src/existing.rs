@@ -43,8 +43,8 @@ pub(crate) struct Known {
     cleared: HashSet<String>,
     /// What a guess takes members for of whom nothing is known.
     pub(crate) usual: Option<Arc<str>>,
-    /// Group and member that a guess takes for linked where nothing is known.
-    pub(crate) presumed: HashSet<(String, String)>,
+    /// Member and group that are linked, or that a guess takes for linked where nothing is known.
+    pub(crate) presumed: BTreeSet<(String, String)>,
     wishes: RefCell<Wishes>,
 }
 
@@ -98,6 +98,9 @@ impl Known {
             if let Some(stored) = stored
                 && known.is_none_or(|known| known.record.version < stored.record.version)
             {
+                // What goes with its version is not known of this one.
+                self.lists.remove(&(Side::Members, id.clone()));
+                self.holders.retain(|_, holder| holder.as_ref() != Some(&id));
                 self.note(stored, read.persons.remove(&id).flatten());
             }
         }
@@ -153,9 +156,10 @@ impl Known {
             let resource_type = drafted.new.as_ref().map(|stored| Arc::clone(&stored.record.resource_type));
             if drafted.old.is_none() {
                 // What was not there has nothing but what the draft gives it.
-                self.persons.entry(id.clone()).or_default();
-                self.lists.entry((Side::Members, id.clone())).or_default();
-                self.lists.entry((Side::Groups, id.clone())).or_default();
+                self.persons.insert(id.clone(), None);
+                for side in [Side::Members, Side::Groups] {
+                    self.lists.insert((side, id.clone()), BTreeSet::new());
+                }
             }
             self.types.insert(id.clone(), resource_type);
             self.resources.insert(id.clone(), drafted.new.clone());
@@ -171,8 +175,17 @@ impl Known {
         self.learn_reports(draft);
     }
 
+    /// The groups that a member most likely is in, as far as there is anything to tell by.
+    pub(crate) fn presumed(&self, of: &str) -> impl Iterator<Item = &String> {
+        let first = (of.to_owned(), String::new());
+        self.presumed.range(first..).take_while(move |(member, _)| member == of).map(|(_, group)| group)
+    }
+
     fn link(&mut self, group: &str, member: &str, is_linked: bool) {
         self.links.insert((group.to_owned(), member.to_owned()), is_linked);
+        if is_linked {
+            self.presumed.insert((member.to_owned(), group.to_owned()));
+        }
         for (side, of, other) in [(Side::Members, group, member), (Side::Groups, member, group)] {
             if let Some(list) = self.lists.get_mut(&(side, of.to_owned())) {
                 match is_linked {
@@ -276,7 +289,7 @@ impl Existing for Known {
         let pair = (group.to_owned(), member.to_owned());
         let known = self.links.get(&pair).copied();
         if known.is_none() && !is_impossible(group) && !is_impossible(member) {
-            let presumed = self.presumed.contains(&pair);
+            let presumed = self.presumed.contains(&(member.to_owned(), group.to_owned()));
             self.wish(|wishes| wishes.links.insert(pair));
             return Ok(presumed);
         }
@@ -288,6 +301,11 @@ impl Existing for Known {
         let known = self.lists.get(&key);
         if known.is_none() && !is_impossible(of) {
             self.wish(|wishes| wishes.lists.insert(key));
+            if side == Side::Groups {
+                let is_left =
+                    |group: &String| self.links.get(&(group.clone(), of.to_owned())) == Some(&false);
+                return Ok(self.presumed(of).filter(|group| !is_left(group)).cloned().collect());
+            }
         }
         Ok(known.into_iter().flatten().cloned().collect())
     }

@@ -100,7 +100,9 @@ impl Guess {
         if leaves_no_trace || has_reports {
             return Ok(Worked::Unfit);
         }
-        known.presumed = operations().filter_map(removal).flatten().collect();
+        let linked = known.links.iter().filter(|(_, is_linked)| **is_linked).map(|(pair, _)| pair.clone());
+        let presumed = operations().filter_map(removal).flatten().chain(linked);
+        known.presumed = presumed.map(|(group, member)| (member, group)).collect();
         let groups = touched(operations(), &known);
         for (id, group) in &groups {
             known.resources.insert(id.clone(), Some(group.clone()));

@@ -7,180 +7,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use scim_core::person::{Derived, Person};
-use scim_core::time::Timestamp;
+use scim_store::conformance::wait;
 use scim_store::conformance::words::Random;
-use scim_store::conformance::{content, wait};
 use scim_store::transfer::Portable;
 use scim_store::{
-    AuditEntry, ChangeKind, Changeset, CommitError, Conflict, Content, EdgeQuery, Guard, Hidden, MemberDelta,
-    MemoryStore, Operation, PersonQuery, Query, Report, ReportQuery, Side, Store, UnknownMembers,
+    ChangeKind, Changeset, CommitError, Conflict, Content, EdgeQuery, Guard, MemberDelta, MemoryStore,
+    Operation, PersonQuery, ReportQuery, Side, Store,
 };
 use scim_store_postgres::Options;
-use serde_json::json;
 
+use crate::mill::{GROUPS, Mill, USERS, everything};
 use crate::people::{Town, a_tenant, acme, report};
 use crate::writers::all_at_once;
-
-const USERS: [&str; 16] =
-    ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "u9", "ua", "ub", "uc", "ud", "ue", "uf"];
-const GROUPS: [&str; 4] = ["g0", "g1", "g2", "g3"];
-
-/// Changesets of all kinds. For a while they are about few of the resources, so that they meet; what becomes of the others
-/// is forgotten meanwhile.
-struct Mill<'a> {
-    town: &'a Town,
-    random: Random,
-    made: i64,
-    users: Vec<&'static str>,
-    groups: Vec<&'static str>,
-    /// The versions that somebody has seen.
-    versions: HashMap<&'static str, u64>,
-}
-
-impl Mill<'_> {
-    fn turn(&mut self) {
-        self.users = (0..3).map(|_| self.random.pick(&USERS)).collect();
-        self.groups = (0..2).map(|_| self.random.pick(&GROUPS)).collect();
-    }
-
-    fn changeset(&mut self) -> Changeset {
-        self.made += 1;
-        let most = if self.random.one_in(5) { 3 } else { 1 };
-        let operations = match self.random.one_in(15) {
-            true => Vec::new(),
-            false => (0..=self.random.below(most)).map(|_| self.operation()).collect(),
-        };
-        let entry = AuditEntry {
-            actor: "test".to_owned(),
-            request: format!("r{}", self.made),
-            action: "TEST".to_owned(),
-            status: 200,
-            detail: String::new(),
-        };
-        let audit = (!self.random.one_in(20)).then_some(entry);
-        let reports = if self.random.one_in(25) { vec![self.report()] } else { Vec::new() };
-        let settles =
-            if self.random.one_in(3) { vec![self.random.pick(&self.users).to_owned()] } else { Vec::new() };
-        Changeset { operations, settles, reports, audit, ..Changeset::new(Timestamp(1_000 * self.made)) }
-    }
-
-    fn report(&mut self) -> Report {
-        let digest = [self.random.below(2) as u8; 32];
-        Report { digest, request: format!("r{}", self.made), ..report(self.random.pick(&self.users)) }
-    }
-
-    fn operation(&mut self) -> Operation {
-        let is_user = self.random.below(3) > 0;
-        let (id, kind) = match is_user {
-            true => (self.random.pick(&self.users), "User"),
-            false => (self.random.pick(&self.groups), "Group"),
-        };
-        let guard = match self.versions.get(id) {
-            Some(version) if self.random.one_in(2) => Guard::Version(*version),
-            Some(_) | None => Guard::Exists,
-        };
-        let (id, resource_type) = (id.to_owned(), Arc::from(kind));
-        // Most of what is there already is not created again, and most of what is not is created.
-        let most = if self.versions.contains_key(&*id) { 24 } else { 6 };
-        match self.random.below(most) {
-            0..4 => {
-                let members = if is_user { MemberDelta::default() } else { self.delta(true) };
-                Operation::Create { id, resource_type, content: self.content(kind), members }
-            }
-            4 => Operation::Delete { id, resource_type, guard },
-            5 => {
-                let Content { unique, index, person, .. } = self.content(kind);
-                Operation::Rederive { id, resource_type, guard, unique, index, person }
-            }
-            6..14 => {
-                let (content, members) = (Some(self.content(kind)), MemberDelta::default());
-                Operation::Replace { id, resource_type, guard, content, members, kind: ChangeKind::Modified }
-            }
-            _ => {
-                let id = self.random.pick(&self.groups);
-                let (members, kind) = (self.delta(false), ChangeKind::Modified);
-                let guard = match self.versions.get(id) {
-                    Some(version) if self.random.one_in(3) => Guard::Version(*version),
-                    Some(_) | None if self.random.one_in(40) => Guard::Version(0),
-                    Some(_) | None => Guard::Exists,
-                };
-                let (id, resource_type) = (id.to_owned(), "Group".into());
-                Operation::Replace { id, resource_type, guard, content: None, members, kind }
-            }
-        }
-    }
-
-    fn delta(&mut self, is_new: bool) -> MemberDelta {
-        let everyone = [self.users.as_slice(), &self.groups].concat();
-        let mut add: Vec<String> =
-            (0..self.random.below(3)).map(|_| self.random.pick(&everyone).to_owned()).collect();
-        let mut remove: Vec<String> = match is_new {
-            true => Vec::new(),
-            false => (0..self.random.below(3)).map(|_| self.random.pick(&everyone).to_owned()).collect(),
-        };
-        for ids in [&mut add, &mut remove] {
-            ids.sort_unstable();
-            ids.dedup();
-        }
-        remove.retain(|id| !add.contains(id));
-        MemberDelta {
-            clear: self.random.one_in(8),
-            remove,
-            add,
-            unknown: if self.random.one_in(2) { UnknownMembers::Ignore } else { UnknownMembers::Refuse },
-            exclusive: self.random.one_in(4),
-            barred: if self.random.one_in(2) { vec!["Group".into()] } else { Vec::new() },
-        }
-    }
-
-    fn content(&mut self, kind: &str) -> Content {
-        let (name, title) = (self.random.below(12), self.random.below(3));
-        let schema = format!("urn:ietf:params:scim:schemas:core:2.0:{kind}");
-        let document = match kind {
-            "User" => {
-                json!({ "schemas": [schema], "userName": format!("n{name}"), "title": format!("t{title}") })
-            }
-            _ => json!({ "schemas": [schema], "displayName": format!("n{name}") }),
-        };
-        let mut content = content(&self.town.kind(kind), document.as_object().expect("an object"));
-        if kind == "User" && self.random.one_in(2) {
-            let first_name = Some(format!("f{}", self.random.below(2)));
-            let person = Person { first_name, active: true, ..Person::default() };
-            content.person = Some(Derived { person, pick: None });
-        }
-        if kind == "User" && self.random.one_in(8) {
-            content.hidden = vec![Hidden { path: "password".into(), value: Some(format!("\"{title}\"")) }];
-        }
-        content
-    }
-}
-
-/// All that a tenant can see.
-fn everything(store: &dyn Store, town: &Town) -> impl PartialEq + std::fmt::Debug + use<> {
-    let all: Vec<&str> = USERS.into_iter().chain(GROUPS).collect();
-    let of = GROUPS.map(str::to_owned).to_vec();
-    let edges = EdgeQuery { side: Side::Members, of, after: None, count: 1000 };
-    let reports = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
-    let of = PersonQuery::Of(all.iter().map(|&id| id.to_owned()).collect());
-    let dated = ["User", "Group"].map(|kind| {
-        let query = Query { count: 100, ..town.query(kind, "", "meta.lastModified descending") };
-        let sorted = wait(store.query(&acme(), &query)).expect("a page").records;
-        let found = sorted.iter().map(|record| {
-            let filter = format!("meta.lastModified eq \"{}\"", record.modified);
-            wait(store.query(&acme(), &town.query(kind, &filter, ""))).expect("a page").records
-        });
-        (found.collect::<Vec<_>>(), sorted)
-    });
-    (
-        dated,
-        wait(store.get(&acme(), &all)).expect("records"),
-        wait(store.edges(&acme(), &edges)).expect("edges").edges,
-        wait(store.persons(&acme(), &of)).expect("persons").persons,
-        wait(store.reports(&acme(), &reports)).expect("reports"),
-        wait(store.changes(&acme(), 0, 100_000)).expect("changes"),
-        wait(store.audit(&acme(), 0, 100_000)).expect("entries"),
-    )
-}
 
 /// Two servers on one database, which write in turns of random lengths, come to what one store in memory comes to. For a
 /// while the turns are short.
@@ -541,4 +379,105 @@ fn a_tenant_that_was_removed_begins_anew() {
     assert_eq!((committed.sequence, committed.applied[0].version), (1, 1));
     assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// One operation, in a changeset of its own.
+fn one(town: &Town, operation: Operation) -> Changeset {
+    Changeset { operations: vec![operation], ..town.user("x") }
+}
+
+/// Who was found to be there by a refusal is deleted by another server, and does not become a member.
+#[test]
+fn who_was_seen_by_a_refusal_and_is_deleted_does_not_become_a_member() {
+    let town = Town::new(Options::default());
+    for id in ["a", "b"] {
+        town.commit(town.user(id)).expect("created");
+    }
+    town.commit(town.group("g", &[])).expect("created");
+    let other = confident(&town);
+    other.commit(join(&other, "g", &["v1"], &[], false)).expect("joined");
+    let delete = |guard: Guard| Operation::Delete { id: "a".to_owned(), resource_type: "User".into(), guard };
+    other.commit(one(&other, delete(Guard::Version(99)))).expect_err("it has another version");
+    town.commit(one(&town, delete(Guard::Exists))).expect("deleted");
+    let refused = other.commit(join(&other, "g", &["a"], &[], false)).expect_err("it is not there");
+    assert!(matches!(refused, CommitError::Conflict(Conflict::UnknownMembers { .. })), "{refused}");
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// Members of a group that are replaced as a whole are those that it has by then, though the group was read in the meantime and
+/// only its members are remembered from before.
+#[test]
+fn members_that_are_remembered_are_not_taken_for_those_of_a_group_that_was_read_since() {
+    let town = Town::new(Options::default());
+    for id in ["a", "b"] {
+        town.commit(town.user(id)).expect("created");
+    }
+    let other = confident(&town);
+    other.commit(other.group("g", &["v1"])).expect("created");
+    town.commit(join(&town, "g", &["a"], &[], false)).expect("joined");
+    drop(wait(other.store.get(&acme(), &["g"])).expect("a record"));
+    let members_of = |add: &[&str]| MemberDelta {
+        clear: true,
+        add: add.iter().map(|&id| id.to_owned()).collect(),
+        ..MemberDelta::default()
+    };
+    let (id, resource_type) = ("g".to_owned(), "Group".into());
+    let (guard, kind) = (Guard::Exists, ChangeKind::Modified);
+    let operation =
+        Operation::Replace { id, resource_type, guard, content: None, members: members_of(&["b"]), kind };
+    other.commit(one(&other, operation)).expect("replaced");
+    assert_eq!(members(&town, "g"), ["b"]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// Who is in a group, as another changeset of the same transaction has left it or found it, is not put into a second.
+#[test]
+fn who_is_known_to_be_in_a_group_is_not_put_into_another_that_excludes_it() {
+    for (is_there, both) in [(false, false), (true, false), (true, true)] {
+        let town = Town::new(Options::default());
+        town.commit(town.user("a")).expect("created");
+        for id in ["g", "h"] {
+            town.commit(town.group(id, if is_there && id == "g" { &["a"] } else { &[] })).expect("created");
+        }
+        let other = confident(&town);
+        other.commit(join(&other, "g", &["v1"], &[], false)).expect("joined");
+        let [first, second] = [join(&other, "g", &["a"], &[], false), join(&other, "h", &["a"], &[], true)];
+        match both {
+            true => {
+                let operations = [first.operations, second.operations].concat();
+                other.commit(join(&other, "g", &["v2"], &[], false)).expect("joined");
+                let refused = other.commit(Changeset { operations, ..town.user("x") }).expect_err("in two");
+                assert!(matches!(refused, CommitError::Conflict(Conflict::Membership { .. })), "{refused}");
+            }
+            false => {
+                let outcomes = all_at_once(&town, &other.store, [first, second]);
+                assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
+            }
+        }
+        assert_eq!(members(&town, "h"), [""; 0]);
+    }
+}
+
+/// Who leaves a group later in the same changeset is in it until then.
+#[test]
+fn who_is_to_leave_a_group_is_in_it_until_then() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("a")).expect("created");
+    for id in ["g", "h"] {
+        town.commit(town.group(id, if id == "g" { &["a"] } else { &[] })).expect("created");
+    }
+    let other = confident(&town);
+    other.commit(join(&other, "g", &["v1"], &[], false)).expect("joined");
+    let [enter, leave] = [join(&other, "h", &["a"], &[], true), join(&other, "g", &[], &["a"], false)];
+    let both = |one: &Changeset, two: &Changeset| Changeset {
+        operations: [one.operations.clone(), two.operations.clone()].concat(),
+        ..town.user("x")
+    };
+    let refused = other.commit(both(&enter, &leave)).expect_err("it is still in a group");
+    assert!(matches!(refused, CommitError::Conflict(Conflict::Membership { .. })), "{refused}");
+    other.commit(both(&leave, &enter)).expect("it has left");
+    assert_eq!(
+        (members(&town, "g").join(" "), members(&town, "h").join(" ")),
+        ("v1".to_owned(), "a".to_owned())
+    );
 }

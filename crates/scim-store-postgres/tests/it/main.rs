@@ -5,6 +5,7 @@ mod cluster;
 mod conformance;
 mod guesses;
 mod migrations;
+mod mill;
 mod outages;
 mod partitions;
 mod people;
