@@ -450,8 +450,9 @@ fn who_is_known_to_be_in_a_group_is_not_put_into_another_that_excludes_it() {
                 assert!(matches!(refused, CommitError::Conflict(Conflict::Membership { .. })), "{refused}");
             }
             false => {
-                let outcomes = all_at_once(&town, &other.store, [first, second]);
-                assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
+                // The first is by itself, and the others come together.
+                let outcomes = all_at_once(&town, &other.store, [other.user("b"), first, second]);
+                assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, true, false]);
             }
         }
         assert_eq!(members(&town, "h"), [""; 0]);
@@ -480,4 +481,18 @@ fn who_is_to_leave_a_group_is_in_it_until_then() {
         (members(&town, "g").join(" "), members(&town, "h").join(" ")),
         ("v1".to_owned(), "a".to_owned())
     );
+}
+
+/// Who is created by a later changeset of the same transaction is not there before.
+#[test]
+fn who_is_created_later_is_not_a_member_before() {
+    let town = Town::new(Options::default());
+    town.commit(town.group("g", &[])).expect("created");
+    let other = confident(&town);
+    other.commit(join(&other, "g", &["v1"], &[], false)).expect("joined");
+    // The first is by itself, and the others come together.
+    let changesets = [other.user("b"), join(&other, "g", &["a"], &[], false), other.user("a")];
+    let outcomes = all_at_once(&town, &other.store, changesets);
+    assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(members(&town, "g"), ["v1"]);
 }
