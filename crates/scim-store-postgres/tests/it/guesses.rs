@@ -1,14 +1,12 @@
 //! Writes that are sent without reading first: they come to what they would have come to, whoever else writes, and nobody
 //! is told otherwise when their answer is lost.
 
-use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use scim_core::person::{Derived, Person};
 use scim_store::conformance::wait;
-use scim_store::conformance::words::Random;
 use scim_store::transfer::Portable;
 use scim_store::{
     ChangeKind, Changeset, CommitError, Conflict, Content, EdgeQuery, Guard, MemberDelta, MemoryStore,
@@ -16,7 +14,7 @@ use scim_store::{
 };
 use scim_store_postgres::Options;
 
-use crate::mill::{GROUPS, Mill, USERS, everything};
+use crate::mill::{Mill, everything};
 use crate::people::{Town, a_tenant, acme, report};
 use crate::writers::all_at_once;
 
@@ -27,9 +25,7 @@ fn guesses_come_to_what_reading_would() {
     let town = Town::new(Options::default());
     let other = town.another();
     let model = MemoryStore::new();
-    let (users, groups) = (USERS.to_vec(), GROUPS.to_vec());
-    let mut mill =
-        Mill { town: &town, random: Random::new(7), made: 0, users, groups, versions: HashMap::new() };
+    let mut mill = Mill::new(&town, 7, 0);
     let (mut server, mut turn) = (&town, 10);
     for _ in 0..1200 {
         if mill.random.one_in(6) {
@@ -46,10 +42,7 @@ fn guesses_come_to_what_reading_would() {
                 let reader = if mill.random.one_in(4) { &other } else { server };
                 let read = wait(reader.store.get(&acme(), &[id])).expect("a record");
                 assert_eq!(read, wait(model.get(&acme(), &[id])).expect("a record"));
-                match read.into_iter().flatten().next() {
-                    Some(record) => drop(mill.versions.insert(id, record.version)),
-                    None => drop(mill.versions.remove(id)),
-                }
+                mill.see(id, read.iter().flatten().next());
             }
         }
         let most = if mill.random.one_in(3) { 4 } else { 1 };

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod conformance;
+mod crowds;
 mod guesses;
 mod migrations;
 mod mill;

@@ -9,7 +9,7 @@ use scim_store::conformance::words::Random;
 use scim_store::conformance::{content, wait};
 use scim_store::{
     AuditEntry, ChangeKind, Changeset, Content, EdgeQuery, Guard, Hidden, MemberDelta, Operation,
-    PersonQuery, Query, Report, ReportQuery, Side, Store, UnknownMembers,
+    PersonQuery, Query, Record, Report, ReportQuery, Side, Store, UnknownMembers,
 };
 use serde_json::json;
 
@@ -25,14 +25,20 @@ pub(crate) struct Mill<'a> {
     pub(crate) town: &'a Town,
     pub(crate) random: Random,
     /// The number of the last.
-    pub(crate) made: i64,
+    made: i64,
     pub(crate) users: Vec<&'static str>,
     pub(crate) groups: Vec<&'static str>,
     /// The versions that somebody has seen.
-    pub(crate) versions: HashMap<&'static str, u64>,
+    versions: HashMap<&'static str, u64>,
 }
 
-impl Mill<'_> {
+impl<'a> Mill<'a> {
+    /// One whose changesets are numbered from here on.
+    pub(crate) fn new(town: &'a Town, seed: u64, made: i64) -> Self {
+        let (random, users, groups) = (Random::new(seed), USERS.to_vec(), GROUPS.to_vec());
+        Self { town, random, made, users, groups, versions: HashMap::new() }
+    }
+
     pub(crate) fn turn(&mut self) {
         self.users = (0..3).map(|_| self.random.pick(&USERS)).collect();
         self.groups = (0..2).map(|_| self.random.pick(&GROUPS)).collect();
@@ -45,18 +51,30 @@ impl Mill<'_> {
             true => Vec::new(),
             false => (0..=self.random.below(most)).map(|_| self.operation()).collect(),
         };
-        let entry = AuditEntry {
+        let audit = (!self.random.one_in(20)).then(|| self.entry());
+        let reports = if self.random.one_in(25) { vec![self.report()] } else { Vec::new() };
+        let settles =
+            if self.random.one_in(3) { vec![self.random.pick(&self.users).to_owned()] } else { Vec::new() };
+        Changeset { operations, settles, reports, audit, ..Changeset::new(Timestamp(1_000 * self.made)) }
+    }
+
+    /// What is recorded of the latest.
+    pub(crate) fn entry(&self) -> AuditEntry {
+        AuditEntry {
             actor: "test".to_owned(),
             request: format!("r{}", self.made),
             action: "TEST".to_owned(),
             status: 200,
             detail: String::new(),
-        };
-        let audit = (!self.random.one_in(20)).then_some(entry);
-        let reports = if self.random.one_in(25) { vec![self.report()] } else { Vec::new() };
-        let settles =
-            if self.random.one_in(3) { vec![self.random.pick(&self.users).to_owned()] } else { Vec::new() };
-        Changeset { operations, settles, reports, audit, ..Changeset::new(Timestamp(1_000 * self.made)) }
+        }
+    }
+
+    /// What somebody has seen of a resource.
+    pub(crate) fn see(&mut self, id: &'static str, record: Option<&Record>) {
+        match record {
+            Some(record) => drop(self.versions.insert(id, record.version)),
+            None => drop(self.versions.remove(id)),
+        }
     }
 
     fn report(&mut self) -> Report {
