@@ -34,7 +34,10 @@ def changes(tenant, mark, options):
     if mark:
         sequence, at = mark
         command += ["--after", str(sequence), "--at", at]
-    ran = subprocess.run(command, stdout=subprocess.PIPE)
+    try:
+        ran = subprocess.run(command, stdout=subprocess.PIPE)
+    except FileNotFoundError:
+        sys.exit(f"there is no program {SCIMD}; say by the variable SCIMD where it is")
     if mark and ran.returncode == ANEW:
         lines, _ = changes(tenant, None, options)
         return lines, False

@@ -2,7 +2,6 @@
 //! is told otherwise when their answer is lost.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use scim_core::person::{Derived, Person};
@@ -15,7 +14,7 @@ use scim_store::{
 use scim_store_postgres::Options;
 
 use crate::mill::{Mill, everything};
-use crate::people::{Town, a_tenant, acme, report};
+use crate::people::{Town, a_tenant, acme, delta, report};
 use crate::writers::all_at_once;
 
 /// Two servers on one database, which write in turns of random lengths, come to what one store in memory comes to. For a
@@ -92,37 +91,24 @@ fn confident(town: &Town) -> Town {
     other
 }
 
+/// Somebody gets the name of another.
+fn renamed(town: &Town, id: &str, name: &str) -> Changeset {
+    town.replace("User", id, Some(town.content(name)), MemberDelta::default())
+}
+
+/// Somebody with the name of another.
+fn namesake(town: &Town, id: &str, name: &str) -> Changeset {
+    let (id, resource_type, content) = (id.to_owned(), "User".into(), town.content(name));
+    town.one(Operation::Create { id, resource_type, content, members: MemberDelta::default() })
+}
+
 /// A value that was taken for free, and that the same transaction gives back: whoever has it is found all the same.
 #[test]
 fn what_is_given_back_is_not_taken_for_free() {
     let town = Town::new(Options::default());
     town.commit(town.user("b")).expect("created");
     let other = confident(&town);
-    let named = |id: &str, name: &str, is_new: bool| {
-        let mut changeset = town.user(name);
-        for operation in &mut changeset.operations {
-            if let Operation::Create { id: old, resource_type, content, members } = operation {
-                let (id, content, members) = (id.to_owned(), content.clone(), members.clone());
-                let (resource_type, guard) = (Arc::clone(resource_type), Guard::Exists);
-                *operation = match is_new {
-                    true => {
-                        *old = id;
-                        continue;
-                    }
-                    false => Operation::Replace {
-                        id,
-                        resource_type,
-                        guard,
-                        content: Some(content),
-                        members,
-                        kind: ChangeKind::Modified,
-                    },
-                };
-            }
-        }
-        changeset
-    };
-    let changesets = [named("a", "a", true), named("a", "b", false), named("a", "c", false)];
+    let changesets = [town.user("a"), renamed(&town, "a", "b"), renamed(&town, "a", "c")];
     let outcomes = all_at_once(&town, &other.store, changesets).iter().map(Result::is_ok).collect::<Vec<_>>();
     assert_eq!(outcomes, [true, false, true]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
@@ -139,12 +125,7 @@ fn a_member_is_not_added_twice() {
         drop(wait(other.store.get(&acme(), &[id])).expect("a record"));
     }
     other.trips();
-    let members = MemberDelta { add: vec!["a".to_owned()], ..MemberDelta::default() };
-    let (id, resource_type) = ("g".to_owned(), "Group".into());
-    let (guard, kind) = (Guard::Exists, ChangeKind::Modified);
-    let operation = Operation::Replace { id, resource_type, guard, content: None, members, kind };
-    let changeset = Changeset { operations: vec![operation], ..town.user("x") };
-    let committed = other.commit(changeset).expect("no conflict");
+    let committed = other.commit(town.join("g", &["a"], &[])).expect("no conflict");
     assert_eq!((committed.sequence, committed.applied[0].changed), (4, false));
     assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
@@ -156,56 +137,40 @@ fn a_member_is_not_added_twice() {
 fn what_was_derived_anew_meanwhile_is_not_taken_for_what_was_read() {
     let town = Town::new(Options::default());
     let other = confident(&town);
-    let created = |id: &str| match town.user(id).operations.pop() {
-        Some(Operation::Create { resource_type, content, members, .. }) => (resource_type, content, members),
-        operation => panic!("{operation:?}"),
-    };
     let person = |name: &str| {
         let person = Person { first_name: Some(name.to_owned()), ..Person::default() };
         Some(Derived { person, pick: None })
     };
-    let (resource_type, content, members) = created("u");
-    let content = Content { person: person("Ada"), ..content };
-    let one = |operation: Operation| Changeset { operations: vec![operation], ..town.user("x") };
-    let id = || "u".to_owned();
-    let create = Operation::Create {
-        id: id(),
-        resource_type: Arc::clone(&resource_type),
-        content: content.clone(),
-        members: members.clone(),
-    };
-    town.commit(one(create)).expect("created");
+    let content = Content { person: person("Ada"), ..town.content("u") };
+    let (id, kind) = (|| "u".to_owned(), || "User".into());
+    let (first, members) = (content.clone(), MemberDelta::default());
+    let create = Operation::Create { id: id(), resource_type: kind(), content: first, members };
+    town.commit(town.one(create)).expect("created");
     let read = wait(other.store.get(&acme(), &["u"])).expect("a record").remove(0).expect("it is there");
-    let Content { unique, index, .. } = created("elsewhere").1;
-    let guard = Guard::Exists;
-    let kind = Arc::clone(&resource_type);
-    let rederive =
-        Operation::Rederive { id: id(), resource_type: kind, guard, unique, index, person: person("Bea") };
-    town.commit(one(rederive)).expect("derived anew");
-    let content = Content { body: "{}".into(), ..content };
-    let (guard, kind) = (Guard::Version(read.version), ChangeKind::Modified);
-    let replace =
-        Operation::Replace { id: id(), resource_type, guard, content: Some(content), members, kind };
+    let Content { unique, index, .. } = town.content("elsewhere");
+    let (guard, person) = (Guard::Exists, person("Bea"));
+    let rederive = Operation::Rederive { id: id(), resource_type: kind(), guard, unique, index, person };
+    town.commit(town.one(rederive)).expect("derived anew");
+    let replace = Operation::Replace {
+        id: id(),
+        resource_type: kind(),
+        guard: Guard::Version(read.version),
+        content: Some(Content { body: "{}".into(), ..content }),
+        members: MemberDelta::default(),
+        kind: ChangeKind::Modified,
+    };
     other.trips();
-    other.commit(one(replace)).expect("nobody has written it");
+    other.commit(other.one(replace)).expect("nobody has written it");
     assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
     let persons = wait(town.store.persons(&acme(), &PersonQuery::Of(vec![id()]))).expect("persons").persons;
     assert_eq!(persons[0].person.first_name.as_deref(), Some("Ada"));
-    let taken = |id: &str, name: &str| {
-        let (resource_type, content, members) = created(name);
-        town.commit(one(Operation::Create { id: id.to_owned(), resource_type, content, members })).is_err()
-    };
+    let taken = |id: &str, name: &str| town.commit(namesake(&town, id, name)).is_err();
     assert_eq!((taken("v", "u"), taken("w", "elsewhere")), (true, false));
 }
 
-/// A group's members change by one operation.
+/// A group's members change, who may be in no other if it is exclusive.
 fn join(town: &Town, group: &str, add: &[&str], remove: &[&str], exclusive: bool) -> Changeset {
-    let owned = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
-    let members = MemberDelta { add: owned(add), remove: owned(remove), exclusive, ..MemberDelta::default() };
-    let (id, resource_type) = (group.to_owned(), "Group".into());
-    let (guard, kind) = (Guard::Exists, ChangeKind::Modified);
-    let operation = Operation::Replace { id, resource_type, guard, content: None, members, kind };
-    Changeset { operations: vec![operation], ..town.user("x") }
+    town.replace("Group", group, None, MemberDelta { exclusive, ..delta(add, remove) })
 }
 
 fn members(town: &Town, group: &str) -> Vec<String> {
@@ -223,13 +188,8 @@ fn who_has_come_into_a_group_meanwhile_leaves_it_when_deleted() {
     let other = confident(&town);
     other.commit(other.user("a")).expect("created");
     town.commit(join(&town, "g", &["a", "v1"], &[], false)).expect("joined");
-    let delete = |id: &str| {
-        let (id, resource_type, guard) = (id.to_owned(), "User".into(), Guard::Exists);
-        let operation = Operation::Delete { id, resource_type, guard };
-        Changeset { operations: vec![operation], ..town.user("x") }
-    };
     other.trips();
-    let committed = other.commit(delete("a")).expect("deleted");
+    let committed = other.commit(town.delete("User", "a")).expect("deleted");
     let trips = other.trips();
     assert!(is_guess(&trips[0]) && trips.len() == 3, "it was tried: {trips:#?}");
     assert_eq!(members(&town, "g"), ["v1"]);
@@ -276,31 +236,14 @@ fn what_was_changed_meanwhile_is_not_taken_for_what_was_read() {
     let town = Town::new(Options::default());
     town.commit(town.user("u")).expect("created");
     let other = confident(&town);
-    let renamed = |name: &str| {
-        let Some(Operation::Create { content, resource_type, members, .. }) =
-            town.user(name).operations.pop()
-        else {
-            panic!("a creation")
-        };
-        let (id, guard, kind) = ("u".to_owned(), Guard::Exists, ChangeKind::Modified);
-        let content = Some(content);
-        let operation = Operation::Replace { id, resource_type, guard, content, members, kind };
-        Changeset { operations: vec![operation], ..town.user("x") }
-    };
     drop(wait(other.store.get(&acme(), &["u"])).expect("a record"));
-    town.commit(renamed("a")).expect("renamed");
+    town.commit(renamed(&town, "u", "a")).expect("renamed");
     other.trips();
-    other.commit(renamed("b")).expect("renamed");
+    other.commit(renamed(&town, "u", "b")).expect("renamed");
     let trips = other.trips();
     assert!(is_guess(&trips[0]) && trips.len() == 3, "it was tried: {trips:#?}");
     for name in ["u", "a"] {
-        let mut taken = town.user(name);
-        for operation in &mut taken.operations {
-            if let Operation::Create { id, .. } = operation {
-                *id = format!("new{name}");
-            }
-        }
-        other.commit(taken).expect("nobody has this name any more");
+        other.commit(namesake(&town, &format!("new{name}"), name)).expect("nobody has this name any more");
     }
 }
 
@@ -310,9 +253,7 @@ fn who_was_deleted_meanwhile_does_not_become_a_member() {
     let town = Town::new(Options::default());
     town.commit(town.group("g", &[])).expect("created");
     let other = confident(&town);
-    let (id, resource_type, guard) = ("v2".to_owned(), "User".into(), Guard::Exists);
-    let delete = Operation::Delete { id, resource_type, guard };
-    town.commit(Changeset { operations: vec![delete], ..town.user("x") }).expect("deleted");
+    town.commit(town.delete("User", "v2")).expect("deleted");
     let refused = other.commit(join(&other, "g", &["v2"], &[], false)).expect_err("it is not there");
     assert!(matches!(refused, CommitError::Conflict(Conflict::UnknownMembers { .. })), "{refused}");
     assert!(other.trips().first().is_some_and(|trip| is_guess(trip)), "it was tried");
@@ -374,11 +315,6 @@ fn a_tenant_that_was_removed_begins_anew() {
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 
-/// One operation, in a changeset of its own.
-fn one(town: &Town, operation: Operation) -> Changeset {
-    Changeset { operations: vec![operation], ..town.user("x") }
-}
-
 /// Who was found to be there by a refusal is deleted by another server, and does not become a member.
 #[test]
 fn who_was_seen_by_a_refusal_and_is_deleted_does_not_become_a_member() {
@@ -390,8 +326,8 @@ fn who_was_seen_by_a_refusal_and_is_deleted_does_not_become_a_member() {
     let other = confident(&town);
     other.commit(join(&other, "g", &["v1"], &[], false)).expect("joined");
     let delete = |guard: Guard| Operation::Delete { id: "a".to_owned(), resource_type: "User".into(), guard };
-    other.commit(one(&other, delete(Guard::Version(99)))).expect_err("it has another version");
-    town.commit(one(&town, delete(Guard::Exists))).expect("deleted");
+    other.commit(other.one(delete(Guard::Version(99)))).expect_err("it has another version");
+    town.commit(town.one(delete(Guard::Exists))).expect("deleted");
     let refused = other.commit(join(&other, "g", &["a"], &[], false)).expect_err("it is not there");
     assert!(matches!(refused, CommitError::Conflict(Conflict::UnknownMembers { .. })), "{refused}");
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
@@ -409,16 +345,8 @@ fn members_that_are_remembered_are_not_taken_for_those_of_a_group_that_was_read_
     other.commit(other.group("g", &["v1"])).expect("created");
     town.commit(join(&town, "g", &["a"], &[], false)).expect("joined");
     drop(wait(other.store.get(&acme(), &["g"])).expect("a record"));
-    let members_of = |add: &[&str]| MemberDelta {
-        clear: true,
-        add: add.iter().map(|&id| id.to_owned()).collect(),
-        ..MemberDelta::default()
-    };
-    let (id, resource_type) = ("g".to_owned(), "Group".into());
-    let (guard, kind) = (Guard::Exists, ChangeKind::Modified);
-    let operation =
-        Operation::Replace { id, resource_type, guard, content: None, members: members_of(&["b"]), kind };
-    other.commit(one(&other, operation)).expect("replaced");
+    let all = MemberDelta { clear: true, ..delta(&["b"], &[]) };
+    other.commit(other.replace("Group", "g", None, all)).expect("replaced");
     assert_eq!(members(&town, "g"), ["b"]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }

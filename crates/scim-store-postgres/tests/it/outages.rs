@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use scim_core::time::Timestamp;
 use scim_store::conformance::wait;
-use scim_store::{
-    ChangeKind, Changeset, CommitError, Committed, Conflict, Guard, MemberDelta, Operation, Pending, Store,
-    StoreError,
-};
+use scim_store::{Changeset, CommitError, Committed, Conflict, Pending, Store, StoreError};
 use scim_store_postgres::{Options, PostgresStore, migrate, standing};
 
 use crate::cluster::{Cluster, Database, Session, superuser_of};
@@ -66,13 +63,19 @@ fn until_waiting(town: &Town, what: &str) -> String {
     }
 }
 
-/// Lets go of the second commit of a town, and loses its answer once it is there.
-fn lose_its_answer(town: &Town, proxy: &Proxy, other: &Session) {
+/// Lets go of a commit that this session holds, until its change is there. What the database says of it goes nowhere.
+fn let_go(town: &Town, proxy: &Proxy, session: &Session, sequence: u64) {
     proxy.set(Mode::Swallow);
-    other.run("COMMIT");
-    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 2").is_empty() {
+    session.run("ROLLBACK");
+    let is_there = format!("SELECT 1 FROM scim.tenant WHERE sequence = {sequence}");
+    while town.database.run(&is_there).is_empty() {
         std::thread::yield_now();
     }
+}
+
+/// The same, and its answer is lost.
+fn lose_its_answer(town: &Town, proxy: &Proxy, session: &Session, sequence: u64) {
+    let_go(town, proxy, session, sequence);
     proxy.cut();
 }
 
@@ -100,7 +103,7 @@ fn a_commit_whose_answer_is_lost_is_found() {
     let proxy = Proxy::new(None);
     let town = town(&proxy, Options::default());
     let (commit, other) = begin(&town, "u1");
-    lose_its_answer(&town, &proxy, &other);
+    lose_its_answer(&town, &proxy, &other, 2);
     assert_eq!(wait(commit).expect("it was committed").sequence, 2);
     assert_eq!(changes(&town), ["first", "u1"]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
@@ -125,12 +128,7 @@ fn a_guess_whose_answer_is_lost_is_found() {
     let proxy = Proxy::new(None);
     let town = confident(&proxy);
     let (commit, other) = begin(&town, "u1");
-    proxy.set(Mode::Swallow);
-    other.run("COMMIT");
-    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 4").is_empty() {
-        std::thread::yield_now();
-    }
-    proxy.cut();
+    lose_its_answer(&town, &proxy, &other, 4);
     assert_eq!(wait(commit).expect("it was committed").sequence, 4);
     is_there_once(&town);
 }
@@ -237,12 +235,7 @@ fn a_guess_is_not_taken_for_what_was_done_in_its_place() {
     let guess = until_waiting(&town, "wait_event_type = 'Lock'");
     town.database.run(KILL);
     until_waiting(&town, &format!("wait_event_type = 'Lock' AND pid <> {guess}"));
-    proxy.set(Mode::Swallow);
-    second.run("ROLLBACK");
-    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 6").is_empty() {
-        std::thread::yield_now();
-    }
-    proxy.cut();
+    lose_its_answer(&town, &proxy, &second, 6);
     let outcomes = batch.map(|commit| wait(commit).is_ok());
     assert_eq!(outcomes, [true, false]);
     assert_eq!(changes(&town), ["first", "b", "second", "third", "dummy", "a"]);
@@ -259,11 +252,7 @@ fn a_guess_whose_answer_is_lost_is_found_behind_others() {
         wait(another.commit(a_tenant(), town.user(id))).expect("created");
     }
     let (commit, other) = begin(&town, "u1");
-    proxy.set(Mode::Swallow);
-    other.run("COMMIT");
-    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 6").is_empty() {
-        std::thread::yield_now();
-    }
+    let_go(&town, &proxy, &other, 6);
     wait(another.commit(a_tenant(), town.user("c"))).expect("created");
     proxy.cut();
     let committed = wait(commit).expect("it was committed");
@@ -279,18 +268,9 @@ fn what_was_not_read_is_told_when_the_answer_is_lost() {
     let town = confident(&proxy);
     town.commit(town.group("g", &["first"])).expect("created");
     let created = wait(town.store.get(a_tenant(), &["g"])).expect("records")[0].as_ref().expect("it").created;
-    let members = MemberDelta { add: vec!["second".to_owned()], ..MemberDelta::default() };
-    let (id, resource_type) = ("g".to_owned(), "Group".into());
-    let (guard, kind) = (Guard::Exists, ChangeKind::MembersChanged);
-    let operation = Operation::Replace { id, resource_type, guard, content: None, members, kind };
-    let later = Changeset { at: Timestamp(created.0 + 1), operations: vec![operation], ..town.user("x") };
+    let later = Changeset { at: Timestamp(created.0 + 1), ..town.join("g", &["second"], &[]) };
     let (commit, other) = begin_with(&town, later);
-    proxy.set(Mode::Swallow);
-    other.run("COMMIT");
-    while town.database.run("SELECT 1 FROM scim.tenant WHERE sequence = 5").is_empty() {
-        std::thread::yield_now();
-    }
-    proxy.cut();
+    lose_its_answer(&town, &proxy, &other, 5);
     let committed = wait(commit).expect("it was committed");
     let applied = committed.applied[0];
     assert_eq!((applied.version, applied.created, applied.modified.0), (5, created, created.0 + 1));
@@ -309,10 +289,7 @@ fn a_guess_that_was_refused_does_nothing_when_it_comes_late() {
     proxy.cut();
     let refused = wait(commit).expect_err("somebody else was faster");
     assert!(matches!(refused, CommitError::Conflict(Conflict::Exists { .. })), "{refused}");
-    let (id, resource_type, guard) = ("u1".to_owned(), "User".into(), Guard::Exists);
-    let delete = Operation::Delete { id, resource_type, guard };
-    let changeset = Changeset { operations: vec![delete], ..town.user("x") };
-    wait(another.commit(a_tenant(), changeset)).expect("deleted");
+    wait(another.commit(a_tenant(), town.delete("User", "u1"))).expect("deleted");
     proxy.release();
     assert_eq!(changes(&town), ["first", "second", "third", "u1", "u1"]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
@@ -467,7 +444,7 @@ fn a_commit_without_an_entry_whose_answer_is_lost_is_found() {
     let proxy = Proxy::new(None);
     let town = town(&proxy, Options::default());
     let (commit, other) = begin_with(&town, unaudited(&town, "u1"));
-    lose_its_answer(&town, &proxy, &other);
+    lose_its_answer(&town, &proxy, &other, 2);
     assert_eq!(wait(commit).expect("it was committed").sequence, 2);
     assert_eq!(changes(&town), ["first", "u1"]);
 }

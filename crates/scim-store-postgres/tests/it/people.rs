@@ -9,7 +9,8 @@ use scim_core::sort::Sort;
 use scim_core::time::Timestamp;
 use scim_store::conformance::{content, wait};
 use scim_store::{
-    AuditEntry, Changeset, CommitError, Committed, MemberDelta, Operation, Query, Report, Store, Tenant,
+    AuditEntry, ChangeKind, Changeset, CommitError, Committed, Content, Guard, MemberDelta, Operation, Query,
+    Report, Store, Tenant,
 };
 use scim_store_postgres::{Address, Options, PostgresStore};
 use serde_json::{Value, json};
@@ -87,10 +88,7 @@ impl Town {
             id: id.to_owned(),
             resource_type: kind.into(),
             content: content(&self.kind(kind), map),
-            members: MemberDelta {
-                add: members.iter().map(|&id| id.to_owned()).collect(),
-                ..MemberDelta::default()
-            },
+            members: delta(members, &[]),
         };
         let audit = AuditEntry {
             actor: "test".to_owned(),
@@ -101,6 +99,42 @@ impl Town {
         };
         let changeset = Changeset::new(Timestamp(1_700_000_000_000));
         Changeset { operations: vec![operation], audit: Some(audit), ..changeset }
+    }
+
+    /// A changeset of one operation.
+    pub(crate) fn one(&self, operation: Operation) -> Changeset {
+        Changeset { operations: vec![operation], ..self.user("x") }
+    }
+
+    /// What a user is created with.
+    pub(crate) fn content(&self, id: &str) -> Content {
+        match self.user(id).operations.pop() {
+            Some(Operation::Create { content, .. }) => content,
+            operation => unreachable!("{operation:?}"),
+        }
+    }
+
+    /// Other contents or other members, whatever version there is.
+    pub(crate) fn replace(
+        &self,
+        kind: &str,
+        id: &str,
+        content: Option<Content>,
+        members: MemberDelta,
+    ) -> Changeset {
+        let (id, resource_type) = (id.to_owned(), kind.into());
+        let (guard, kind) = (Guard::Exists, ChangeKind::Modified);
+        self.one(Operation::Replace { id, resource_type, guard, content, members, kind })
+    }
+
+    /// Members come into a group and leave it.
+    pub(crate) fn join(&self, group: &str, add: &[&str], remove: &[&str]) -> Changeset {
+        self.replace("Group", group, None, delta(add, remove))
+    }
+
+    pub(crate) fn delete(&self, kind: &str, id: &str) -> Changeset {
+        let (id, resource_type, guard) = (id.to_owned(), kind.into(), Guard::Exists);
+        self.one(Operation::Delete { id, resource_type, guard })
     }
 
     pub(crate) fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
@@ -120,6 +154,11 @@ impl Town {
     pub(crate) fn trips(&self) -> Vec<Vec<String>> {
         std::mem::take(&mut *self.trips.lock().expect("not poisoned"))
     }
+}
+
+pub(crate) fn delta(add: &[&str], remove: &[&str]) -> MemberDelta {
+    let owned = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
+    MemberDelta { add: owned(add), remove: owned(remove), ..MemberDelta::default() }
 }
 
 /// A refusal to create somebody.

@@ -2,10 +2,7 @@
 
 use scim_core::time::Timestamp;
 use scim_store::conformance::wait;
-use scim_store::{
-    ChangeKind, Changeset, EdgeQuery, Guard, MemberDelta, Operation, PersonQuery, Position, Report,
-    ReportQuery, Side, Start, Store,
-};
+use scim_store::{Changeset, EdgeQuery, PersonQuery, Position, Report, ReportQuery, Side, Start, Store};
 use scim_store_postgres::Options;
 
 use crate::cluster::{ROLE, run};
@@ -180,18 +177,8 @@ fn ask_everything(town: &Town, show: &mut dyn FnMut(&str, Vec<String>)) {
     wait(town.store.persons(&acme(), &PersonQuery::Of(ids))).expect("persons");
     wait(town.store.persons(&acme(), &PersonQuery::Page { after: None, count: 10 })).expect("persons");
     check("persons", town);
-    let join = |add: &str, remove: &str| {
-        let (add, remove) = (vec![add.to_owned()], vec![remove.to_owned()]);
-        let members = MemberDelta { add, remove, ..MemberDelta::default() };
-        let (id, resource_type, guard) = ("g1".to_owned(), "Group".into(), Guard::Exists);
-        let kind = ChangeKind::Modified;
-        let operation = Operation::Replace { id, resource_type, guard, content: None, members, kind };
-        Changeset { operations: vec![operation], ..town.user("x") }
-    };
-    let delete = |id: &str| {
-        let (id, resource_type, guard) = (id.to_owned(), "User".into(), Guard::Exists);
-        Changeset { operations: vec![Operation::Delete { id, resource_type, guard }], ..town.user("x") }
-    };
+    let join = |add: &str, remove: &str| town.join("g1", &[add], &[remove]);
+    let delete = |id: &str| town.delete("User", id);
     let other = town.another();
     for changeset in [town.user("v1"), delete("u004"), join("v1", "u001"), join("u003", "u002"), delete("v1")]
     {

@@ -12,7 +12,7 @@ use scim_store::{
 use scim_store_postgres::Options;
 
 use crate::cluster::{Database, Session, superuser_of};
-use crate::people::{Town, a_tenant, acme, report};
+use crate::people::{Town, a_tenant, acme, delta, report};
 
 /// Keeps writers of the tenant waiting until it is dropped.
 fn hold(town: &Town) -> Session {
@@ -221,38 +221,13 @@ fn round_trips_of_writes_are_few() {
         town.commit(town.group(id, members)).expect("created");
     }
     let another = town.another();
-    let one = |operation: Operation| Changeset { operations: vec![operation], ..town.group("x", &[]) };
-    let join = |group: &str, add: &[&str], remove: &[&str]| {
-        let owned = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect();
-        let members = MemberDelta { add: owned(add), remove: owned(remove), ..MemberDelta::default() };
-        one(Operation::Replace {
-            id: group.to_owned(),
-            resource_type: "Group".into(),
-            guard: Guard::Exists,
-            content: None,
-            members,
-            kind: ChangeKind::Modified,
-        })
-    };
+    let join = |group: &str, add: &[&str], remove: &[&str]| town.join(group, add, remove);
     let change = |id: &str, title: &str| {
-        let Some(Operation::Create { mut content, .. }) = town.user(id).operations.pop() else {
-            panic!("a creation")
-        };
-        content.label = title.to_owned();
-        content.body = format!("{{\"title\":\"{title}\"}}").into();
-        one(Operation::Replace {
-            id: id.to_owned(),
-            resource_type: "User".into(),
-            guard: Guard::Exists,
-            content: Some(content),
-            members: MemberDelta::default(),
-            kind: ChangeKind::Modified,
-        })
+        let (label, body) = (title.to_owned(), format!("{{\"title\":\"{title}\"}}").into());
+        let content = Content { label, body, ..town.content(id) };
+        town.replace("User", id, Some(content), MemberDelta::default())
     };
-    let delete = |id: &str| {
-        let guard = Guard::Exists;
-        one(Operation::Delete { id: id.to_owned(), resource_type: "User".into(), guard })
-    };
+    let delete = |id: &str| town.delete("User", id);
     let trips = |what: &str, town: &Town, changeset: Changeset| {
         // Statements are prepared on the way. Somebody else's round trips do not count.
         town.trips();
@@ -312,34 +287,20 @@ fn nobody_holds_a_tenant_between_round_trips() {
     }
     let another = town.another();
     another.commit(another.user("first")).expect("created");
-    let content = |id: &str| match town.user(id).operations.pop() {
-        Some(Operation::Create { content, .. }) => content,
-        operation => panic!("{operation:?}"),
-    };
-    let replace = |id: &str, kind: &str, content: Option<Content>, members: MemberDelta| {
-        let (id, resource_type) = (id.to_owned(), kind.into());
-        let (guard, kind) = (Guard::Exists, ChangeKind::Modified);
-        Operation::Replace { id, resource_type, guard, content, members, kind }
-    };
-    let delete = |id: &str, kind: &str| Operation::Delete {
-        id: id.to_owned(),
-        resource_type: kind.into(),
-        guard: Guard::Exists,
-    };
-    let all = MemberDelta { clear: true, add: vec!["u3".to_owned()], ..MemberDelta::default() };
+    let all = MemberDelta { clear: true, ..delta(&["u3"], &[]) };
     let hidden = vec![Hidden { path: "password".into(), value: Some("\"hash\"".to_owned()) }];
-    let secret = Content { hidden, ..content("u5") };
-    let titled = Content { body: "{\"title\":\"a\"}".into(), ..content("u4") };
-    for operation in [
-        replace("u4", "User", Some(titled), MemberDelta::default()),
-        replace("u5", "User", Some(secret), MemberDelta::default()),
-        replace("g1", "Group", None, all),
-        delete("u0", "User"),
-        delete("g2", "Group"),
+    let secret = Content { hidden, ..town.content("u5") };
+    let titled = Content { body: "{\"title\":\"a\"}".into(), ..town.content("u4") };
+    for changeset in [
+        town.replace("User", "u4", Some(titled), MemberDelta::default()),
+        town.replace("User", "u5", Some(secret), MemberDelta::default()),
+        town.replace("Group", "g1", None, all),
+        town.delete("User", "u0"),
+        town.delete("Group", "g2"),
     ] {
-        let what = format!("{operation:?}");
+        let what = format!("{:?}", changeset.operations);
         another.trips();
-        another.commit(Changeset { operations: vec![operation], ..another.user("x") }).expect("no conflict");
+        another.commit(changeset).expect("no conflict");
         let trips = another.trips();
         let [read, written] = trips.as_slice() else { panic!("{what}: {trips:#?}") };
         assert!(read.iter().all(|sql| !sql.contains("FOR NO KEY UPDATE")), "{what}: {read:#?}");
@@ -364,10 +325,7 @@ fn what_is_written_after_it_was_read_is_read_again() {
     let another = town.another();
     another.commit(another.user("first")).expect("created");
     let other = hold(&town);
-    let operation =
-        Operation::Delete { id: "g".to_owned(), resource_type: "Group".into(), guard: Guard::Exists };
-    let changeset = Changeset { operations: vec![operation], ..another.user("x") };
-    let mut commit = another.store.commit(a_tenant(), changeset);
+    let mut commit = another.store.commit(a_tenant(), town.delete("Group", "g"));
     assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
     until_blocked(&town, 1);
     other.run(
@@ -410,19 +368,13 @@ fn servers_that_take_turns_need_one_round_trip() {
             |town: &Town| wait(town.store.get(&acme(), &[&id])).expect("records").remove(0).expect("it");
         let read = record(other);
         assert_eq!(read.version, sequence);
-        let Some(Operation::Create { content, resource_type, members, .. }) =
-            other.user("x").operations.pop()
-        else {
-            panic!("a creation")
-        };
+        let content = Content { body: "{}".into(), unique: Vec::new(), ..other.content("x") };
+        let (id, resource_type, content) = (id.clone(), "User".into(), Some(content));
         let (guard, kind) = (Guard::Version(read.version), ChangeKind::Modified);
-        let mut content = Content { body: "{}".into(), ..content };
-        content.unique.clear();
-        let (id, content) = (id.clone(), Some(content));
+        let members = MemberDelta::default();
         let operation = Operation::Replace { id, resource_type, guard, content, members, kind };
         other.trips();
-        let committed =
-            other.commit(Changeset { operations: vec![operation], ..other.user("x") }).expect("replaced");
+        let committed = other.commit(other.one(operation)).expect("replaced");
         assert_eq!(other.trips().len(), 1, "a change of what was read");
         sequence += 1;
         assert_eq!((committed.sequence, committed.applied[0].version), (sequence, sequence));
@@ -443,14 +395,7 @@ fn groups_are_not_read_to_change_their_members() {
     let mut trips = [0, 0];
     for (n, group) in groups.iter().cycle().take(400).enumerate() {
         let id = format!("u{n}");
-        let members = MemberDelta { add: vec![id.clone()], ..MemberDelta::default() };
-        let (resource_type, kind) = ("Group".into(), ChangeKind::MembersChanged);
-        let (id_of_group, guard) = (group.clone(), Guard::Exists);
-        let join = Operation::Replace { id: id_of_group, resource_type, guard, content: None, members, kind };
-        for (trips, changeset) in trips
-            .iter_mut()
-            .zip([town.user(&id), Changeset { operations: vec![join], ..town.group("x", &[]) }])
-        {
+        for (trips, changeset) in trips.iter_mut().zip([town.user(&id), town.join(group, &[&id], &[])]) {
             town.commit(changeset).expect("no conflict");
             *trips += town.trips().len();
         }

@@ -103,15 +103,15 @@ pub enum Command {
     #[command(after_help = "Examples:\n  scimd explain acme user.json --store sqlite:scimd.db\n  \
         scimd explain acme --user 01a21508-319e-78af-adff-cd823c945d29\n\nOther people are not looked at: whether an \
         address is taken turns out when the User is sent.")]
+    #[command(group = clap::ArgGroup::new("whom").args(["file", "user"]).required(true))]
     Explain {
         /// Of whom, where, and how the list is printed.
         #[command(flatten)]
         listing: Listing,
         /// A User as its identity provider sends it, as JSON
-        #[arg(required_unless_present = "user")]
         file: Option<PathBuf>,
         /// One that is stored, by its identifier
-        #[arg(long, value_name = "ID", conflicts_with = "file")]
+        #[arg(long, value_name = "ID")]
         user: Option<String>,
     },
     /// Carry out again what was refused and whose cause is mended, oldest first

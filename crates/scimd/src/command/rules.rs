@@ -207,7 +207,8 @@ pub(super) fn explain(listing: &Listing, file: Option<&Path>, user: Option<&str>
     let office = Office::open(common)?;
     let explanation = match (file, user) {
         (Some(file), _) => office.run(office.service.explain(tenant, json(file)?))?,
-        (None, user) => office.run(office.service.explain_stored(tenant, user.unwrap_or_default()))?,
+        (None, Some(user)) => office.run(office.service.explain_stored(tenant, user))?,
+        (None, None) => return Err(Failure::Usage("name a FILE, or somebody by `--user`".to_owned())),
     };
     let row = |explained: &scim_policy::Explained| {
         let steps: Vec<String> =

@@ -213,6 +213,8 @@ fn somebody_who_is_stored_is_explained() {
     assert_eq!(of("language"), [json!("de"), json!("preferredLanguage"), json!("Klingon")]);
     assert_eq!(of("user_group"), [json!("Red"), json!("groups"), Value::Null]);
     assert!(ran.stderr.contains("warning: language-unreadable at preferredLanguage"), "{}", ran.stderr);
+    let whom = server.place.run(&["explain", "acme"]);
+    assert!(whom.code == Some(2) && whom.stderr.contains("<FILE|--user <ID>>"), "{}", whom.stderr);
     for other in [red.as_str(), "nobody"] {
         let ran = server.place.run(&["explain", "acme", "--user", other]);
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
