@@ -1,4 +1,5 @@
-//! What it is worth that many writers share a sync. Both stores are on one disk.
+//! What it is worth that many writers share a sync: to the store, and to SQLite alone, which says how much of it this disk
+//! allows. All files are on one disk.
 //!
 //! ```sh
 //! cargo bench -p scim-store-sqlite
@@ -7,6 +8,7 @@
 
 use scim_store_sqlite::{Options, SqliteStore};
 
+mod bare;
 mod sharing;
 
 fn main() {
@@ -22,4 +24,5 @@ fn main() {
     };
     let (alone, shared) = (open("alone.db", 1), open("shared.db", Options::default().batch));
     sharing::measure(Box::new(alone), vec![("shared", Box::new(shared))]);
+    bare::measure(directory.path());
 }
