@@ -108,6 +108,9 @@ pub(crate) enum Command {
     Bare {
         /// The file with the answer
         answer: PathBuf,
+        /// A file with a row for each resource, one of which is read for each request and is the body
+        #[arg(long)]
+        rows: Option<PathBuf>,
     },
 }
 

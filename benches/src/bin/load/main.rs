@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli, report: &mut Report) -> Result<(), Failure> {
     match &cli.command {
-        Some(Command::Bare { answer }) => bare::run(answer),
+        Some(Command::Bare { answer, rows }) => bare::run(answer, rows.as_deref()),
         Some(Command::Plot { folder }) => plot::draw(&folder.clone().unwrap_or_else(curves::folder)),
         Some(Command::Peers { only, work }) => peers::run(only, work, report),
         None if cli.ratios => ratios::run(cli, report),

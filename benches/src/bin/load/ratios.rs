@@ -41,7 +41,7 @@ pub(crate) fn run(cli: &Cli, report: &mut Report) -> Result<(), Failure> {
 
     if cli.work.includes(Scenario::Get) {
         let call = Call::get(format!("/Users/{}", place.user()?));
-        turns.against_bare(&call, scenario::get(&field), "GET /Users/{id}", 0.5)?;
+        turns.against_bare(&call, scenario::get(&field), "GET /Users/{id}", 0.5, true)?;
     }
     if cli.work.includes(Scenario::Filter) {
         turns.against_bare(
@@ -49,6 +49,7 @@ pub(crate) fn run(cli: &Cli, report: &mut Report) -> Result<(), Failure> {
             scenario::filter(&field),
             "filter userName eq",
             0.4,
+            false,
         )?;
         turns.growth()?;
     }
@@ -98,15 +99,29 @@ impl Turns<'_> {
         script: impl AsyncFn(usize, &mut Session<'_>) + Sync,
         what: &str,
         target: f64,
+        reads_one_row: bool,
     ) -> Result<(), Failure> {
         let answer = self.field.ask(call)?;
         let folder = folder()?;
         let bare = Bare::start(&answer, folder.path())?;
         let nothing = Field::new("bare server", bare.target.clone(), Some(bare.watched()));
+        // What one row costs at least says how near the target can be come to on this machine.
+        let reading = match reads_one_row && self.cli.store == StoreKind::Sqlite {
+            true => Some(Bare::reading(&answer, folder.path(), &self.field.users)?),
+            false => None,
+        };
+        let a_row = reading.as_ref().map(|server| {
+            Field::new("bare server that reads a row", server.target.clone(), Some(server.watched()))
+        });
         let connections = self.cli.work.connections;
         let (mut shares, mut own, mut least) = (Vec::new(), Vec::new(), Vec::new());
+        let mut possible = Vec::new();
         for _ in 0..ROUNDS {
             let bare = self.take(&nothing, what, connections, &script)?;
+            if let Some(field) = &a_row {
+                let reading = self.take(field, what, connections, &script)?;
+                possible.push(reading.outcome.per_second() / bare.outcome.per_second().max(1e-9));
+            }
             let ours = self.take(self.field, what, connections, &script)?;
             shares.push(ours.outcome.per_second() / bare.outcome.per_second().max(1e-9));
             own.extend(ours.processor_micros());
@@ -118,6 +133,9 @@ impl Turns<'_> {
             median(least)
         );
         self.report.at_least(what, median(shares) * 100.0, target * 100.0, "%", how);
+        if let Some(field) = &a_row {
+            self.report.note(&field.name, "of the bare server's requests/s", median(possible) * 100.0, "%");
+        }
         Ok(())
     }
 

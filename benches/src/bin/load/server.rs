@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use scim_bench::world::Failure;
 use serde_json::json;
 
-use crate::bare;
+use crate::bare::{self, Rows};
 use crate::client::{Answer, Call, Target};
 use crate::field::ask;
 use crate::process::{Process, Watched};
@@ -82,10 +82,24 @@ impl Scimd {
 impl Bare {
     /// Starts this program as a server that always gives `answer`.
     pub(crate) fn start(answer: &Answer, folder: &Path) -> Result<Self, Failure> {
+        Self::start_with(answer, folder, None)
+    }
+
+    /// Starts this program as a server that hashes the token of a request and reads a row, which has the body of `answer`.
+    pub(crate) fn reading(answer: &Answer, folder: &Path, ids: &[String]) -> Result<Self, Failure> {
+        let rows = folder.join("rows.db");
+        Rows::fill(&rows, ids, &answer.body)?;
+        Self::start_with(answer, folder, Some(&rows))
+    }
+
+    fn start_with(answer: &Answer, folder: &Path, rows: Option<&Path>) -> Result<Self, Failure> {
         let file = folder.join("answer.json");
         bare::write(&file, answer)?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("bare").arg(&file).stdout(Stdio::piped());
+        if let Some(rows) = rows {
+            command.arg("--rows").arg(rows);
+        }
         let mut process = Process::spawn(&mut command)?;
         let mut address = String::new();
         let output = process.child().stdout.take().ok_or("the bare server has no output")?;
