@@ -245,6 +245,8 @@ pub(crate) fn prepare(connection: &Connection, wait: Duration, cache_kib: u32) -
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
     connection.pragma_update(None, "temp_store", "FILE")?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    // What is deleted is overwritten, also in pages that become free: it is people's.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.set_prepared_statement_cache_capacity(128);
     // One plan for a statement, whatever is bound to it. Otherwise each new value for a LIMIT, and for whatever else might
     // matter to the planner, makes SQLite parse and plan the statement again, which costs many times what a lookup does.

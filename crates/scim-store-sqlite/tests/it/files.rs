@@ -1,8 +1,11 @@
 //! The file: what it keeps, who may read it, and what is refused to be opened.
 
+use std::collections::BTreeSet;
+
 use scim_core::person::{Derived, Gender, Person, Pick};
+use scim_core::time::Timestamp;
 use scim_store::conformance::wait;
-use scim_store::{CommitError, Operation, Store, StoreError};
+use scim_store::{Changeset, CommitError, Guard, Operation, Store, StoreError};
 use scim_store_sqlite::{Options, SqliteStore};
 use serde_json::json;
 
@@ -81,6 +84,45 @@ fn all_is_in_the_file_once_nobody_has_it_open() {
         let left: Vec<_> = std::fs::read_dir(directory.path()).expect("a directory").collect();
         assert_eq!(left.len(), 1, "beside {} after {round} rounds: {left:?}", file.display());
     }
+}
+
+/// SQLite leaves what is deleted where it was, until something else needs the room.
+#[test]
+fn what_is_deleted_is_not_in_the_file_any_more() {
+    let town = Town::new(Options::default());
+    let id = |number: u64| format!("{number:08}");
+    // Names lie anywhere, so that pages of indexes are split and merged; some documents take more than a page.
+    let name = |number: u64| format!("{:08x}-somebody", number.wrapping_mul(0x9e37_79b9) & 0xffff_ffff);
+    let together = |operations: Vec<Operation>| {
+        town.commit(Changeset { operations, ..Changeset::new(Timestamp(0)) }).expect("committed");
+    };
+    for numbers in [0..500, 500..1000, 1000..1500_u64] {
+        let create = |number: u64| {
+            let repeated = if number.is_multiple_of(50) { 600 } else { 1 };
+            let document = json!({
+                "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": name(number),
+                "emails": [{ "value": format!("{}@example.com", name(number)) }],
+                "title": name(number).repeat(repeated),
+            });
+            town.create("User", &id(number), &document, &[]).operations
+        };
+        together(numbers.flat_map(create).collect());
+    }
+    let is_deleted = |number: &u64| !number.is_multiple_of(3);
+    let delete =
+        |number| Operation::Delete { id: id(number), resource_type: "User".into(), guard: Guard::Exists };
+    together((0..1500).filter(is_deleted).map(delete).collect());
+    assert_eq!(town.store.check().expect("a check"), [""; 0]);
+    let file = town.file();
+    let Town { store, directory, .. } = town;
+    // Whoever has it open last writes the log into it.
+    drop(store);
+    let bytes = std::fs::read(file).expect("reads");
+    let found: BTreeSet<&[u8]> = bytes.windows(17).filter(|window| window.ends_with(b"-somebody")).collect();
+    let is_found = |number: &u64| found.contains(name(*number).as_bytes());
+    assert_eq!((0..1500).filter(|number| is_deleted(number) && is_found(number)).count(), 0, "left");
+    assert_eq!((0..1500).filter(|number| !is_deleted(number) && !is_found(number)).count(), 0, "lost");
+    drop(directory);
 }
 
 #[test]
