@@ -26,7 +26,8 @@ pub(crate) fn write(
     let tenant = || tenant.to_owned();
     let settled: Vec<i64> = settled.difference(removed).map(|number| clamp(*number)).collect();
     if !settled.is_empty() {
-        let sql = "UPDATE report SET settled = true WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
+        let sql =
+            "UPDATE report SET settled = true, body = '' WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT f.ctid
                 FROM unnest($2::int8[]) AS j (key) CROSS JOIN LATERAL (SELECT r.ctid FROM report r
                     WHERE r.tenant = $1 AND r.number = j.key OFFSET 0) f))";
         steps.push(step!(sql, tenant(), settled));

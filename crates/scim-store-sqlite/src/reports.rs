@@ -57,7 +57,7 @@ pub(crate) fn to_go(database: &Database, tenant: i64, count: usize) -> Result<Ve
 pub(crate) fn write(database: &Database, tenant: i64, drafted: DraftedReports) -> Result<(), StoreError> {
     let DraftedReports { settled, removed, added } = drafted;
     for number in settled.difference(&removed) {
-        let sql = "UPDATE report SET settled = 1 WHERE tenant = ?1 AND number = ?2";
+        let sql = "UPDATE report SET settled = 1, body = x'' WHERE tenant = ?1 AND number = ?2";
         database.run(sql, &[&tenant, &clamp(*number)])?;
     }
     for number in removed {

@@ -26,7 +26,8 @@ pub struct Report {
     pub method: String,
     /// The path below the tenant's base URL.
     pub path: String,
-    /// The body as JSON, without secrets. May be empty, and is left out where it is longer than [`Self::MOST_BODY`].
+    /// The body as JSON, without secrets. May be empty, and is left out where it is longer than [`Self::MOST_BODY`]. It is kept
+    /// so that the request can be carried out again, and goes when the report is settled.
     pub body: Bytes,
     /// The HTTP status of the answer.
     pub status: u16,
@@ -56,7 +57,7 @@ pub struct Reported {
     pub first: Timestamp,
     /// How often the same request came. Carrying it out again does not count.
     pub count: u64,
-    /// Whether something since has made it a thing of the past.
+    /// Whether something since has made it a thing of the past. Its body is empty then.
     pub settled: bool,
     /// What was said.
     pub report: Report,

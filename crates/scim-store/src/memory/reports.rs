@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use bytes::Bytes;
+
 use crate::draft::{DraftedReports, Going};
 use crate::{ReportQuery, Reported};
 
@@ -20,6 +22,7 @@ impl Reports {
         for number in settled {
             if let Some(reported) = self.by_number.get_mut(&number) {
                 reported.settled = true;
+                reported.report.body = Bytes::new();
                 self.open.remove(&number);
                 self.settled.insert(number);
             }
