@@ -72,14 +72,23 @@ fn csv(
     rows: impl IntoIterator<Item = impl AsRef<[Value]>>,
 ) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
-    writer.write_record(names)?;
+    writer.write_record(names).map_err(plain)?;
     for row in rows {
         for cell in row.as_ref() {
-            writer.write_field(marked(&in_words(cell).unwrap_or_default()).as_bytes())?;
+            let words = in_words(cell).unwrap_or_default();
+            writer.write_field(marked(&words).as_bytes()).map_err(plain)?;
         }
-        writer.write_record(None::<&[u8]>)?;
+        writer.write_record(None::<&[u8]>).map_err(plain)?;
     }
     writer.flush()
+}
+
+/// The failure as the output told it: a conversion would hide that its reader has gone.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
 }
 
 /// What a cell says, if it says anything: of a list its elements, of an object `name=value` of each member.
@@ -201,6 +210,26 @@ mod tests {
         let nothing = |format| render(format, &["tenant", "id"], &[]);
         let all = [Format::Table, Format::Csv, Format::Json].map(nothing);
         assert_eq!(all, ["TENANT  ID\n", "tenant,id\r\n", "[]\n"]);
+    }
+
+    /// `head` has read its line and is gone.
+    #[test]
+    fn a_reader_that_has_gone_is_told_in_every_format() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        // More than any of them holds back.
+        let rows: Vec<Cells> = (0..20_000).map(|n| vec![n.into()]).collect();
+        for format in [Format::Table, Format::Csv, Format::Json] {
+            let error = write(&mut Gone, format, &["n"], &rows).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{format:?}");
+        }
     }
 
     #[test]
