@@ -69,12 +69,18 @@ fn print(text: &str) -> Result<(), Failure> {
 
 /// Prints what is written, in the same way.
 fn printed(write: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> io::Result<()>) -> Result<(), Failure> {
+    handed_over(write).map(drop)
+}
+
+/// Prints what is written, and says whether its reader was there until the end.
+fn handed_over(
+    write: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> io::Result<()>,
+) -> Result<bool, Failure> {
     let mut output = BufWriter::new(io::stdout().lock());
     match write(&mut output).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Run(format!("cannot write to the standard output: {error}")))
-        }
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::Run(format!("cannot write to the standard output: {error}"))),
     }
 }
 

@@ -298,6 +298,26 @@ fn what_cannot_be_printed_is_an_error() {
     }
 }
 
+/// Whoever has gone had enough of a list, as `head` has. Of a token they had nothing, and it is shown this once.
+#[test]
+fn a_reader_that_has_gone_has_no_token() {
+    let place = Place::new("");
+    place.command(&["tenant", "create", "acme"]);
+    for (arguments, code) in
+        [(&["token", "create", "acme"][..], 1), (&["tenant", "list"], 0), (&["config"], 0)]
+    {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = scimd();
+        command.args(arguments).current_dir(place.directory.path()).env("SCIMD_CONFIG", &place.config);
+        let output = command.stdout(writer).stderr(std::process::Stdio::piped()).spawn().expect("scimd runs");
+        let output = output.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.contains("`scimd token revoke "), arguments[0] == "token", "{stderr}");
+    }
+}
+
 #[test]
 fn a_configuration_is_checked_with_its_line() {
     let directory = Directory::new();
