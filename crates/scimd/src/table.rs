@@ -12,6 +12,11 @@ use crate::cli::Format;
 /// The cells of one line, one for each name.
 pub(crate) type Cells = Vec<Value>;
 
+/// The cell of a text, where an empty one is nothing.
+pub(crate) fn text(text: &str) -> Value {
+    Some(text).filter(|text| !text.is_empty()).into()
+}
+
 /// Writes rows of cells, where `null` is nothing. Whole tenants are listed, so that of the formats for programs no more than a
 /// row is held.
 pub(crate) fn write(

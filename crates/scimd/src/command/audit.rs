@@ -10,7 +10,7 @@ use super::people::name_of;
 use super::{Office, another, list, named};
 use crate::Failure;
 use crate::cli::{AuditCommand, Common, Listing, Output, Span};
-use crate::table::Cells;
+use crate::table::{Cells, text};
 
 /// How many are read at once.
 const PAGE: usize = 1000;
@@ -66,7 +66,7 @@ fn administration(tenant: Option<&str>, span: Span, common: &Common, output: &Ou
             audited.at.to_string().into(),
             audited.entry.actor.as_str().into(),
             audited.entry.action.as_str().into(),
-            Some(audited.entry.detail.as_str()).filter(|detail| !detail.is_empty()).into(),
+            text(&audited.entry.detail),
             changes.iter().map(|change| change.id.as_str()).collect(),
             audited.entry.request.as_str().into(),
         ]
@@ -114,7 +114,7 @@ impl Entry {
             changes.iter().map(|change| change.kind.name()).collect(),
             changes.iter().map(|change| change.id.as_str()).collect(),
             changes.iter().map(|change| names.get(&change.id).cloned()).collect(),
-            Some(entry.detail.as_str()).filter(|reason| !reason.is_empty()).into(),
+            text(&entry.detail),
             entry.request.as_str().into(),
             members.collect(),
         ]

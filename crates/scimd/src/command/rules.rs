@@ -6,14 +6,14 @@ use std::io::Write;
 use std::path::Path;
 
 use scim_core::person::Derived;
-use scim_policy::{Finding, PolicyErrors, preset};
+use scim_policy::{Explained, Finding, PolicyErrors, preset};
 use scim_service::{Concerned, NewRules, Replayed};
 use serde_json::Value;
 
 use super::{Office, list, print};
 use crate::Failure;
-use crate::cli::{Listing, OfTenant, PolicyCommand, SchemaCommand};
-use crate::table::{Cells, in_words, shown};
+use crate::cli::{Format, Listing, OfTenant, PolicyCommand, SchemaCommand};
+use crate::table::{Cells, in_words, shown, text};
 
 pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
     match command {
@@ -210,22 +210,42 @@ pub(super) fn explain(listing: &Listing, file: Option<&Path>, user: Option<&str>
         (None, Some(user)) => office.run(office.service.explain_stored(tenant, user))?,
         (None, None) => return Err(Failure::Usage("name a FILE, or somebody by `--user`".to_owned())),
     };
-    let row = |explained: &scim_policy::Explained| {
-        let steps: Vec<String> =
-            explained.steps.iter().map(|step| format!("{}: {}", step.what, step.value)).collect();
-        vec![
-            explained.field.as_str().into(),
-            explained.value.as_deref().into(),
-            explained.path.as_deref().into(),
-            explained.raw.as_deref().into(),
-            steps.into(),
-        ]
-    };
-    list(output, &["field", "value", "from", "sent", "steps"], explanation.fields.iter().map(row))?;
+    match output.format {
+        Format::Table => list(output, &FIELD, explanation.fields.iter().map(field_row))?,
+        // A program is told everything in one list.
+        Format::Json | Format::Csv => {
+            let fields = explanation.fields.iter().map(field_row);
+            let fields = fields.map(|cells| [cells, vec![Value::Null; SAID.len()]].concat());
+            let findings = explanation.verdict.findings.iter().map(finding_row);
+            list(output, &[&FIELD[..], &SAID].concat(), fields.chain(findings))?;
+        }
+    }
     for finding in &explanation.verdict.findings {
         eprintln!("{}: {}", finding.severity.name(), shown(&finding.to_string()));
     }
     Ok(())
+}
+
+const FIELD: [&str; 5] = ["field", "value", "from", "sent", "steps"];
+/// What a finding has besides the value, as it is called in other lists.
+const SAID: [&str; 5] = ["severity", "code", "path", "explanation", "remedy"];
+
+fn field_row(explained: &Explained) -> Cells {
+    let steps: Vec<String> =
+        explained.steps.iter().map(|step| format!("{}: {}", step.what, step.value)).collect();
+    vec![
+        explained.field.as_str().into(),
+        explained.value.as_deref().into(),
+        explained.path.as_deref().into(),
+        explained.raw.as_deref().into(),
+        steps.into(),
+    ]
+}
+
+fn finding_row(finding: &Finding) -> Cells {
+    let Finding { code, severity, path, value, explanation, remedy } = finding;
+    let texts = [severity.name(), code, path, explanation, remedy].map(text);
+    [Value::Null, text(value), Value::Null, Value::Null, Value::Null].into_iter().chain(texts).collect()
 }
 
 pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use scim_core::schema::USER;
 use serde_json::{Value, json};
 
 use crate::http::Client;
-use crate::messages::{group, id, members, user};
+use crate::messages::{group, id, members, user, user_with};
 use crate::server::{Directory, Place, Process, Server, base, run_in, scimd};
 
 fn quickstart(directory: &Directory, more: &[&str]) -> Process {
@@ -213,6 +213,15 @@ fn somebody_who_is_stored_is_explained() {
     assert_eq!(of("language"), [json!("de"), json!("preferredLanguage"), json!("Klingon")]);
     assert_eq!(of("user_group"), [json!("Red"), json!("groups"), Value::Null]);
     assert!(ran.stderr.contains("warning: language-unreadable at preferredLanguage"), "{}", ran.stderr);
+    // What is said has the names of other lists, and whoever looks for a field does not meet it.
+    let said: Vec<&Value> = fields.iter().filter(|row| !row["code"].is_null()).collect();
+    let [said] = said[..] else { panic!("{said:?}") };
+    assert_eq!((&said["field"], &said["from"], &said["steps"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!((&said["severity"], &said["code"]), (&json!("warning"), &json!("language-unreadable")));
+    assert_eq!((&said["path"], &said["value"]), (&json!("preferredLanguage"), &json!("Klingon")));
+    assert!(["explanation", "remedy"].iter().all(|name| said[name].is_string()), "{said}");
+    let shown = server.place.command(&["explain", "acme", "--user", &ada]);
+    assert!(shown.starts_with("FIELD ") && !shown.contains("CODE") && !shown.contains("language-unreadable"));
     let whom = server.place.run(&["explain", "acme"]);
     assert!(whom.code == Some(2) && whom.stderr.contains("<FILE|--user <ID>>"), "{}", whom.stderr);
     for other in [red.as_str(), "nobody"] {
@@ -221,6 +230,33 @@ fn somebody_who_is_stored_is_explained() {
         assert!(ran.stderr.contains(&format!("has no User with the id `{other}`")), "{}", ran.stderr);
     }
     assert_eq!(server.place.run(&["explain", "acme"]).code, Some(2));
+}
+
+/// A script reads one of them with what it has for another.
+#[test]
+fn what_rules_say_is_the_same_in_every_list() {
+    let place = Place::new("");
+    place.command(&["tenant", "create", "acme"]);
+    place.directory.write("rules.toml", "[required]\nfields = [\"last_name\"]\n");
+    place.command(&["policy", "apply", "acme", "rules.toml"]);
+    place.directory.write("people.csv", "userName,first_name\nada@example.com,Ada\n");
+    place.directory.write(
+        "user.json",
+        &user_with("ada@example.com", json!({ "name": { "givenName": "Ada" } })).to_string(),
+    );
+    let lists = [
+        &["person", "import", "acme", "people.csv"] as &[&str],
+        &["findings", "list", "acme"],
+        &["explain", "acme", "user.json"],
+    ];
+    let told = lists.map(|list| {
+        let ran = place.run(&[list, &["--format", "json"]].concat());
+        let rows: Vec<Value> = serde_json::from_str(&ran.stdout).expect("a list");
+        let row = rows.into_iter().find(|row| row["code"] == "required-missing").expect("a finding");
+        ["severity", "path", "value", "explanation", "remedy"].map(|name| row[name].clone())
+    });
+    assert_eq!(told[0][2], Value::Null, "{told:?}");
+    assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
 }
 
 #[test]
