@@ -7,7 +7,7 @@ use scim_core::time::Timestamp;
 use scim_store::{Audited, Change, ChangeKind, Tenant};
 
 use super::people::name_of;
-use super::{Office, another, list, named};
+use super::{Office, another, list_pages, named};
 use crate::Failure;
 use crate::cli::{AuditCommand, Common, Listing, Output, Span};
 use crate::table::{Cells, text};
@@ -47,9 +47,13 @@ fn of_tenant(
     let (office, tenant) = Office::of(&listing.of)?;
     let trail = Trail { office: &office, tenant: &tenant };
     let is_of = |entry: &Entry| request.is_none_or(|id| entry.audited.entry.request == id);
-    let found = trail.entries(span, |entry| is_of(entry) && resource.is_none_or(|id| entry.is_about(id)))?;
-    let names = trail.names(&found)?;
-    list(&listing.output, &ENTRY, found.iter().map(|entry| entry.cells(&names)))
+    let pages = trail.pages(span, |entry| is_of(entry) && resource.is_none_or(|id| entry.is_about(id)))?;
+    let pages = pages.map(|page| {
+        let found = page?;
+        let names = trail.names(&found)?;
+        Ok(found.iter().map(|entry| entry.cells(&names)).collect())
+    });
+    list_pages(&listing.output, &ENTRY, pages)
 }
 
 const ADMINISTERED: [&str; 7] = ["number", "at", "actor", "action", "detail", "records", "request"];
@@ -58,8 +62,8 @@ fn administration(tenant: Option<&str>, span: Span, common: &Common, output: &Ou
     let name = tenant.map(named).transpose()?;
     let office = Office::open(common)?;
     let trail = Trail { office: &office, tenant: &Tenant::system() };
-    let found = trail
-        .entries(span, |entry| name.as_ref().is_none_or(|name| is_administered(&entry.audited, name)))?;
+    let pages =
+        trail.pages(span, |entry| name.as_ref().is_none_or(|name| is_administered(&entry.audited, name)))?;
     let row = |Entry { audited, changes }: &Entry| {
         vec![
             audited.number.into(),
@@ -71,7 +75,7 @@ fn administration(tenant: Option<&str>, span: Span, common: &Common, output: &Ou
             audited.entry.request.as_str().into(),
         ]
     };
-    list(output, &ADMINISTERED, found.iter().map(row))
+    list_pages(output, &ADMINISTERED, pages.map(|page| Ok(page?.iter().map(row).collect())))
 }
 
 /// Whether an entry of administration is about a tenant, with whose name such an action ends. What a server does for the
@@ -121,6 +125,9 @@ impl Entry {
     }
 }
 
+/// Entries, oldest first. Each page is read when it is asked for.
+type Pages<'a> = Box<dyn Iterator<Item = Result<Vec<Entry>, Failure>> + 'a>;
+
 /// The audit trail of one tenant, and its change log.
 struct Trail<'a> {
     office: &'a Office,
@@ -128,38 +135,49 @@ struct Trail<'a> {
 }
 
 impl Trail<'_> {
-    /// The entries that are asked for, oldest first.
-    fn entries(&self, span: Span, is_wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
+    /// The entries that are asked for, oldest first, in pages.
+    fn pages<'a>(
+        &'a self,
+        span: Span,
+        is_wanted: impl Fn(&Entry) -> bool + 'a,
+    ) -> Result<Pages<'a>, Failure> {
         match span.after {
             Some(after) => {
                 self.check(after, span.at)?;
-                self.following(after, span.limit.unwrap_or(u64::MAX), is_wanted)
+                Ok(Box::new(self.following(after, span.limit.unwrap_or(u64::MAX), is_wanted)))
             }
-            None => self.latest(span.limit.unwrap_or(LATEST), is_wanted),
+            None => {
+                let latest = self.latest(span.limit.unwrap_or(LATEST), is_wanted)?;
+                Ok(Box::new(std::iter::once(Ok(latest))))
+            }
         }
     }
 
-    /// The first after an entry.
+    /// The first after an entry. Each page is read when it is asked for.
     fn following(
         &self,
         after: u64,
         limit: u64,
         is_wanted: impl Fn(&Entry) -> bool,
-    ) -> Result<Vec<Entry>, Failure> {
-        let (mut found, mut last) = (Vec::new(), after);
-        loop {
-            let page = self.page(last, PAGE)?;
-            let Some(end) = page.last() else { return Ok(found) };
-            last = end.audited.number;
-            for entry in page {
-                if is_wanted(&entry) {
-                    found.push(entry);
-                }
-                if found.len() as u64 == limit {
-                    return Ok(found);
-                }
+    ) -> impl Iterator<Item = Result<Vec<Entry>, Failure>> {
+        let (mut last, mut left) = (after, limit);
+        std::iter::from_fn(move || {
+            if left == 0 {
+                return None;
             }
-        }
+            let page = match self.page(last, PAGE) {
+                Ok(page) => page,
+                Err(failure) => {
+                    left = 0;
+                    return Some(Err(failure));
+                }
+            };
+            last = page.last()?.audited.number;
+            let most = usize::try_from(left).unwrap_or(usize::MAX);
+            let found: Vec<Entry> = page.into_iter().filter(&is_wanted).take(most).collect();
+            left -= found.len() as u64;
+            Some(Ok(found))
+        })
     }
 
     /// Refuses to go on after an entry that is another one than the caller knows.

@@ -29,7 +29,7 @@ use crate::Failure;
 use crate::cli::{Cli, Command, Common, OfTenant, Output};
 use crate::config::{Config, EXAMPLE, Flags, StoreUrl};
 use crate::environment::System;
-use crate::table;
+use crate::table::{self, Cells};
 
 /// Does what the command line says.
 ///
@@ -80,7 +80,9 @@ fn handed_over(
     match write(&mut output).and_then(|()| output.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::Run(format!("cannot write to the standard output: {error}"))),
+        Err(error) => Err(error
+            .downcast()
+            .unwrap_or_else(|error| Failure::Run(format!("cannot write to the standard output: {error}")))),
     }
 }
 
@@ -90,6 +92,19 @@ fn list(
     names: &[&str],
     rows: impl IntoIterator<Item = impl AsRef<[Value]>>,
 ) -> Result<(), Failure> {
+    printed(|to| table::write(to, output.format, names, rows.into_iter().map(Ok)))
+}
+
+/// Prints a list of which pages are read as they are printed, so that one of a whole tenant takes no more memory than a page.
+fn list_pages(
+    output: &Output,
+    names: &[&str],
+    pages: impl IntoIterator<Item = Result<Vec<Cells>, Failure>>,
+) -> Result<(), Failure> {
+    let rows = pages.into_iter().flat_map(|page| {
+        let (rows, failure) = page.map_or_else(|failure| (Vec::new(), Some(failure)), |rows| (rows, None));
+        rows.into_iter().map(Ok).chain(failure.map(|failure| Err(io::Error::other(failure))))
+    });
     printed(|to| table::write(to, output.format, names, rows))
 }
 
