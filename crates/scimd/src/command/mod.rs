@@ -13,7 +13,9 @@ mod rules;
 mod serve;
 mod storage;
 
+use std::fs;
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +24,7 @@ use scim_service::Service;
 use scim_service::directory::{Directory, TenantEntry};
 use scim_store::transfer::Portable;
 use scim_store::{Store, Tenant};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Failure;
@@ -96,16 +98,31 @@ fn list(
 }
 
 /// Prints a list of which pages are read as they are printed, so that one of a whole tenant takes no more memory than a page.
+/// Says whether its reader was there until the end.
 fn list_pages(
     output: &Output,
     names: &[&str],
     pages: impl IntoIterator<Item = Result<Vec<Cells>, Failure>>,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let rows = pages.into_iter().flat_map(|page| {
         let (rows, failure) = page.map_or_else(|failure| (Vec::new(), Some(failure)), |rows| (rows, None));
         rows.into_iter().map(Ok).chain(failure.map(|failure| Err(io::Error::other(failure))))
     });
-    printed(|to| table::write(to, output.format, names, rows))
+    handed_over(|to| table::write(to, output.format, names, rows))
+}
+
+/// Writes down where to go on after a list that was printed, for whoever asked for a file of it. The beginning is 0, at whatever
+/// moment: one is there always, so that a script need not tell the first time from others.
+fn keep_mark(file: Option<&Path>, is_read: bool, after: u64, at: Option<Timestamp>) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let name = file.display();
+    if !is_read {
+        let words = format!("nobody reads the standard output any more; {name} was not written");
+        return Err(Failure::Run(words));
+    }
+    let mark = json!({ "after": after, "at": at.unwrap_or_default().to_string() });
+    fs::write(file, format!("{mark}\n"))
+        .map_err(|error| Failure::io(format_args!("cannot write {name}"), &error))
 }
 
 /// The directory in the store that the flags name, for a command that administers it. The store must be there: one that

@@ -1,6 +1,7 @@
 //! `scimd person`, `scimd group` and `scimd gender`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use scim_core::person::{Gender, Person};
 use scim_core::time::Timestamp;
@@ -9,7 +10,7 @@ use scim_store::persons::{self, FollowError, Mark, PersonChange};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, Record, Side, Tenant};
 use serde_json::Value;
 
-use super::{Office, another, list, list_pages};
+use super::{Office, another, keep_mark, list, list_pages};
 use crate::Failure;
 use crate::cli::{GenderCommand, GroupCommand, Listing, OfTenant, PersonCommand};
 use crate::table::{Cells, shown_json};
@@ -52,11 +53,15 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
         PersonCommand::Import(arguments) => return super::import::run(&arguments),
         PersonCommand::List(listing) | PersonCommand::Export(listing) => (listing, None),
         PersonCommand::Show { listing, id } => (listing, Some(id)),
-        PersonCommand::Changes { listing, after, at } => return changes(&listing, after, at),
+        PersonCommand::Changes { listing, after, at, mark } => {
+            return changes(&listing, after, at, mark.as_deref());
+        }
     };
     let (office, name) = Office::of(&of)?;
     let names: Vec<&str> = std::iter::once("id").chain(FIELDS).collect();
-    let Some(id) = id else { return list_pages(&output, &names, all(&office, &name)) };
+    let Some(id) = id else {
+        return list_pages(&output, &names, all(&office, &name)).map(drop);
+    };
     let page = office.run(office.store.persons(&name, &PersonQuery::Of(vec![id.clone()])))?;
     if page.persons.is_empty() {
         let words = format!("tenant `{name}` has no person with the id `{}`", id.escape_debug());
@@ -70,7 +75,7 @@ fn row(record: &PersonRecord) -> Cells {
 }
 
 /// Who came, changed or went after a change.
-fn changes(listing: &Listing, after: u64, at: Option<Timestamp>) -> Result<(), Failure> {
+fn changes(listing: &Listing, after: u64, at: Option<Timestamp>, file: Option<&Path>) -> Result<(), Failure> {
     let (office, name) = Office::of(&listing.of)?;
     let mut mark = Mark { sequence: after, at, within: None };
     let mut found: BTreeMap<String, PersonChange> = BTreeMap::new();
@@ -100,7 +105,8 @@ fn changes(listing: &Listing, after: u64, at: Option<Timestamp>) -> Result<(), F
         let fields = person.unwrap_or_else(|| vec![Value::Null; FIELDS.len()]);
         head.into_iter().chain(fields).collect::<Cells>()
     };
-    list(&listing.output, &names, changes.iter().map(row))
+    let is_read = list_pages(&listing.output, &names, [Ok(changes.iter().map(row).collect())])?;
+    keep_mark(file, is_read, mark.sequence, mark.at)
 }
 
 /// The rows of everybody, page by page.
@@ -134,7 +140,7 @@ pub(super) fn group(command: GroupCommand) -> Result<(), Failure> {
             rows
         }))
     });
-    list_pages(&output, &["id", "email", "groups", "user_group"], pages)
+    list_pages(&output, &["id", "email", "groups", "user_group"], pages).map(drop)
 }
 
 /// The rows of those after somebody who are in more than one group, and after whom there may be others.
