@@ -8,7 +8,7 @@ use std::path::Path;
 use scim_core::person::Derived;
 use scim_policy::{Explained, Finding, PolicyErrors, preset};
 use scim_service::{Concerned, NewRules, Replayed};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Office, list, print};
 use crate::Failure;
@@ -71,20 +71,28 @@ fn diff(listing: &Listing, file: &Path) -> Result<(), Failure> {
     let compared = office.runtime.block_on(office.service.compare_rules(tenant, &rules));
     let comparison = compared.map_err(|error| in_file(file, error))?;
     let mut rows: Vec<Cells> = Vec::new();
-    let mut add = |outcome: &str, who: &str, what: String| {
-        rows.push([outcome, who, &what].map(Value::from).into());
+    let mut add = |outcome: &str, who: &str, what: String, of: Option<&Concerned>| {
+        let findings = of.map_or(&[][..], |of| &of.findings);
+        let about = [of.map(|of| of.id.as_str()).into(), findings.iter().map(told).collect()];
+        rows.push([outcome, who, &what].map(Value::from).into_iter().chain(about).collect());
     };
     for concerned in &comparison.refused {
-        add("refused", &concerned.user_name, said(&concerned.findings));
+        add("refused", &concerned.user_name, said(&concerned.findings), Some(concerned));
     }
     for concerned in &comparison.changed {
-        add("changed", &concerned.user_name, differences(concerned));
+        add("changed", &concerned.user_name, differences(concerned), Some(concerned));
     }
     for reported in &comparison.accepted {
         let report = &reported.report;
-        add("accepted", &report.subject, format!("{} {}", report.method, report.path));
+        add("accepted", &report.subject, format!("{} {}", report.method, report.path), None);
     }
-    list(output, &["outcome", "who", "what"], rows)?;
+    // In words, findings are in `what`.
+    let names: &[&str] = match output.format {
+        Format::Table | Format::Csv => &["outcome", "who", "what"],
+        Format::Json => &["outcome", "who", "what", "id", "findings"],
+    };
+    let rows = rows.iter().map(|cells| cells.get(..names.len()).unwrap_or_default());
+    list(output, names, rows)?;
     eprintln!(
         "of {} users {} would be refused and {} would change; of the requests that were refused {} would be accepted and {} \
          not; nothing was changed",
@@ -242,6 +250,15 @@ fn field_row(explained: &Explained) -> Cells {
     ]
 }
 
+/// A finding among others in one cell.
+fn told(finding: &Finding) -> Value {
+    let Finding { code, severity, path, value, explanation, remedy } = finding;
+    json!({
+        "severity": severity.name(), "code": text(code), "path": text(path), "value": text(value),
+        "explanation": text(explanation), "remedy": text(remedy),
+    })
+}
+
 fn finding_row(finding: &Finding) -> Cells {
     let Finding { code, severity, path, value, explanation, remedy } = finding;
     let texts = [severity.name(), code, path, explanation, remedy].map(text);
@@ -259,9 +276,10 @@ pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {
             format!("{} {}", report.method, report.path).into(),
             if refusal.is_none() { "accepted" } else { "refused" }.into(),
             refusal.as_ref().map(scim_core::Error::detail).into(),
+            reported.number.into(),
         ]
     };
-    list(output, &["who", "action", "outcome", "why"], replayed.iter().map(row))?;
+    list(output, &["who", "action", "outcome", "why", "number"], replayed.iter().map(row))?;
     let refused = replayed.iter().filter(|replayed| replayed.refusal.is_some()).count();
     eprintln!(
         "carried out {} of {} requests that had been refused",

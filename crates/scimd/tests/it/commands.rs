@@ -255,6 +255,19 @@ fn what_rules_say_is_the_same_in_every_list() {
         let row = rows.into_iter().find(|row| row["code"] == "required-missing").expect("a finding");
         ["severity", "path", "value", "explanation", "remedy"].map(|name| row[name].clone())
     });
+    place.command(&["policy", "remove", "acme"]);
+    place.command(&["person", "import", "acme", "people.csv"]);
+    let diff = place.command(&["policy", "diff", "acme", "rules.toml", "--format", "json"]);
+    let diff: Value = diff.parse().expect("JSON");
+    let persons: Value =
+        place.command(&["person", "list", "acme", "--format", "json"]).parse().expect("JSON");
+    assert_eq!((&diff[0]["outcome"], &diff[0]["id"]), (&json!("refused"), &persons[0]["id"]));
+    let of_diff = &diff[0]["findings"][0];
+    let names = ["severity", "path", "value", "explanation", "remedy"];
+    assert_eq!(
+        (&of_diff["code"], names.map(|name| of_diff[name].clone())),
+        (&json!("required-missing"), told[0].clone())
+    );
     assert_eq!(told[0][2], Value::Null, "{told:?}");
     assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
 }

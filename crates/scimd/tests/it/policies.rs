@@ -146,6 +146,7 @@ fn what_will_never_be_sent_again_is_dismissed() {
     place.command(&["policy", "apply", "acme", &lenient.to_string_lossy()]);
     let replayed = place.command(&["replay", "acme", "--format", "csv"]);
     assert!(replayed.contains("mallory") && !replayed.contains("eve"), "{replayed}");
+    assert!(replayed.ends_with(",accepted,,2\r\n"), "it is named as in the list of findings: {replayed}");
     place.command(&["policy", "apply", "acme", &policy.to_string_lossy(), "--anyway"]);
     client.post("/Users", &eve).refused(400, "invalidValue");
     assert_eq!(numbers(&[]), [3].map(Value::from));
