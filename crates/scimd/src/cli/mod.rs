@@ -37,7 +37,7 @@ Administration works while a server runs on the same store.
 Exit codes:
   0  done
   1  it could not be done
-  2  the command line or the configuration is wrong; nothing was done
+  2  the command line, the configuration or a file that they name is wrong; nothing was done
   3  what `person changes` or `audit` was to go on after is not there: begin anew";
 
 /// Characters in a line of help, at most. A paragraph is one line in the source, and is broken where it is shown.

@@ -516,4 +516,10 @@ fn failures_quote_nothing_that_a_terminal_obeys() {
     let file = place.directory.write("user.json", odd);
     let ran = place.run(&["explain", "acme", &file.display().to_string()]);
     assert!(ran.stderr.contains(r"`\u{1b}[31m\u{202e}key` is not an attribute"), "{}", ran.stderr);
+    // The file is wrong, whatever is: its form, its values, or its JSON.
+    for text in [odd, "[]", "{", r#"{"userName": 1}"#] {
+        let file = place.directory.write("user.json", text);
+        let ran = place.run(&["explain", "acme", &file.display().to_string()]);
+        assert_eq!(ran.code, Some(2), "{text}: {ran:?}");
+    }
 }
