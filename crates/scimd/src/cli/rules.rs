@@ -119,7 +119,8 @@ pub enum SchemaCommand {
         urn: String,
     },
     /// List a tenant's own extensions
-    #[command(after_help = "Examples:\n  scimd schema list acme --store sqlite:scimd.db")]
+    #[command(after_help = "Examples:\n  scimd schema list acme --store sqlite:scimd.db\n  \
+        scimd schema list acme --format json | jq '.[].document'\n\nIn JSON, `document` is the extension as it was declared.")]
     List(Listing),
 }
 

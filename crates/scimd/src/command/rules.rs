@@ -179,8 +179,15 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             let office = Office::open(&common)?;
             let entry = office.tenant(&tenant)?;
             let member = |schema: &Value, name: &str| schema.get(name).cloned().unwrap_or_default();
-            let rows = entry.schemas.iter().map(|schema| vec![member(schema, "id"), member(schema, "name")]);
-            list(&output, &["id", "name"], rows)
+            let names: &[&str] = match output.format {
+                Format::Table | Format::Csv => &["id", "name"],
+                Format::Json => &["id", "name", "document"],
+            };
+            let row = |schema: &Value| {
+                let cells = [member(schema, "id"), member(schema, "name"), schema.clone()];
+                cells.into_iter().take(names.len()).collect::<Cells>()
+            };
+            list(&output, names, entry.schemas.iter().map(row))
         }
     }
 }

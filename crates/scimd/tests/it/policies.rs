@@ -81,6 +81,9 @@ fn an_extension_is_declared_once() {
         again.stderr.contains("tenant `acme` has an extension `urn:example:2.0:User` already"),
         "{again:?}"
     );
+    // What is declared can be compared with what should be.
+    let listed: Value = place.command(&["schema", "list", "acme", "--format", "json"]).parse().expect("JSON");
+    assert_eq!(listed, json!([{ "id": "urn:example:2.0:User", "name": "Ours", "document": extension }]));
     place.directory.write("ours.json", "{}");
     let wrong = place.run(&["schema", "add", "acme", "ours.json"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
