@@ -14,6 +14,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 
 SCIMD = os.environ.get("SCIMD", "scimd")
 # The exit code that says: what the mark belongs to is not there any more.
@@ -29,26 +30,28 @@ CREATE TABLE IF NOT EXISTS mark (tenant TEXT PRIMARY KEY, sequence INTEGER, at T
 
 
 def changes(tenant, mark, options):
-    """What came after a mark, or everything, and whether the mark could be gone on from."""
+    """What came after a mark, or everything, the next mark, and whether this one could be gone on from."""
     command = [SCIMD, "person", "changes", tenant, "--format", "json", *options]
     if mark:
         sequence, at = mark
         command += ["--after", str(sequence), "--at", at]
-    try:
-        ran = subprocess.run(command, stdout=subprocess.PIPE)
-    except FileNotFoundError:
-        sys.exit(f"there is no program {SCIMD}; say by the variable SCIMD where it is")
-    if mark and ran.returncode == ANEW:
-        lines, _ = changes(tenant, None, options)
-        return lines, False
-    # With any other failure nothing is taken over. The next run asks for the same.
-    ran.check_returncode()
-    return json.loads(ran.stdout), True
+    with tempfile.NamedTemporaryFile() as file:
+        try:
+            ran = subprocess.run([*command, "--mark", file.name], stdout=subprocess.PIPE)
+        except FileNotFoundError:
+            sys.exit(f"there is no program {SCIMD}; say by the variable SCIMD where it is")
+        if mark and ran.returncode == ANEW:
+            lines, next, _ = changes(tenant, None, options)
+            return lines, next, False
+        # With any other failure nothing is taken over. The next run asks for the same.
+        ran.check_returncode()
+        next = json.load(file)
+    return json.loads(ran.stdout), (next["after"], next["at"]), True
 
 
 def take_over(database, tenant, options):
     mark = database.execute("SELECT sequence, at FROM mark WHERE tenant = ?", [tenant]).fetchone()
-    lines, goes_on = changes(tenant, mark, options)
+    lines, next, goes_on = changes(tenant, mark, options)
     gone = {line["id"] for line in lines if line["deleted"]}
     if not goes_on:
         # The list is everybody there is.
@@ -62,11 +65,7 @@ def take_over(database, tenant, options):
             if not line["deleted"]:
                 row = [tenant, line["id"], *(line[field] for field in FIELDS)]
                 database.execute("INSERT OR REPLACE INTO person VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
-        if lines:
-            last = [tenant, lines[-1]["sequence"], lines[-1]["at"]]
-            database.execute("INSERT OR REPLACE INTO mark VALUES (?, ?, ?)", last)
-        elif not goes_on:
-            database.execute("DELETE FROM mark WHERE tenant = ?", [tenant])
+        database.execute("INSERT OR REPLACE INTO mark VALUES (?, ?, ?)", [tenant, *next])
 
 
 def main():

@@ -86,9 +86,10 @@ pub async fn changes(
     count: usize,
 ) -> Result<PersonChanges, FollowError> {
     let count = count.max(1);
-    let entries = entries(store, tenant, after).await?;
+    let (made, entries) = entries(store, tenant, after).await?;
     let mut more = entries.len() == ENTRIES;
-    let mut next = after.clone();
+    // Where nothing follows, too, the mark is one that is told from another log's.
+    let mut next = Mark { at: made, ..after.clone() };
     let mut concerned: BTreeMap<String, Concern> = BTreeMap::new();
     for entry in entries {
         let room = count.saturating_sub(concerned.len());
@@ -125,15 +126,19 @@ pub async fn changes(
     Ok(PersonChanges { changes, next, more })
 }
 
-/// The next entries of the log, if the mark is of it.
-async fn entries(store: &dyn Store, tenant: &Tenant, after: &Mark) -> Result<Vec<Change>, FollowError> {
+/// When the change of the mark was made, and the next entries of the log, if the mark is of it.
+async fn entries(
+    store: &dyn Store,
+    tenant: &Tenant,
+    after: &Mark,
+) -> Result<(Option<Timestamp>, Vec<Change>), FollowError> {
     let Some(before) = after.sequence.checked_sub(1) else {
-        return Ok(store.changes(tenant, 0, ENTRIES).await?);
+        return Ok((None, store.changes(tenant, 0, ENTRIES).await?));
     };
     let mut entries = store.changes(tenant, before, ENTRIES + 1).await?.into_iter();
     let made = entries.next().map(|known| known.at);
     match made.is_some_and(|made| after.at.is_none_or(|at| at == made)) {
-        true => Ok(entries.collect()),
+        true => Ok((made, entries.collect())),
         false => Err(FollowError::Anew(made)),
     }
 }

@@ -62,7 +62,8 @@ impl From<Error> for Failure {
             cause = source.source();
         }
         match error.kind() {
-            ErrorKind::InvalidValue => Self::Usage(message),
+            // Of a command, it is what was typed, or a file that was named.
+            ErrorKind::InvalidValue | ErrorKind::InvalidSyntax => Self::Usage(message),
             _ => Self::Run(message),
         }
     }

@@ -12,27 +12,35 @@ use crate::cli::Format;
 /// The cells of one line, one for each name.
 pub(crate) type Cells = Vec<Value>;
 
+/// The cell of a text, where an empty one is nothing.
+pub(crate) fn text(text: &str) -> Value {
+    Some(text).filter(|text| !text.is_empty()).into()
+}
+
 /// Writes rows of cells, where `null` is nothing. Whole tenants are listed, so that of the formats for programs no more than a
-/// row is held.
+/// row is held. Where a row cannot be read, the list ends in its middle: nobody may take it for whole.
 pub(crate) fn write(
     output: &mut impl Write,
     format: Format,
     names: &[&str],
-    rows: impl IntoIterator<Item = impl AsRef<[Value]>>,
+    rows: impl IntoIterator<Item = io::Result<impl AsRef<[Value]>>>,
 ) -> io::Result<()> {
     match format {
-        Format::Table => output.write_all(columns(names, rows).as_bytes()),
+        Format::Table => output.write_all(columns(names, rows)?.as_bytes()),
         Format::Json => json(output, names, rows),
         Format::Csv => csv(output, names, rows),
     }
 }
 
-fn columns(names: &[&str], rows: impl IntoIterator<Item = impl AsRef<[Value]>>) -> String {
+fn columns(
+    names: &[&str],
+    rows: impl IntoIterator<Item = io::Result<impl AsRef<[Value]>>>,
+) -> io::Result<String> {
     let head = names.iter().map(|name| name.to_uppercase().replace('_', " ")).collect();
     let line =
         |cells: &[Value]| cells.iter().map(|cell| brief(&in_words(cell).unwrap_or("-".into()))).collect();
-    let rows = rows.into_iter().map(|cells| line(cells.as_ref()));
-    let lines: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
+    let rows = rows.into_iter().map(|cells| cells.map(|cells| line(cells.as_ref())));
+    let lines = std::iter::once(Ok(head)).chain(rows).collect::<io::Result<Vec<Vec<String>>>>()?;
     let mut widths = vec![0; names.len()];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
@@ -45,16 +53,17 @@ fn columns(names: &[&str], rows: impl IntoIterator<Item = impl AsRef<[Value]>>) 
             line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
-    text
+    Ok(text)
 }
 
 fn json(
     output: &mut impl Write,
     names: &[&str],
-    rows: impl IntoIterator<Item = impl AsRef<[Value]>>,
+    rows: impl IntoIterator<Item = io::Result<impl AsRef<[Value]>>>,
 ) -> io::Result<()> {
     let mut before = "[\n  ";
     for row in rows {
+        let row = row?;
         let members = names.iter().zip(row.as_ref()).map(|(name, cell)| ((*name).to_owned(), cell.clone()));
         let object = Value::Object(members.collect::<Map<_, _>>());
         // No text has a line break of its own in JSON.
@@ -69,17 +78,26 @@ fn json(
 fn csv(
     output: &mut impl Write,
     names: &[&str],
-    rows: impl IntoIterator<Item = impl AsRef<[Value]>>,
+    rows: impl IntoIterator<Item = io::Result<impl AsRef<[Value]>>>,
 ) -> io::Result<()> {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
-    writer.write_record(names)?;
+    writer.write_record(names).map_err(plain)?;
     for row in rows {
-        for cell in row.as_ref() {
-            writer.write_field(marked(&in_words(cell).unwrap_or_default()).as_bytes())?;
+        for cell in row?.as_ref() {
+            let words = in_words(cell).unwrap_or_default();
+            writer.write_field(marked(&words).as_bytes()).map_err(plain)?;
         }
-        writer.write_record(None::<&[u8]>)?;
+        writer.write_record(None::<&[u8]>).map_err(plain)?;
     }
     writer.flush()
+}
+
+/// The failure as the output told it: a conversion would hide that its reader has gone.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
 }
 
 /// What a cell says, if it says anything: of a list its elements, of an object `name=value` of each member.
@@ -176,7 +194,7 @@ mod tests {
 
     fn render(format: Format, names: &[&str], rows: &[Cells]) -> String {
         let mut output = Vec::new();
-        write(&mut output, format, names, rows).unwrap();
+        write(&mut output, format, names, rows.iter().map(Ok)).unwrap();
         String::from_utf8(output).unwrap()
     }
 
@@ -201,6 +219,40 @@ mod tests {
         let nothing = |format| render(format, &["tenant", "id"], &[]);
         let all = [Format::Table, Format::Csv, Format::Json].map(nothing);
         assert_eq!(all, ["TENANT  ID\n", "tenant,id\r\n", "[]\n"]);
+    }
+
+    /// `head` has read its line and is gone.
+    #[test]
+    fn a_reader_that_has_gone_is_told_in_every_format() {
+        struct Gone;
+        impl Write for Gone {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        // More than any of them holds back.
+        let rows: Vec<Cells> = (0..20_000).map(|n| vec![n.into()]).collect();
+        for format in [Format::Table, Format::Csv, Format::Json] {
+            let error = write(&mut Gone, format, &["n"], rows.iter().map(Ok)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "{format:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_to_its_end_does_not_look_whole() {
+        let check = |format: Format, expected: &str| {
+            let mut output = Vec::new();
+            let rows = [Ok(vec![Value::from(1)]), Err(io::ErrorKind::TimedOut.into())];
+            let error = write(&mut output, format, &["n"], rows).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+            assert_eq!(String::from_utf8(output).unwrap(), expected);
+        };
+        check(Format::Table, "");
+        check(Format::Json, "[\n  {\n    \"n\": 1\n  }");
+        check(Format::Csv, "n\r\n1\r\n");
     }
 
     #[test]

@@ -66,6 +66,10 @@ fn own_changes(f: &Fixture) {
     assert_eq!(news(), "11-b", "of those who came and left, it is said that they are gone");
     let page = wait(changes(&*f.store, &f.tenant, &Mark::default(), 9)).expect("an answer");
     assert_eq!(page.changes[0].person, Some(f.all_persons().remove(0)), "as it is now");
+    let last = f.changes().pop().expect("a change");
+    let bare = Mark { sequence: last.sequence, ..Mark::default() };
+    let whole = Mark { at: Some(last.at), ..bare.clone() };
+    assert_eq!(after(f, &bare, 9), (String::new(), whole, false), "a mark of nothing new is whole too");
 }
 
 fn group_changes(f: &Fixture) {

@@ -1,5 +1,7 @@
 //! The commands that read the audit trail.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use scim_core::time::Timestamp;
 
@@ -45,7 +47,7 @@ pub enum AuditCommand {
 }
 
 /// Which entries of a trail are listed.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Args)]
 pub struct Span {
     /// All after the entry with this number; 0 is from the beginning
     #[arg(long, value_name = "NUMBER")]
@@ -56,6 +58,9 @@ pub struct Span {
     /// At most so many: with --after the first, otherwise the latest [default: 100, or all with --after]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub limit: Option<u64>,
+    /// The file to write the next `--after` and `--at` to, as JSON, once the list was printed; of an empty list too
+    #[arg(long, value_name = "FILE")]
+    pub mark: Option<PathBuf>,
 }
 
 const LIST: &str = "\
@@ -67,7 +72,8 @@ Examples:
 
 The actor is the identifier of a token, as `scimd token list` has it, or a command, as `cli:person import`. The request is \
 what the log and the client's X-Request-Id call it. Names are those of today; what is deleted has none. To follow, keep the \
-`number` and the `at` of the last line, and give them the next time.";
+`number` and the `at` of the last line, and give them the next time; or what --mark writes, `{\"after\":1729,\"at\":\"…\"}`, \
+which is also of what was looked at and not listed.";
 
 const ADMINISTRATION: &str = "\
 Examples:

@@ -37,7 +37,7 @@ Administration works while a server runs on the same store.
 Exit codes:
   0  done
   1  it could not be done
-  2  the command line or the configuration is wrong; nothing was done
+  2  the command line, the configuration or a file that they name is wrong; nothing was done
   3  what `person changes` or `audit` was to go on after is not there: begin anew";
 
 /// Characters in a line of help, at most. A paragraph is one line in the source, and is broken where it is shown.
@@ -101,8 +101,10 @@ pub enum Command {
     Store(StoreCommand),
     /// Show what a tenant's mapping and rules make of a User: each field, where it came from, each finding
     #[command(after_help = "Examples:\n  scimd explain acme user.json --store sqlite:scimd.db\n  \
-        scimd explain acme --user 01a21508-319e-78af-adff-cd823c945d29\n\nOther people are not looked at: whether an \
-        address is taken turns out when the User is sent.")]
+        scimd explain acme --user 01a21508-319e-78af-adff-cd823c945d29\n  \
+        scimd explain acme user.json --format json | jq -e 'any(.severity == \"error\")'\n\nOther people are not looked at: whether \
+        an address is taken turns out when the User is sent. For programs, findings are in the list after the fields: a row \
+        has a `field` or a `code`.")]
     #[command(group = clap::ArgGroup::new("whom").args(["file", "user"]).required(true))]
     Explain {
         /// Of whom, where, and how the list is printed.

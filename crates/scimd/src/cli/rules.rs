@@ -119,7 +119,8 @@ pub enum SchemaCommand {
         urn: String,
     },
     /// List a tenant's own extensions
-    #[command(after_help = "Examples:\n  scimd schema list acme --store sqlite:scimd.db")]
+    #[command(after_help = "Examples:\n  scimd schema list acme --store sqlite:scimd.db\n  \
+        scimd schema list acme --format json | jq '.[].document'\n\nIn JSON, `document` is the extension as it was declared.")]
     List(Listing),
 }
 
@@ -153,6 +154,9 @@ pub enum PersonCommand {
         /// exit code is 3
         #[arg(long, value_name = "MOMENT", requires = "after", value_parser = moment)]
         at: Option<Timestamp>,
+        /// The file to write the next `--after` and `--at` to, as JSON, once the list was printed; of an empty list too
+        #[arg(long, value_name = "FILE")]
+        mark: Option<PathBuf>,
     },
     /// Create and change the persons of a tenant without a connection from a CSV file, all of them or none
     #[command(after_help = IMPORT)]
@@ -168,9 +172,10 @@ const CHANGES: &str = "\
 Examples:
   scimd person changes acme --store sqlite:scimd.db
   scimd person changes acme --after 1729 --at 2026-11-01T08:30:00.125Z --format json
+  scimd person changes acme --mark acme.next --format json
 
 Keep the `sequence` and the `at` of the last line together with what you took over, and give them the next time. Where there \
-is no line, keep those you have. Nobody is missed, whenever you end; to take a list over again does no harm. Of a person that \
+is no line, keep those you have. With --mark there is always something to keep: `{\"after\":1729,\"at\":\"…\"}`. Nobody is missed, whenever you end; to take a list over again does no harm. Of a person that \
 is `deleted`, only the identifier is left; one that has left the company is there, and not `active`.
 
 The exit code is 3 where the store was set back to a backup since, or the tenant deleted: take over a list without `--after`, \

@@ -27,7 +27,8 @@ pub enum StoreCommand {
     /// Show a store's schema, role and protection, its sizes, and how much each tenant has
     #[command(
         after_help = "Examples:\n  scimd store status --store postgres://scimd@db.example.com/scim\n  \
-        scimd store status --store sqlite:scimd.db --format json"
+        scimd store status --store sqlite:scimd.db --format json\n\nThe exit code is 1 where it cannot be served from: not as \
+        this role, not by this version, or not before `scimd store migrate`."
     )]
     Status {
         /// Where the configuration and the store are.

@@ -1,12 +1,14 @@
 //! `scimd tenant`, `scimd connection` and `scimd token`.
 
+use std::io::Write;
+
 use scim_core::time::Timestamp;
 use scim_service::directory::{Connection, TenantEntry, TenantSettings, TokenEntry};
 use scim_service::environment::Environment;
 
 use super::deletion;
 use super::moving::{Side, check_vacant};
-use super::{directory, list, named, print, small_runtime};
+use super::{directory, handed_over, list, named, small_runtime};
 use crate::Failure;
 use crate::cli::{Common, ConnectionCommand, TenantCommand, TokenCommand};
 use crate::config::Config;
@@ -109,11 +111,16 @@ pub(super) fn token(command: TokenCommand) -> Result<(), Failure> {
             let new =
                 small_runtime()?.block_on(directory.create_token(&name, expires, "cli:token create"))?;
             let id = new.entry.id;
-            print(&format!("{}\n", new.token)).map_err(|failure| {
+            let lost = |why: &dyn std::fmt::Display| {
                 Failure::Run(format!(
-                    "{failure}; nobody has the token: `scimd token revoke {id}`, then try again"
+                    "{why}; nobody has the token: `scimd token revoke {id}`, then try again"
                 ))
-            })?;
+            };
+            let line = format!("{}\n", new.token);
+            let is_read = handed_over(|output| output.write_all(line.as_bytes()));
+            if !is_read.map_err(|failure| lost(&failure))? {
+                return Err(lost(&"nobody reads the standard output any more"));
+            }
             let end = expires.map_or("never expires".to_owned(), |end| format!("expires {end}"));
             eprintln!("token {id} of tenant {tenant}, which {end}; it is shown this once");
             Ok(())

@@ -1,16 +1,17 @@
 //! `scimd audit`: the trail of a tenant, and that of administration, which is the system tenant's. An entry says what was
 //! asked; what came of it is in the change log, and the two are put together here. Nothing is written.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use scim_core::time::Timestamp;
 use scim_store::{Audited, Change, ChangeKind, Tenant};
 
 use super::people::name_of;
-use super::{Office, another, list, named};
+use super::{Office, another, keep_mark, list_pages, named};
 use crate::Failure;
 use crate::cli::{AuditCommand, Common, Listing, Output, Span};
-use crate::table::Cells;
+use crate::table::{Cells, text};
 
 /// How many are read at once.
 const PAGE: usize = 1000;
@@ -20,10 +21,10 @@ const LATEST: u64 = 100;
 pub(super) fn run(command: AuditCommand) -> Result<(), Failure> {
     match command {
         AuditCommand::List { listing, span, resource, request } => {
-            of_tenant(&listing, span, resource.as_deref(), request.as_deref())
+            of_tenant(&listing, &span, resource.as_deref(), request.as_deref())
         }
         AuditCommand::Administration { tenant, span, common, output } => {
-            administration(tenant.as_deref(), span, &common, &output)
+            administration(tenant.as_deref(), &span, &common, &output)
         }
     }
 }
@@ -40,38 +41,52 @@ const ENTRY: [&str; 11] = [
 
 fn of_tenant(
     listing: &Listing,
-    span: Span,
+    span: &Span,
     resource: Option<&str>,
     request: Option<&str>,
 ) -> Result<(), Failure> {
     let (office, tenant) = Office::of(&listing.of)?;
-    let trail = Trail { office: &office, tenant: &tenant };
+    let trail = Trail { office: &office, tenant: &tenant, seen: Cell::default() };
     let is_of = |entry: &Entry| request.is_none_or(|id| entry.audited.entry.request == id);
-    let found = trail.entries(span, |entry| is_of(entry) && resource.is_none_or(|id| entry.is_about(id)))?;
-    let names = trail.names(&found)?;
-    list(&listing.output, &ENTRY, found.iter().map(|entry| entry.cells(&names)))
+    let pages = trail.pages(span, |entry| is_of(entry) && resource.is_none_or(|id| entry.is_about(id)))?;
+    let pages = pages.map(|page| {
+        let found = page?;
+        let names = trail.names(&found)?;
+        Ok(found.iter().map(|entry| entry.cells(&names)).collect())
+    });
+    let is_read = list_pages(&listing.output, &ENTRY, pages)?;
+    let (number, at) = trail.seen.get();
+    keep_mark(span.mark.as_deref(), is_read, number, at)
 }
 
 const ADMINISTERED: [&str; 7] = ["number", "at", "actor", "action", "detail", "records", "request"];
 
-fn administration(tenant: Option<&str>, span: Span, common: &Common, output: &Output) -> Result<(), Failure> {
+fn administration(
+    tenant: Option<&str>,
+    span: &Span,
+    common: &Common,
+    output: &Output,
+) -> Result<(), Failure> {
     let name = tenant.map(named).transpose()?;
     let office = Office::open(common)?;
-    let trail = Trail { office: &office, tenant: &Tenant::system() };
-    let found = trail
-        .entries(span, |entry| name.as_ref().is_none_or(|name| is_administered(&entry.audited, name)))?;
+    let trail = Trail { office: &office, tenant: &Tenant::system(), seen: Cell::default() };
+    let pages =
+        trail.pages(span, |entry| name.as_ref().is_none_or(|name| is_administered(&entry.audited, name)))?;
     let row = |Entry { audited, changes }: &Entry| {
         vec![
             audited.number.into(),
             audited.at.to_string().into(),
             audited.entry.actor.as_str().into(),
             audited.entry.action.as_str().into(),
-            Some(audited.entry.detail.as_str()).filter(|detail| !detail.is_empty()).into(),
+            text(&audited.entry.detail),
             changes.iter().map(|change| change.id.as_str()).collect(),
             audited.entry.request.as_str().into(),
         ]
     };
-    list(output, &ADMINISTERED, found.iter().map(row))
+    let pages = pages.map(|page| Ok(page?.iter().map(row).collect()));
+    let is_read = list_pages(output, &ADMINISTERED, pages)?;
+    let (number, at) = trail.seen.get();
+    keep_mark(span.mark.as_deref(), is_read, number, at)
 }
 
 /// Whether an entry of administration is about a tenant, with whose name such an action ends. What a server does for the
@@ -114,61 +129,88 @@ impl Entry {
             changes.iter().map(|change| change.kind.name()).collect(),
             changes.iter().map(|change| change.id.as_str()).collect(),
             changes.iter().map(|change| names.get(&change.id).cloned()).collect(),
-            Some(entry.detail.as_str()).filter(|reason| !reason.is_empty()).into(),
+            text(&entry.detail),
             entry.request.as_str().into(),
             members.collect(),
         ]
     }
 }
 
+/// Entries, oldest first. Each page is read when it is asked for.
+type Pages<'a> = Box<dyn Iterator<Item = Result<Vec<Entry>, Failure>> + 'a>;
+
 /// The audit trail of one tenant, and its change log.
 struct Trail<'a> {
     office: &'a Office,
     tenant: &'a Tenant,
+    /// The last entry that was looked at, with its moment: what follows it is yet to be listed.
+    seen: Cell<(u64, Option<Timestamp>)>,
 }
 
 impl Trail<'_> {
-    /// The entries that are asked for, oldest first.
-    fn entries(&self, span: Span, is_wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
+    /// The entries that are asked for, oldest first, in pages.
+    fn pages<'a>(
+        &'a self,
+        span: &Span,
+        is_wanted: impl Fn(&Entry) -> bool + 'a,
+    ) -> Result<Pages<'a>, Failure> {
         match span.after {
             Some(after) => {
-                self.check(after, span.at)?;
-                self.following(after, span.limit.unwrap_or(u64::MAX), is_wanted)
+                self.seen.set((after, self.check(after, span.at)?));
+                Ok(Box::new(self.following(span.limit.unwrap_or(u64::MAX), is_wanted)))
             }
-            None => self.latest(span.limit.unwrap_or(LATEST), is_wanted),
+            None => {
+                let latest = self.latest(span.limit.unwrap_or(LATEST), is_wanted)?;
+                Ok(Box::new(std::iter::once(Ok(latest))))
+            }
         }
     }
 
-    /// The first after an entry.
+    /// The first after the last that was looked at. Each page is read when it is asked for.
     fn following(
         &self,
-        after: u64,
         limit: u64,
         is_wanted: impl Fn(&Entry) -> bool,
-    ) -> Result<Vec<Entry>, Failure> {
-        let (mut found, mut last) = (Vec::new(), after);
-        loop {
-            let page = self.page(last, PAGE)?;
-            let Some(end) = page.last() else { return Ok(found) };
-            last = end.audited.number;
+    ) -> impl Iterator<Item = Result<Vec<Entry>, Failure>> {
+        let mut left = limit;
+        std::iter::from_fn(move || {
+            if left == 0 {
+                return None;
+            }
+            let page = match self.page(self.seen.get().0, PAGE) {
+                Ok(page) => page,
+                Err(failure) => {
+                    left = 0;
+                    return Some(Err(failure));
+                }
+            };
+            page.last()?;
+            let mut found = Vec::new();
             for entry in page {
+                self.see(&entry);
                 if is_wanted(&entry) {
                     found.push(entry);
+                    left -= 1;
                 }
-                if found.len() as u64 == limit {
-                    return Ok(found);
+                if left == 0 {
+                    break;
                 }
             }
-        }
+            Some(Ok(found))
+        })
     }
 
-    /// Refuses to go on after an entry that is another one than the caller knows.
-    fn check(&self, number: u64, at: Option<Timestamp>) -> Result<(), Failure> {
-        let Some(before) = number.checked_sub(1) else { return Ok(()) };
+    fn see(&self, entry: &Entry) {
+        self.seen.set((entry.audited.number, Some(entry.audited.at)));
+    }
+
+    /// When an entry was made. Refuses to go on after one that is another than the caller knows.
+    fn check(&self, number: u64, at: Option<Timestamp>) -> Result<Option<Timestamp>, Failure> {
+        let Some(before) = number.checked_sub(1) else { return Ok(None) };
         let found = self.office.run(self.office.store.audit(self.tenant, before, 1))?;
         let made = found.first().map(|entry| entry.at);
         match made.is_some_and(|made| at.is_none_or(|at| at == made)) {
-            true => Ok(()),
+            true => Ok(made),
             false => Err(another(&format!("audit entry {number}"), made)),
         }
     }
@@ -180,6 +222,9 @@ impl Trail<'_> {
             let count = PAGE.min(first as usize);
             first -= count as u64;
             for entry in self.page(first, count)?.into_iter().rev() {
+                if self.seen.get().0 < entry.audited.number {
+                    self.see(&entry);
+                }
                 if is_wanted(&entry) {
                     found.push_front(entry);
                 }
@@ -194,7 +239,7 @@ impl Trail<'_> {
     /// The entries after a number, each with what it changed: what came into the log with it. What follows from other rules
     /// has no entry of its own, and is nobody's.
     fn page(&self, after: u64, count: usize) -> Result<Vec<Entry>, Failure> {
-        let Self { office, tenant } = self;
+        let Self { office, tenant, .. } = self;
         let mut since = match after {
             0 => 0,
             _ => office

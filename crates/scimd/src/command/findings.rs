@@ -10,7 +10,7 @@ use super::people::name_of;
 use super::{Office, list};
 use crate::Failure;
 use crate::cli::{FindingsCommand, Listing, OfTenant};
-use crate::table::{Cells, shown};
+use crate::table::{Cells, shown, text};
 
 /// How many are read at once.
 const PAGE: usize = 1000;
@@ -111,10 +111,10 @@ fn finding_row(reported: &Reported, whom: &Whom, finding: Finding) -> Cells {
         finding.code.into(),
         whom.who.as_str().into(),
         whom.name.as_deref().into(),
-        finding.path.into(),
-        finding.value.into(),
-        finding.explanation.into(),
-        finding.remedy.into(),
+        text(&finding.path),
+        text(&finding.value),
+        text(&finding.explanation),
+        text(&finding.remedy),
         format!("{} {}", report.method, report.path).into(),
         reported.settled.into(),
     ]

@@ -14,7 +14,7 @@ use super::Office;
 use crate::Failure;
 use crate::cli::{Format, Import as Arguments, Output};
 use crate::sheet::{Row, Sheet};
-use crate::table::Cells;
+use crate::table::{Cells, text};
 
 const ACTOR: &str = "cli:person import";
 /// Most findings that are listed.
@@ -193,8 +193,7 @@ impl List {
             return;
         }
         let texts = [severity, code, who, path, value, explanation, remedy];
-        let texts = texts.map(|text| Some(text).filter(|text| !text.is_empty()).into());
-        self.rows.push(std::iter::once(line.into()).chain(texts).collect());
+        self.rows.push(std::iter::once(line.into()).chain(texts.map(text)).collect());
     }
 
     fn print(&self, output: &Output) -> Result<(), Failure> {

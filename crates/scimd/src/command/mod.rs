@@ -13,7 +13,9 @@ mod rules;
 mod serve;
 mod storage;
 
+use std::fs;
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,14 +24,14 @@ use scim_service::Service;
 use scim_service::directory::{Directory, TenantEntry};
 use scim_store::transfer::Portable;
 use scim_store::{Store, Tenant};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::Failure;
 use crate::cli::{Cli, Command, Common, OfTenant, Output};
 use crate::config::{Config, EXAMPLE, Flags, StoreUrl};
 use crate::environment::System;
-use crate::table;
+use crate::table::{self, Cells};
 
 /// Does what the command line says.
 ///
@@ -69,12 +71,20 @@ fn print(text: &str) -> Result<(), Failure> {
 
 /// Prints what is written, in the same way.
 fn printed(write: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> io::Result<()>) -> Result<(), Failure> {
+    handed_over(write).map(drop)
+}
+
+/// Prints what is written, and says whether its reader was there until the end.
+fn handed_over(
+    write: impl FnOnce(&mut BufWriter<StdoutLock<'_>>) -> io::Result<()>,
+) -> Result<bool, Failure> {
     let mut output = BufWriter::new(io::stdout().lock());
     match write(&mut output).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::Run(format!("cannot write to the standard output: {error}")))
-        }
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error
+            .downcast()
+            .unwrap_or_else(|error| Failure::Run(format!("cannot write to the standard output: {error}")))),
     }
 }
 
@@ -84,7 +94,35 @@ fn list(
     names: &[&str],
     rows: impl IntoIterator<Item = impl AsRef<[Value]>>,
 ) -> Result<(), Failure> {
-    printed(|to| table::write(to, output.format, names, rows))
+    printed(|to| table::write(to, output.format, names, rows.into_iter().map(Ok)))
+}
+
+/// Prints a list of which pages are read as they are printed, so that one of a whole tenant takes no more memory than a page.
+/// Says whether its reader was there until the end.
+fn list_pages(
+    output: &Output,
+    names: &[&str],
+    pages: impl IntoIterator<Item = Result<Vec<Cells>, Failure>>,
+) -> Result<bool, Failure> {
+    let rows = pages.into_iter().flat_map(|page| {
+        let (rows, failure) = page.map_or_else(|failure| (Vec::new(), Some(failure)), |rows| (rows, None));
+        rows.into_iter().map(Ok).chain(failure.map(|failure| Err(io::Error::other(failure))))
+    });
+    handed_over(|to| table::write(to, output.format, names, rows))
+}
+
+/// Writes down where to go on after a list that was printed, for whoever asked for a file of it. The beginning is 0, at whatever
+/// moment: one is there always, so that a script need not tell the first time from others.
+fn keep_mark(file: Option<&Path>, is_read: bool, after: u64, at: Option<Timestamp>) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    let name = file.display();
+    if !is_read {
+        let words = format!("nobody reads the standard output any more; {name} was not written");
+        return Err(Failure::Run(words));
+    }
+    let mark = json!({ "after": after, "at": at.unwrap_or_default().to_string() });
+    fs::write(file, format!("{mark}\n"))
+        .map_err(|error| Failure::io(format_args!("cannot write {name}"), &error))
 }
 
 /// The directory in the store that the flags name, for a command that administers it. The store must be there: one that

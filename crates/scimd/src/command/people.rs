@@ -1,6 +1,7 @@
 //! `scimd person`, `scimd group` and `scimd gender`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use scim_core::person::{Gender, Person};
 use scim_core::time::Timestamp;
@@ -9,7 +10,7 @@ use scim_store::persons::{self, FollowError, Mark, PersonChange};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, Record, Side, Tenant};
 use serde_json::Value;
 
-use super::{Office, another, list};
+use super::{Office, another, keep_mark, list, list_pages};
 use crate::Failure;
 use crate::cli::{GenderCommand, GroupCommand, Listing, OfTenant, PersonCommand};
 use crate::table::{Cells, shown_json};
@@ -52,29 +53,29 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
         PersonCommand::Import(arguments) => return super::import::run(&arguments),
         PersonCommand::List(listing) | PersonCommand::Export(listing) => (listing, None),
         PersonCommand::Show { listing, id } => (listing, Some(id)),
-        PersonCommand::Changes { listing, after, at } => return changes(&listing, after, at),
-    };
-    let (office, name) = Office::of(&of)?;
-    let persons = match id {
-        None => all(&office, &name)?,
-        Some(id) => {
-            let page = office.run(office.store.persons(&name, &PersonQuery::Of(vec![id.clone()])))?;
-            if page.persons.is_empty() {
-                let words = format!("tenant `{name}` has no person with the id `{}`", id.escape_debug());
-                return Err(Failure::Run(words));
-            }
-            page.persons
+        PersonCommand::Changes { listing, after, at, mark } => {
+            return changes(&listing, after, at, mark.as_deref());
         }
     };
+    let (office, name) = Office::of(&of)?;
     let names: Vec<&str> = std::iter::once("id").chain(FIELDS).collect();
-    let row = |record: &PersonRecord| {
-        std::iter::once(record.id.as_str().into()).chain(cells(&record.person)).collect::<Cells>()
+    let Some(id) = id else {
+        return list_pages(&output, &names, all(&office, &name)).map(drop);
     };
-    list(&output, &names, persons.iter().map(row))
+    let page = office.run(office.store.persons(&name, &PersonQuery::Of(vec![id.clone()])))?;
+    if page.persons.is_empty() {
+        let words = format!("tenant `{name}` has no person with the id `{}`", id.escape_debug());
+        return Err(Failure::Run(words));
+    }
+    list(&output, &names, page.persons.iter().map(row))
+}
+
+fn row(record: &PersonRecord) -> Cells {
+    std::iter::once(record.id.as_str().into()).chain(cells(&record.person)).collect()
 }
 
 /// Who came, changed or went after a change.
-fn changes(listing: &Listing, after: u64, at: Option<Timestamp>) -> Result<(), Failure> {
+fn changes(listing: &Listing, after: u64, at: Option<Timestamp>, file: Option<&Path>) -> Result<(), Failure> {
     let (office, name) = Office::of(&listing.of)?;
     let mut mark = Mark { sequence: after, at, within: None };
     let mut found: BTreeMap<String, PersonChange> = BTreeMap::new();
@@ -104,20 +105,21 @@ fn changes(listing: &Listing, after: u64, at: Option<Timestamp>) -> Result<(), F
         let fields = person.unwrap_or_else(|| vec![Value::Null; FIELDS.len()]);
         head.into_iter().chain(fields).collect::<Cells>()
     };
-    list(&listing.output, &names, changes.iter().map(row))
+    let is_read = list_pages(&listing.output, &names, [Ok(changes.iter().map(row).collect())])?;
+    keep_mark(file, is_read, mark.sequence, mark.at)
 }
 
-fn all(office: &Office, tenant: &Tenant) -> Result<Vec<PersonRecord>, Failure> {
-    let mut found: Vec<PersonRecord> = Vec::new();
-    loop {
-        let after = found.last().map(|record| record.id.clone());
-        let query = PersonQuery::Page { after, count: PAGE };
-        let PersonPage { persons, more } = office.run(office.store.persons(tenant, &query))?;
-        found.extend(persons);
-        if !more {
-            return Ok(found);
-        }
-    }
+/// The rows of everybody, page by page.
+fn all(office: &Office, tenant: &Tenant) -> impl Iterator<Item = Result<Vec<Cells>, Failure>> {
+    let mut next = Some(PersonQuery::Page { after: None, count: PAGE });
+    std::iter::from_fn(move || {
+        let page = office.run(office.store.persons(tenant, &next.take()?));
+        Some(page.map(|PersonPage { persons, more }| {
+            let after = persons.last().filter(|_| more).map(|record| record.id.clone());
+            next = after.map(|after| PersonQuery::Page { after: Some(after), count: PAGE });
+            persons.iter().map(row).collect()
+        }))
+    })
 }
 
 /// The userName of a User, and what others are called.
@@ -130,29 +132,39 @@ pub(super) fn name_of(record: &Record) -> String {
 pub(super) fn group(command: GroupCommand) -> Result<(), Failure> {
     let GroupCommand::Conflicts(Listing { of, output }) = command;
     let (office, name) = Office::of(&of)?;
-    let mut rows = Vec::new();
-    let mut after: Option<String> = None;
-    loop {
-        let page = office.run(office.store.crowded(&name, after.as_deref(), 100))?;
-        let persons = office.run(office.store.persons(&name, &PersonQuery::Of(page.clone())))?.persons;
-        let query = EdgeQuery { side: Side::Groups, of: page.clone(), after: None, count: 100_000 };
-        let edges = office.run(office.store.edges(&name, &query))?.edges;
-        for id in &page {
-            let person = persons.iter().find(|record| record.id == *id);
-            let groups = edges.iter().filter(|edge| edge.of == *id).map(|edge| edge.label.as_str());
-            rows.push(vec![
-                id.as_str().into(),
-                person.and_then(|record| record.person.email.as_deref()).into(),
-                groups.collect(),
-                person.and_then(|record| record.person.user_group.as_deref()).into(),
-            ]);
-        }
-        match page.last() {
-            Some(last) if page.len() == 100 => after = Some(last.clone()),
-            _ => break,
-        }
-    }
-    list(&output, &["id", "email", "groups", "user_group"], rows)
+    let mut after = Some(None);
+    let pages = std::iter::from_fn(|| {
+        let page = crowded(&office, &name, after.take()?);
+        Some(page.map(|(rows, last)| {
+            after = last.map(Some);
+            rows
+        }))
+    });
+    list_pages(&output, &["id", "email", "groups", "user_group"], pages).map(drop)
+}
+
+/// The rows of those after somebody who are in more than one group, and after whom there may be others.
+fn crowded(
+    office: &Office,
+    tenant: &Tenant,
+    after: Option<String>,
+) -> Result<(Vec<Cells>, Option<String>), Failure> {
+    const COUNT: usize = 100;
+    let page = office.run(office.store.crowded(tenant, after.as_deref(), COUNT))?;
+    let persons = office.run(office.store.persons(tenant, &PersonQuery::Of(page.clone())))?.persons;
+    let query = EdgeQuery { side: Side::Groups, of: page.clone(), after: None, count: 100_000 };
+    let edges = office.run(office.store.edges(tenant, &query))?.edges;
+    let row = |id: &String| -> Cells {
+        let person = persons.iter().find(|record| record.id == *id);
+        let groups = edges.iter().filter(|edge| edge.of == *id).map(|edge| edge.label.as_str());
+        vec![
+            id.as_str().into(),
+            person.and_then(|record| record.person.email.as_deref()).into(),
+            groups.collect(),
+            person.and_then(|record| record.person.user_group.as_deref()).into(),
+        ]
+    };
+    Ok((page.iter().map(row).collect(), page.last().filter(|_| page.len() == COUNT).cloned()))
 }
 
 pub(super) fn gender(command: GenderCommand) -> Result<(), Failure> {

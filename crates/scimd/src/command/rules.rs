@@ -6,14 +6,14 @@ use std::io::Write;
 use std::path::Path;
 
 use scim_core::person::Derived;
-use scim_policy::{Finding, PolicyErrors, preset};
+use scim_policy::{Explained, Finding, PolicyErrors, preset};
 use scim_service::{Concerned, NewRules, Replayed};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Office, list, print};
 use crate::Failure;
-use crate::cli::{Listing, OfTenant, PolicyCommand, SchemaCommand};
-use crate::table::{Cells, in_words, shown};
+use crate::cli::{Format, Listing, OfTenant, PolicyCommand, SchemaCommand};
+use crate::table::{Cells, in_words, shown, text};
 
 pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
     match command {
@@ -71,20 +71,28 @@ fn diff(listing: &Listing, file: &Path) -> Result<(), Failure> {
     let compared = office.runtime.block_on(office.service.compare_rules(tenant, &rules));
     let comparison = compared.map_err(|error| in_file(file, error))?;
     let mut rows: Vec<Cells> = Vec::new();
-    let mut add = |outcome: &str, who: &str, what: String| {
-        rows.push([outcome, who, &what].map(Value::from).into());
+    let mut add = |outcome: &str, who: &str, what: String, of: Option<&Concerned>| {
+        let findings = of.map_or(&[][..], |of| &of.findings);
+        let about = [of.map(|of| of.id.as_str()).into(), findings.iter().map(told).collect()];
+        rows.push([outcome, who, &what].map(Value::from).into_iter().chain(about).collect());
     };
     for concerned in &comparison.refused {
-        add("refused", &concerned.user_name, said(&concerned.findings));
+        add("refused", &concerned.user_name, said(&concerned.findings), Some(concerned));
     }
     for concerned in &comparison.changed {
-        add("changed", &concerned.user_name, differences(concerned));
+        add("changed", &concerned.user_name, differences(concerned), Some(concerned));
     }
     for reported in &comparison.accepted {
         let report = &reported.report;
-        add("accepted", &report.subject, format!("{} {}", report.method, report.path));
+        add("accepted", &report.subject, format!("{} {}", report.method, report.path), None);
     }
-    list(output, &["outcome", "who", "what"], rows)?;
+    // In words, findings are in `what`.
+    let names: &[&str] = match output.format {
+        Format::Table | Format::Csv => &["outcome", "who", "what"],
+        Format::Json => &["outcome", "who", "what", "id", "findings"],
+    };
+    let rows = rows.iter().map(|cells| cells.get(..names.len()).unwrap_or_default());
+    list(output, names, rows)?;
     eprintln!(
         "of {} users {} would be refused and {} would change; of the requests that were refused {} would be accepted and {} \
          not; nothing was changed",
@@ -171,8 +179,15 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             let office = Office::open(&common)?;
             let entry = office.tenant(&tenant)?;
             let member = |schema: &Value, name: &str| schema.get(name).cloned().unwrap_or_default();
-            let rows = entry.schemas.iter().map(|schema| vec![member(schema, "id"), member(schema, "name")]);
-            list(&output, &["id", "name"], rows)
+            let names: &[&str] = match output.format {
+                Format::Table | Format::Csv => &["id", "name"],
+                Format::Json => &["id", "name", "document"],
+            };
+            let row = |schema: &Value| {
+                let cells = [member(schema, "id"), member(schema, "name"), schema.clone()];
+                cells.into_iter().take(names.len()).collect::<Cells>()
+            };
+            list(&output, names, entry.schemas.iter().map(row))
         }
     }
 }
@@ -210,22 +225,51 @@ pub(super) fn explain(listing: &Listing, file: Option<&Path>, user: Option<&str>
         (None, Some(user)) => office.run(office.service.explain_stored(tenant, user))?,
         (None, None) => return Err(Failure::Usage("name a FILE, or somebody by `--user`".to_owned())),
     };
-    let row = |explained: &scim_policy::Explained| {
-        let steps: Vec<String> =
-            explained.steps.iter().map(|step| format!("{}: {}", step.what, step.value)).collect();
-        vec![
-            explained.field.as_str().into(),
-            explained.value.as_deref().into(),
-            explained.path.as_deref().into(),
-            explained.raw.as_deref().into(),
-            steps.into(),
-        ]
-    };
-    list(output, &["field", "value", "from", "sent", "steps"], explanation.fields.iter().map(row))?;
+    match output.format {
+        Format::Table => list(output, &FIELD, explanation.fields.iter().map(field_row))?,
+        // A program is told everything in one list.
+        Format::Json | Format::Csv => {
+            let fields = explanation.fields.iter().map(field_row);
+            let fields = fields.map(|cells| [cells, vec![Value::Null; SAID.len()]].concat());
+            let findings = explanation.verdict.findings.iter().map(finding_row);
+            list(output, &[&FIELD[..], &SAID].concat(), fields.chain(findings))?;
+        }
+    }
     for finding in &explanation.verdict.findings {
         eprintln!("{}: {}", finding.severity.name(), shown(&finding.to_string()));
     }
     Ok(())
+}
+
+const FIELD: [&str; 5] = ["field", "value", "from", "sent", "steps"];
+/// What a finding has besides the value, as it is called in other lists.
+const SAID: [&str; 5] = ["severity", "code", "path", "explanation", "remedy"];
+
+fn field_row(explained: &Explained) -> Cells {
+    let steps: Vec<String> =
+        explained.steps.iter().map(|step| format!("{}: {}", step.what, step.value)).collect();
+    vec![
+        explained.field.as_str().into(),
+        explained.value.as_deref().into(),
+        explained.path.as_deref().into(),
+        explained.raw.as_deref().into(),
+        steps.into(),
+    ]
+}
+
+/// A finding among others in one cell.
+fn told(finding: &Finding) -> Value {
+    let Finding { code, severity, path, value, explanation, remedy } = finding;
+    json!({
+        "severity": severity.name(), "code": text(code), "path": text(path), "value": text(value),
+        "explanation": text(explanation), "remedy": text(remedy),
+    })
+}
+
+fn finding_row(finding: &Finding) -> Cells {
+    let Finding { code, severity, path, value, explanation, remedy } = finding;
+    let texts = [severity.name(), code, path, explanation, remedy].map(text);
+    [Value::Null, text(value), Value::Null, Value::Null, Value::Null].into_iter().chain(texts).collect()
 }
 
 pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {
@@ -239,9 +283,10 @@ pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {
             format!("{} {}", report.method, report.path).into(),
             if refusal.is_none() { "accepted" } else { "refused" }.into(),
             refusal.as_ref().map(scim_core::Error::detail).into(),
+            reported.number.into(),
         ]
     };
-    list(output, &["who", "action", "outcome", "why"], replayed.iter().map(row))?;
+    list(output, &["who", "action", "outcome", "why", "number"], replayed.iter().map(row))?;
     let refused = replayed.iter().filter(|replayed| replayed.refusal.is_some()).count();
     eprintln!(
         "carried out {} of {} requests that had been refused",

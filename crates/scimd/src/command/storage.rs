@@ -59,9 +59,9 @@ fn migrate(role: Option<&str>, common: &Common) -> Result<(), Failure> {
 fn status(common: &Common, output: &Output) -> Result<(), Failure> {
     let config = Config::load(&common.flags())?;
     let mut rows: Vec<Cells> = Vec::new();
-    let mut is_open = true;
+    let mut refusal = None;
     match &config.store {
-        StoreUrl::Postgres(address) => is_open = database(address, &config.store, &mut rows)?,
+        StoreUrl::Postgres(address) => refusal = database(address, &config.store, &mut rows)?,
         StoreUrl::Sqlite(path) => {
             // What was written last is still in the log beside the file.
             for (name, suffix) in [("file", ""), ("write-ahead log", "-wal")] {
@@ -74,7 +74,7 @@ fn status(common: &Common, output: &Output) -> Result<(), Failure> {
         }
         StoreUrl::Memory => {}
     }
-    if is_open {
+    if refusal.is_none() {
         let store = existing(&config.store)?;
         let registry = registry(&config)?;
         let directory = Directory::new(Arc::clone(&store), Arc::new(System));
@@ -88,15 +88,19 @@ fn status(common: &Common, output: &Output) -> Result<(), Failure> {
             }
         }
     }
-    list(output, &["what", "name", "value"], rows)
+    list(output, &["what", "name", "value"], rows)?;
+    match refusal {
+        Some(refusal) => Err(Failure::Run(format!("nothing is served from {}: {refusal}", config.store))),
+        None => Ok(()),
+    }
 }
 
 async fn total(store: &dyn Store, tenant: &Tenant, query: &Query) -> Result<u64, StoreError> {
     Ok(store.query(tenant, query).await?.total.unwrap_or_default())
 }
 
-/// What a database says of itself, and whether it can be served from as this role.
-fn database(address: &Address, url: &StoreUrl, rows: &mut Vec<Cells>) -> Result<bool, Failure> {
+/// What a database says of itself, and why it cannot be served from as this role, if it cannot.
+fn database(address: &Address, url: &StoreUrl, rows: &mut Vec<Cells>) -> Result<Option<String>, Failure> {
     let standing = scim_store_postgres::standing(&with_password(address), Options::default())
         .map_err(|error| cannot("ask", url, &error))?;
     let Standing {
@@ -126,11 +130,9 @@ fn database(address: &Address, url: &StoreUrl, rows: &mut Vec<Cells>) -> Result<
     };
     rows.push(row("row-level security", "state", protected));
     rows.extend(tables.iter().map(|(name, bytes)| row("size", name, *bytes)));
-    if let Err(error) = standing.admit() {
-        rows.push(row("serving", "refused", error.to_string()));
-        return Ok(false);
-    }
-    Ok(true)
+    let refusal = standing.admit().err().map(|error| error.to_string());
+    rows.extend(refusal.iter().map(|refusal| row("serving", "refused", refusal.as_str())));
+    Ok(refusal)
 }
 
 fn row(what: &str, name: &str, value: impl Into<Value>) -> Cells {

@@ -7,7 +7,7 @@ use scim_core::schema::USER;
 use serde_json::{Value, json};
 
 use crate::http::Client;
-use crate::messages::{group, id, members, user};
+use crate::messages::{group, id, members, user, user_with};
 use crate::server::{Directory, Place, Process, Server, base, run_in, scimd};
 
 fn quickstart(directory: &Directory, more: &[&str]) -> Process {
@@ -213,6 +213,15 @@ fn somebody_who_is_stored_is_explained() {
     assert_eq!(of("language"), [json!("de"), json!("preferredLanguage"), json!("Klingon")]);
     assert_eq!(of("user_group"), [json!("Red"), json!("groups"), Value::Null]);
     assert!(ran.stderr.contains("warning: language-unreadable at preferredLanguage"), "{}", ran.stderr);
+    // What is said has the names of other lists, and whoever looks for a field does not meet it.
+    let said: Vec<&Value> = fields.iter().filter(|row| !row["code"].is_null()).collect();
+    let [said] = said[..] else { panic!("{said:?}") };
+    assert_eq!((&said["field"], &said["from"], &said["steps"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!((&said["severity"], &said["code"]), (&json!("warning"), &json!("language-unreadable")));
+    assert_eq!((&said["path"], &said["value"]), (&json!("preferredLanguage"), &json!("Klingon")));
+    assert!(["explanation", "remedy"].iter().all(|name| said[name].is_string()), "{said}");
+    let shown = server.place.command(&["explain", "acme", "--user", &ada]);
+    assert!(shown.starts_with("FIELD ") && !shown.contains("CODE") && !shown.contains("language-unreadable"));
     let whom = server.place.run(&["explain", "acme"]);
     assert!(whom.code == Some(2) && whom.stderr.contains("<FILE|--user <ID>>"), "{}", whom.stderr);
     for other in [red.as_str(), "nobody"] {
@@ -221,6 +230,46 @@ fn somebody_who_is_stored_is_explained() {
         assert!(ran.stderr.contains(&format!("has no User with the id `{other}`")), "{}", ran.stderr);
     }
     assert_eq!(server.place.run(&["explain", "acme"]).code, Some(2));
+}
+
+/// A script reads one of them with what it has for another.
+#[test]
+fn what_rules_say_is_the_same_in_every_list() {
+    let place = Place::new("");
+    place.command(&["tenant", "create", "acme"]);
+    place.directory.write("rules.toml", "[required]\nfields = [\"last_name\"]\n");
+    place.command(&["policy", "apply", "acme", "rules.toml"]);
+    place.directory.write("people.csv", "userName,first_name\nada@example.com,Ada\n");
+    place.directory.write(
+        "user.json",
+        &user_with("ada@example.com", json!({ "name": { "givenName": "Ada" } })).to_string(),
+    );
+    let lists = [
+        &["person", "import", "acme", "people.csv"] as &[&str],
+        &["findings", "list", "acme"],
+        &["explain", "acme", "user.json"],
+    ];
+    let told = lists.map(|list| {
+        let ran = place.run(&[list, &["--format", "json"]].concat());
+        let rows: Vec<Value> = serde_json::from_str(&ran.stdout).expect("a list");
+        let row = rows.into_iter().find(|row| row["code"] == "required-missing").expect("a finding");
+        ["severity", "path", "value", "explanation", "remedy"].map(|name| row[name].clone())
+    });
+    place.command(&["policy", "remove", "acme"]);
+    place.command(&["person", "import", "acme", "people.csv"]);
+    let diff = place.command(&["policy", "diff", "acme", "rules.toml", "--format", "json"]);
+    let diff: Value = diff.parse().expect("JSON");
+    let persons: Value =
+        place.command(&["person", "list", "acme", "--format", "json"]).parse().expect("JSON");
+    assert_eq!((&diff[0]["outcome"], &diff[0]["id"]), (&json!("refused"), &persons[0]["id"]));
+    let of_diff = &diff[0]["findings"][0];
+    let names = ["severity", "path", "value", "explanation", "remedy"];
+    assert_eq!(
+        (&of_diff["code"], names.map(|name| of_diff[name].clone())),
+        (&json!("required-missing"), told[0].clone())
+    );
+    assert_eq!(told[0][2], Value::Null, "{told:?}");
+    assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
 }
 
 #[test]
@@ -294,6 +343,26 @@ fn what_cannot_be_printed_is_an_error() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {stderr}");
         assert!(stderr.contains("cannot write to the standard output"), "{arguments:?}: {stderr}");
+        assert_eq!(stderr.contains("`scimd token revoke "), arguments[0] == "token", "{stderr}");
+    }
+}
+
+/// Whoever has gone had enough of a list, as `head` has. Of a token they had nothing, and it is shown this once.
+#[test]
+fn a_reader_that_has_gone_has_no_token() {
+    let place = Place::new("");
+    place.command(&["tenant", "create", "acme"]);
+    for (arguments, code) in
+        [(&["token", "create", "acme"][..], 1), (&["tenant", "list"], 0), (&["config"], 0)]
+    {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = scimd();
+        command.args(arguments).current_dir(place.directory.path()).env("SCIMD_CONFIG", &place.config);
+        let output = command.stdout(writer).stderr(std::process::Stdio::piped()).spawn().expect("scimd runs");
+        let output = output.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
         assert_eq!(stderr.contains("`scimd token revoke "), arguments[0] == "token", "{stderr}");
     }
 }
@@ -447,4 +516,10 @@ fn failures_quote_nothing_that_a_terminal_obeys() {
     let file = place.directory.write("user.json", odd);
     let ran = place.run(&["explain", "acme", &file.display().to_string()]);
     assert!(ran.stderr.contains(r"`\u{1b}[31m\u{202e}key` is not an attribute"), "{}", ran.stderr);
+    // The file is wrong, whatever is: its form, its values, or its JSON.
+    for text in [odd, "[]", "{", r#"{"userName": 1}"#] {
+        let file = place.directory.write("user.json", text);
+        let ran = place.run(&["explain", "acme", &file.display().to_string()]);
+        assert_eq!(ran.code, Some(2), "{text}: {ran:?}");
+    }
 }

@@ -1,12 +1,12 @@
 //! An application that buys no Rust: `examples/follow_persons/follow.py` keeps a table of people by the commands alone.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::messages::{group, id, op, user, user_with};
-use crate::server::{Place, Server, run_in};
+use crate::server::{Place, Server, run_in, scimd};
 
 /// The application, and the file of its table.
 struct Application<'a> {
@@ -123,4 +123,83 @@ fn a_table_has_what_the_server_has_whatever_happens() {
     place.command(&["tenant", "delete", "acme", "--yes"]);
     place.command(&["tenant", "create", "acme"]);
     assert_eq!(application.run(), [Value::Null; 0]);
+}
+
+/// What a command would be told to go on after, whatever it lists.
+struct Marked<'a> {
+    place: &'a Place,
+    command: &'a [&'a str],
+    mark: Value,
+}
+
+impl Marked<'_> {
+    /// How many came since the last call, and the number of the mark.
+    #[track_caller]
+    fn more(&mut self, format: &str) -> (usize, u64) {
+        let file = self.place.directory.path().join("mark");
+        let file = file.to_str().expect("UTF-8");
+        let mut arguments = [self.command, &["--format", format, "--mark", file]].concat();
+        let (after, at) = (self.mark["after"].to_string(), self.mark["at"].as_str().unwrap_or_default());
+        if !self.mark.is_null() {
+            arguments.extend(["--after", &after, "--at", at]);
+        }
+        let printed = self.place.command(&arguments);
+        let rows = match format {
+            "json" => serde_json::from_str::<Vec<Value>>(&printed).expect("a list").len(),
+            _ => printed.lines().count() - 1,
+        };
+        self.mark = std::fs::read_to_string(file).expect("a mark").parse().expect("JSON");
+        (rows, self.mark["after"].as_u64().expect("a number"))
+    }
+}
+
+/// Whoever begins with nobody there, or is told of nobody for long, has a place to go on from all the same.
+#[test]
+fn there_is_a_mark_where_nothing_is_listed() {
+    let (server, mut client) = Server::with("generic");
+    let place = &server.place;
+    let marked = |command| Marked { place, command, mark: Value::Null };
+    let mut persons = marked(&["person", "changes", "acme"]);
+    let mut trail = marked(&["audit", "list", "acme", "--request", "nobody's"]);
+    let mut all = marked(&["audit", "list", "acme", "--limit", "1"]);
+    let mut administration = marked(&["audit", "administration", "nobody"]);
+    assert_eq!((persons.more("json"), trail.more("json"), all.more("json")), ((0, 0), (0, 0), (0, 0)));
+    assert_eq!(persons.mark, json!({ "after": 0, "at": "1970-01-01T00:00:00.000Z" }));
+    let (nothing, last) = administration.more("json");
+    assert!(nothing == 0 && last > 0, "what others did was looked at");
+    assert_eq!(administration.more("csv"), (0, last));
+    for name in ["Red", "Blue"] {
+        client.post("/Groups", &group(name, &[])).expect(201);
+    }
+    assert_eq!((persons.more("table"), trail.more("csv"), all.more("json")), ((0, 2), (0, 2), (1, 1)));
+    client.post("/Users", &user("ada")).expect(201);
+    assert_eq!((persons.more("json"), trail.more("json"), all.more("json")), ((1, 3), (0, 3), (1, 2)));
+    assert_eq!((persons.more("json"), trail.more("table")), ((0, 3), (0, 3)));
+    // A number alone is told with its moment from then on.
+    let whole = persons.mark.clone();
+    let file = place.directory.path().join("mark");
+    let arguments = ["--after", "3", "--mark", file.to_str().expect("UTF-8")];
+    place.command(&[&["person", "changes", "acme"], &arguments[..]].concat());
+    assert_eq!(std::fs::read_to_string(&file).expect("a mark"), format!("{whole}\n"));
+}
+
+/// A list that was not read to its end was not taken over.
+#[test]
+fn there_is_no_mark_of_a_list_that_nobody_has_read() {
+    let place = Place::new("");
+    place.command(&["tenant", "create", "acme"]);
+    for command in
+        [&["person", "changes", "acme"][..], &["audit", "list", "acme"], &["audit", "administration"]]
+    {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut scimd = scimd();
+        scimd.args(command).args(["--mark", "mark"]).arg("--config").arg(&place.config);
+        scimd.current_dir(place.directory.path()).stdout(writer).stderr(Stdio::piped());
+        let output = scimd.spawn().and_then(Child::wait_with_output).expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {stderr}");
+        assert!(stderr.contains("mark was not written"), "{command:?}: {stderr}");
+        assert!(!place.directory.path().join("mark").exists(), "{command:?}");
+    }
 }

@@ -81,6 +81,9 @@ fn an_extension_is_declared_once() {
         again.stderr.contains("tenant `acme` has an extension `urn:example:2.0:User` already"),
         "{again:?}"
     );
+    // What is declared can be compared with what should be.
+    let listed: Value = place.command(&["schema", "list", "acme", "--format", "json"]).parse().expect("JSON");
+    assert_eq!(listed, json!([{ "id": "urn:example:2.0:User", "name": "Ours", "document": extension }]));
     place.directory.write("ours.json", "{}");
     let wrong = place.run(&["schema", "add", "acme", "ours.json"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
@@ -146,6 +149,7 @@ fn what_will_never_be_sent_again_is_dismissed() {
     place.command(&["policy", "apply", "acme", &lenient.to_string_lossy()]);
     let replayed = place.command(&["replay", "acme", "--format", "csv"]);
     assert!(replayed.contains("mallory") && !replayed.contains("eve"), "{replayed}");
+    assert!(replayed.ends_with(",accepted,,2\r\n"), "it is named as in the list of findings: {replayed}");
     place.command(&["policy", "apply", "acme", &policy.to_string_lossy(), "--anyway"]);
     client.post("/Users", &eve).refused(400, "invalidValue");
     assert_eq!(numbers(&[]), [3].map(Value::from));
