@@ -131,3 +131,12 @@ fn files_that_do_not_fit_are_refused_at_start() {
     assert!(ran.stderr.contains("key.pem") && ran.stderr.contains("certificate.pem"), "{}", ran.stderr);
     assert!(ran.stderr.contains("does not belong to"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_server_without_tls_goes_on_when_it_is_told_to_read_again() {
+    let server = Server::start("");
+    let mut client = server.tenant("acme", "generic");
+    server.process.signal("HUP");
+    server.process.wait_for("that it heard", |_, err| err.contains("nothing to read again").then_some(()));
+    client.get("/Users").expect(200);
+}
