@@ -25,7 +25,7 @@ use super::tls::Identity;
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long an HTTP/2 connection may stay open without a request.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long a request that is already on its way is waited for when the server ends.
+/// How long a request that is already on its way, or what has to come before it, is waited for when the server ends.
 const LINGER: Duration = Duration::from_millis(500);
 /// How long requests that were begun may take when the server ends.
 pub(super) const FAREWELL: Duration = Duration::from_secs(10);
@@ -50,11 +50,23 @@ pub(super) async fn serve(
     let _ = socket.set_nodelay(true);
     match identity {
         None => serve_stream(socket, exchange, stop).await,
-        Some(identity) => match timeout(SILENCE, identity.acceptor().accept(socket)).await {
-            Ok(Ok(stream)) => serve_stream(stream, exchange, stop).await,
-            Ok(Err(error)) => tracing::debug!(%error, "no TLS session"),
-            Err(_) => tracing::debug!("no TLS session in time"),
+        Some(identity) => match begun(identity.acceptor().accept(socket), stop.clone()).await {
+            Some(Ok(stream)) => serve_stream(stream, exchange, stop).await,
+            Some(Err(error)) => tracing::debug!(%error, "no TLS session"),
+            None => tracing::debug!("no TLS session in time"),
         },
+    }
+}
+
+/// What a client begins with, if it comes in time. A server that ends waits for it as for a request that is on its way.
+async fn begun<T>(beginning: impl Future<Output = T>, mut stop: watch::Receiver<bool>) -> Option<T> {
+    let ending = async {
+        drop(stop.wait_for(|stop| *stop).await);
+        sleep(LINGER).await;
+    };
+    tokio::select! {
+        outcome = timeout(SILENCE, beginning) => outcome.ok(),
+        () = ending => None,
     }
 }
 
@@ -62,7 +74,7 @@ async fn serve_stream<S>(socket: S, exchange: Arc<Exchange>, stop: watch::Receiv
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Ok(Ok((stream, is_http2))) = timeout(SILENCE, Stream::open(socket)).await else { return };
+    let Some(Ok((stream, is_http2))) = begun(Stream::open(socket), stop.clone()).await else { return };
     let activity = Arc::new(Activity::new());
     let service = {
         let activity = Arc::clone(&activity);

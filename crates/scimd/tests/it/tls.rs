@@ -140,3 +140,17 @@ fn a_server_without_tls_goes_on_when_it_is_told_to_read_again() {
     server.process.wait_for("that it heard", |_, err| err.contains("nothing to read again").then_some(()));
     client.get("/Users").expect(200);
 }
+
+#[test]
+fn who_has_said_nothing_does_not_hold_up_the_end() {
+    for place in [Place::new(""), place().0] {
+        let process = place.serve();
+        let silent = std::net::TcpStream::connect(process.address).expect("connects");
+        process.signal("TERM");
+        let begun = Instant::now();
+        let (code, _, err) = process.ended();
+        assert_eq!(code, Some(0), "{err}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {err}", begun.elapsed());
+        drop(silent);
+    }
+}
