@@ -122,14 +122,44 @@ async fn a_new_certificate_needs_no_restart() {
 }
 
 #[test]
-fn files_that_do_not_fit_are_refused_at_start() {
+fn files_that_do_not_fit_are_refused_with_a_remedy() {
     let (place, _) = place();
-    let key = rcgen::KeyPair::generate().expect("a key");
-    place.directory.write("key.pem", &key.serialize_pem());
-    let ran = place.run(&["check"]);
-    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-    assert!(ran.stderr.contains("key.pem") && ran.stderr.contains("certificate.pem"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("does not belong to"), "{}", ran.stderr);
+    let read = |name: &str| std::fs::read_to_string(place.directory.path().join(name)).expect("it is there");
+    let (certificate, key) = (read("certificate.pem"), read("key.pem"));
+    certify(&place.directory);
+    let (other, other_key) = (read("certificate.pem"), read("key.pem"));
+    let check = |certificate: &str, key: &str| {
+        place.directory.write("certificate.pem", certificate);
+        place.directory.write("key.pem", key);
+        place.run(&["check"])
+    };
+    let encrypted =
+        |label: &str, head: &str| format!("-----BEGIN {label}-----\n{head}AAAA\n-----END {label}-----\n");
+    let half = |text: &str| text[..text.len() / 2].to_owned();
+    for (wrong, wrong_key, words) in [
+        (&certificate, &other_key, "key.pem does not belong to the first certificate in"),
+        (&(other.clone() + &certificate), &key, "which has to be the server's own"),
+        (&key, &certificate, "a certificate chain from"),
+        (&certificate, &String::new(), "key.pem: it holds none in PEM format"),
+        (&half(&certificate), &key, "certificate.pem: it is cut off"),
+        (&certificate, &half(&key), "key.pem: it is cut off"),
+        (&certificate, &key.replace('\n', ""), "has lost its line breaks"),
+        (&certificate, &key.replace('\n', "\\n"), "has lost its line breaks"),
+        (&certificate, &(key.replace('\n', " ") + "."), "has lost its line breaks"),
+        (&certificate.replacen("E-----", "E---", 1), &key, "are lines of their own"),
+        (&certificate, &encrypted("ENCRYPTED PRIVATE KEY", ""), "openssl pkey"),
+        (&certificate, &encrypted("EC PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\n"), "openssl pkey"),
+        (&certificate, &encrypted("PRIVATE KEY", ""), "key.pem cannot be used; make one that is ECDSA"),
+    ] {
+        let ran = check(wrong, wrong_key);
+        assert_eq!(ran.code, Some(2), "{words}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        let secret = key.lines().nth(1).expect("base64");
+        assert!(!ran.stderr.contains(secret), "{words}: {}", ran.stderr);
+    }
+    let marked = format!("\u{feff}{}", certificate.replace('\n', "\r\n"));
+    let ran = check(&(marked + "\u{feff}" + &other), &format!("\u{feff}{key}"));
+    assert_eq!(ran.code, Some(0), "what an editor on Windows adds: {}", ran.stderr);
 }
 
 #[test]
