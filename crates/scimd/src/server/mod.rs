@@ -11,6 +11,7 @@ mod observed;
 mod observer;
 mod stream;
 pub(crate) mod tls;
+mod validity;
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -139,6 +140,9 @@ impl Server {
         let observing = observer.map(|listener| observer::start(listener, Arc::clone(&exchange), store));
         if let Some(Err(error)) = &observing {
             tracing::error!(%error, "neither metrics nor health are served");
+        }
+        if let Some(identity) = &identity {
+            tasks.spawn(look_at(Arc::clone(identity)));
         }
         // Whoever closes a terminal ends what runs in it; a service that has nothing to read again goes on.
         if identity.is_some() || !io::stderr().is_terminal() {
@@ -272,12 +276,25 @@ async fn every_second<F: Future<Output = scim_core::Result<()>>>(what: &str, wor
     }
 }
 
+/// Looks once a day how long the certificate holds.
+async fn look_at(identity: Arc<Identity>) {
+    loop {
+        identity.tell();
+        sleep(Duration::from_secs(24 * 60 * 60)).await;
+    }
+}
+
 fn reloading(identity: Option<Arc<Identity>>) -> impl Fn() {
-    move || match identity.as_deref().map(Identity::reload) {
+    move || match &identity {
         None => {
-            tracing::info!("there is nothing to read again: the configuration is read at the start alone")
+            tracing::info!("there is nothing to read again: the configuration is read at the start alone");
         }
-        Some(Ok(())) => tracing::info!("certificate and key were read again"),
-        Some(Err(failure)) => tracing::error!(%failure, "the certificate in force stays"),
+        Some(identity) => {
+            match identity.reload() {
+                Ok(()) => tracing::info!("certificate and key were read again"),
+                Err(failure) => tracing::error!(%failure, "the certificate in force stays"),
+            }
+            identity.tell();
+        }
     }
 }

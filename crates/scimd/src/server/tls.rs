@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use scim_service::environment::Environment;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
@@ -10,13 +11,22 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, ServerConfig};
 
+use super::validity::Validity;
 use crate::Failure;
 use crate::config::Tls;
+use crate::environment::System;
 
 /// The certificate and key in force.
 pub(super) struct Identity {
     files: Tls,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Material>,
+}
+
+/// What certificate and key make.
+pub(crate) struct Material {
+    config: Arc<ServerConfig>,
+    /// Of the server's own certificate.
+    pub(crate) validity: Option<Validity>,
 }
 
 impl Identity {
@@ -31,9 +41,12 @@ impl Identity {
     /// Reads the files again. What was in force stays so if that fails.
     ///
     /// # Errors
-    /// As [`Identity::load`].
+    /// As [`Identity::load`], and when clients would refuse the certificate.
     pub(super) fn reload(&self) -> Result<(), Failure> {
         let fresh = read(&self.files)?;
+        if let Some(validity) = fresh.validity {
+            validity.check(&self.files.certificate, System.now())?;
+        }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -41,7 +54,15 @@ impl Identity {
     /// What accepts the next connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        TlsAcceptor::from(Arc::clone(&current))
+        TlsAcceptor::from(Arc::clone(&current.config))
+    }
+
+    /// Tells the log of a certificate that clients refuse, or will before long.
+    pub(super) fn tell(&self) {
+        let validity = self.current.read().unwrap_or_else(PoisonError::into_inner).validity;
+        if let Some(validity) = validity {
+            validity.tell(&self.files.certificate, System.now());
+        }
     }
 }
 
@@ -49,13 +70,14 @@ impl Identity {
 ///
 /// # Errors
 /// When a file cannot be read, or the two do not fit.
-pub(crate) fn read(files: &Tls) -> Result<Arc<ServerConfig>, Failure> {
+pub(crate) fn read(files: &Tls) -> Result<Material, Failure> {
     let Tls { certificate, key } = files;
     let chain = sections(certificate, "a certificate chain", |text| {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(text).collect::<Result<_, _>>()?;
         if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) }
     })?;
     let secret = sections(key, "a private key", PrivateKeyDer::from_pem_slice)?;
+    let validity = chain.first().and_then(Validity::of);
     let unfit = |error: rustls::Error| {
         let (key, certificate) = (key.display(), certificate.display());
         Failure::Usage(match error {
@@ -78,7 +100,7 @@ pub(crate) fn read(files: &Tls) -> Result<Arc<ServerConfig>, Failure> {
         .with_single_cert(chain, secret)
         .map_err(unfit)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Material { config: Arc::new(config), validity })
 }
 
 /// What is found in a file of PEM.

@@ -122,6 +122,31 @@ async fn a_new_certificate_needs_no_restart() {
 }
 
 #[test]
+fn a_certificate_that_has_ended_is_of_no_use() {
+    let (place, _) = place();
+    let fine = place.command(&["check"]);
+    assert!(fine.contains("certificate     ends at 4096-01-01T00:00:00.000Z"), "{fine}");
+    let process = place.serve();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    place.directory.write("certificate.pem", &params.self_signed(&key).expect("a certificate").pem());
+    place.directory.write("key.pem", &key.serialize_pem());
+    let ran = place.run(&["check"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+    assert!(ran.stderr.contains("it has ended, at 2020-01-01T00:00:00.000Z; renew it"), "{}", ran.stderr);
+    let (before, begun) = (process.printed().1, "it has ended, at 2020");
+    assert!(!before.contains(begun), "{before}");
+    process.signal("HUP");
+    let said = process.wait_for("that it has ended", |_, err| {
+        err.lines().find(|line| line.contains(begun)).map(str::to_owned)
+    });
+    assert!(said.contains("the certificate in force stays"), "{said}");
+    let process = place.serve();
+    process.wait_for("that it has ended", |_, err| err.contains(begun).then_some(()));
+}
+
+#[test]
 fn files_that_do_not_fit_are_refused_with_a_remedy() {
     let (place, _) = place();
     let read = |name: &str| std::fs::read_to_string(place.directory.path().join(name)).expect("it is there");
