@@ -1,5 +1,6 @@
 //! TLS with a certificate that the test makes, HTTP/1.1 and HTTP/2 over it, and another certificate without a restart.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,9 +98,19 @@ async fn http_1_and_2_are_spoken_over_tls() {
     assert_eq!(answer.status(), StatusCode::OK);
     let body = answer.into_body().collect().await.expect("a body").to_bytes();
     assert!(String::from_utf8_lossy(&body).contains("\"totalResults\":0"));
+}
 
-    let config = server.client("acme", &token).call("GET", "/ServiceProviderConfig", &[], None);
-    assert!(config.is_err(), "plaintext is not understood");
+#[test]
+fn who_speaks_http_is_told_to_speak_tls() {
+    let (place, _) = place();
+    let process = place.serve();
+    let mut socket = std::net::TcpStream::connect(process.address).expect("connects");
+    write!(socket, "GET /t/acme/scim/v2/Users HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("asked");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("an answer, whole");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("HTTP");
+    assert!(head.starts_with("HTTP/1.1 400 ") && body.contains("begin with https://"), "{answer}");
+    assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{answer}");
 }
 
 #[tokio::test]
