@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
@@ -28,9 +28,18 @@ impl Tls {
         match file {
             Some(file) => {
                 let refused = |error: String| OpenError::RootCertificates { file: file.to_owned(), error };
-                let found: Result<Vec<_>, _> =
-                    CertificateDer::pem_file_iter(file).and_then(Iterator::collect);
-                for certificate in found.map_err(|error| refused(error.to_string()))? {
+                let bytes = std::fs::read(file).map_err(|error| refused(error.to_string()))?;
+                // PEM is ASCII. A byte order mark, which editors write, would hide the certificate behind it.
+                let text = String::from_utf8_lossy(&bytes).replace('\u{feff}', "");
+                let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+                let words = |error| match error {
+                    // What is to be quoted of these is the whole file, where the breaks between its lines were lost.
+                    pem::Error::MissingSectionEnd { .. } | pem::Error::IllegalSectionStart { .. } => {
+                        "it is cut off or has lost its line breaks".to_owned()
+                    }
+                    error => error.to_string(),
+                };
+                for certificate in found.map_err(|error| refused(words(error)))? {
                     roots.add(certificate).map_err(|error| refused(error.to_string()))?;
                 }
                 if roots.is_empty() {

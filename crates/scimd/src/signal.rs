@@ -40,7 +40,7 @@ pub(crate) fn on_hangup(act: impl Fn()) -> impl Future<Output = ()> {
                     act();
                 }
             }
-            Err(error) => tracing::warn!(%error, "SIGHUP does not reload the certificate"),
+            Err(error) => tracing::warn!(%error, "SIGHUP ends the server instead of reading its files again"),
         }
     }
 }

@@ -43,6 +43,7 @@ fn the_server_is_verified() {
         path.display().to_string().replace('/', "%2F")
     };
     let (right, wrong) = (file("right.pem", &root), file("wrong.pem", &other_root));
+    let marked = file("marked.pem", &format!("\u{feff}{root}"));
     let database = Database::new();
     let open = |host: &str, options: &str| {
         let address = proxy.address(&database, host, options);
@@ -55,6 +56,17 @@ fn the_server_is_verified() {
                 open(host, &format!("sslmode={mode}&sslrootcert={root}")).expect_err("not verified");
             assert!(refused.contains("certificate"), "{mode} {host}: {refused}");
         }
+    }
+    assert_eq!(
+        open("localhost", &format!("sslmode=require&sslrootcert={marked}")),
+        Ok(()),
+        "behind a byte order mark"
+    );
+    for text in [root[..root.len() / 2].to_owned(), root.replace('\n', ""), root.replace('\n', " ") + "."] {
+        let wrong = file("damaged.pem", &text);
+        let refused =
+            open("localhost", &format!("sslmode=require&sslrootcert={wrong}")).expect_err("damaged");
+        assert!(refused.ends_with("it is cut off or has lost its line breaks"), "{refused}");
     }
     let refused = open("localhost", "sslmode=require").expect_err("the system does not trust it");
     assert!(refused.contains("certificate"), "{refused}");

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use scim_service::directory::Idp;
+use scim_service::environment::Environment;
 
 use super::demo::{Welcome, demo};
 use super::{print, runtime};
 use crate::config::{Config, Flags, StoreUrl};
 use crate::descriptors;
+use crate::environment::System;
 use crate::server::{Server, tls};
 use crate::signal::Stop;
 use crate::{Failure, log, store};
@@ -72,9 +74,11 @@ pub(super) fn serve(
 pub(super) fn check(flags: &Flags) -> Result<(), Failure> {
     let config = Config::load(flags)?;
     config.check_exposure()?;
-    if let Some(files) = &config.tls {
-        tls::read(files)?;
+    let validity = config.tls.as_ref().map(tls::read).transpose()?.and_then(|material| material.validity);
+    if let (Some(validity), Some(files)) = (validity, &config.tls) {
+        validity.check(&files.certificate, System.now())?;
     }
+    let certificate = validity.map(|validity| format!("\n  certificate     ends at {}", validity.until));
     if let StoreUrl::Sqlite(path) = &config.store {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
@@ -100,8 +104,9 @@ pub(super) fn check(flags: &Flags) -> Result<(), Failure> {
         .map_or("none: defaults and the environment".to_owned(), |file| file.display().to_string());
     let Config { listen, store, .. } = &config;
     print(&format!(
-        "the configuration is fine\n  file            {file}\n  listens on      {scheme}://{listen}\n  clients use     {}\n  store           {store}\n  \
+        "the configuration is fine\n  file            {file}\n  listens on      {scheme}://{listen}{}\n  clients use     {}\n  store           {store}\n  \
          resource types  {}\n",
+        certificate.unwrap_or_default(),
         config.base_url(*listen),
         types.join(", ")
     ))

@@ -4,6 +4,7 @@
 //! requests, and the farewell. HTTP/1.1 or HTTP/2 is decided by what the client sends, with TLS and without.
 
 use std::convert::Infallible;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,10 +13,11 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::server::TlsStream;
 
 use super::exchange::Exchange;
 use super::stream::Stream;
@@ -25,7 +27,7 @@ use super::tls::Identity;
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long an HTTP/2 connection may stay open without a request.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long a request that is already on its way is waited for when the server ends.
+/// How long a request that is already on its way, or what has to come before it, is waited for when the server ends.
 const LINGER: Duration = Duration::from_millis(500);
 /// How long requests that were begun may take when the server ends.
 pub(super) const FAREWELL: Duration = Duration::from_secs(10);
@@ -36,6 +38,11 @@ const MAX_HEAD: usize = 64 * 1024;
 const MAX_STREAMS: u32 = 128;
 /// HTTP/2 requests that were reset before they were looked at; more of them end the connection (CVE-2023-44487).
 const MAX_RESETS: usize = 32;
+
+/// For who speaks HTTP where TLS is spoken.
+const PLAINTEXT: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 59\r\n\
+    connection: close\r\n\r\nTLS is spoken here: the address has to begin with https://\n";
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(
@@ -50,11 +57,38 @@ pub(super) async fn serve(
     let _ = socket.set_nodelay(true);
     match identity {
         None => serve_stream(socket, exchange, stop).await,
-        Some(identity) => match timeout(SILENCE, identity.acceptor().accept(socket)).await {
-            Ok(Ok(stream)) => serve_stream(stream, exchange, stop).await,
-            Ok(Err(error)) => tracing::debug!(%error, "no TLS session"),
-            Err(_) => tracing::debug!("no TLS session in time"),
+        Some(identity) => match begun(encrypted(socket, &identity), stop.clone()).await {
+            Some(Ok(stream)) => serve_stream(stream, exchange, stop).await,
+            Some(Err(error)) => tracing::debug!(%error, "no TLS session"),
+            None => tracing::debug!("no TLS session in time"),
         },
+    }
+}
+
+/// Waits for a TLS session. Who begins with HTTP instead is told what is wrong, since it would not understand an alert.
+async fn encrypted(mut socket: TcpStream, identity: &Identity) -> io::Result<TlsStream<TcpStream>> {
+    let mut first = [0];
+    socket.peek(&mut first).await?;
+    // The name of a method. TLS begins with the type of a record, which is no letter.
+    if first.iter().all(u8::is_ascii_uppercase) {
+        // What was sent and not read would end the connection before the answer is there.
+        let _ = socket.read(&mut [0; 4096]).await?;
+        socket.write_all(PLAINTEXT).await?;
+        socket.shutdown().await?;
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "plaintext"));
+    }
+    identity.acceptor().accept(socket).await
+}
+
+/// What a client begins with, if it comes in time. A server that ends waits for it as for a request that is on its way.
+async fn begun<T>(beginning: impl Future<Output = T>, mut stop: watch::Receiver<bool>) -> Option<T> {
+    let ending = async {
+        drop(stop.wait_for(|stop| *stop).await);
+        sleep(LINGER).await;
+    };
+    tokio::select! {
+        outcome = timeout(SILENCE, beginning) => outcome.ok(),
+        () = ending => None,
     }
 }
 
@@ -62,7 +96,7 @@ async fn serve_stream<S>(socket: S, exchange: Arc<Exchange>, stop: watch::Receiv
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let Ok(Ok((stream, is_http2))) = timeout(SILENCE, Stream::open(socket)).await else { return };
+    let Some(Ok((stream, is_http2))) = begun(Stream::open(socket), stop.clone()).await else { return };
     let activity = Arc::new(Activity::new());
     let service = {
         let activity = Arc::clone(&activity);

@@ -11,8 +11,9 @@ mod observed;
 mod observer;
 mod stream;
 pub(crate) mod tls;
+mod validity;
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -141,7 +142,11 @@ impl Server {
             tracing::error!(%error, "neither metrics nor health are served");
         }
         if let Some(identity) = &identity {
-            tasks.spawn(crate::signal::on_hangup(reloading(Arc::clone(identity))));
+            tasks.spawn(look_at(Arc::clone(identity)));
+        }
+        // Whoever closes a terminal ends what runs in it; a service that has nothing to read again goes on.
+        if identity.is_some() || !io::stderr().is_terminal() {
+            tasks.spawn(crate::signal::on_hangup(reloading(identity.clone())));
         }
         let (stopping, stopped) = watch::channel(false);
         let slots = Arc::new(Semaphore::new(max_connections));
@@ -271,9 +276,25 @@ async fn every_second<F: Future<Output = scim_core::Result<()>>>(what: &str, wor
     }
 }
 
-fn reloading(identity: Arc<Identity>) -> impl Fn() {
-    move || match identity.reload() {
-        Ok(()) => tracing::info!("certificate and key were read again"),
-        Err(failure) => tracing::error!(%failure, "the certificate in force stays"),
+/// Looks once a day how long the certificate holds.
+async fn look_at(identity: Arc<Identity>) {
+    loop {
+        identity.tell();
+        sleep(Duration::from_secs(24 * 60 * 60)).await;
+    }
+}
+
+fn reloading(identity: Option<Arc<Identity>>) -> impl Fn() {
+    move || match &identity {
+        None => {
+            tracing::info!("there is nothing to read again: the configuration is read at the start alone");
+        }
+        Some(identity) => {
+            match identity.reload() {
+                Ok(()) => tracing::info!("certificate and key were read again"),
+                Err(failure) => tracing::error!(%failure, "the certificate in force stays"),
+            }
+            identity.tell();
+        }
     }
 }

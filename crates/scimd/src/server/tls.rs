@@ -1,21 +1,32 @@
 //! TLS: 1.3, or 1.2 with the AEAD suites that are all that rustls knows.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use scim_service::environment::Environment;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, ServerConfig};
 
+use super::validity::Validity;
 use crate::Failure;
 use crate::config::Tls;
+use crate::environment::System;
 
 /// The certificate and key in force.
 pub(super) struct Identity {
     files: Tls,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Material>,
+}
+
+/// What certificate and key make.
+pub(crate) struct Material {
+    config: Arc<ServerConfig>,
+    /// Of the server's own certificate.
+    pub(crate) validity: Option<Validity>,
 }
 
 impl Identity {
@@ -30,9 +41,12 @@ impl Identity {
     /// Reads the files again. What was in force stays so if that fails.
     ///
     /// # Errors
-    /// As [`Identity::load`].
+    /// As [`Identity::load`], and when clients would refuse the certificate.
     pub(super) fn reload(&self) -> Result<(), Failure> {
         let fresh = read(&self.files)?;
+        if let Some(validity) = fresh.validity {
+            validity.check(&self.files.certificate, System.now())?;
+        }
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
         Ok(())
     }
@@ -40,7 +54,15 @@ impl Identity {
     /// What accepts the next connection.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        TlsAcceptor::from(Arc::clone(&current))
+        TlsAcceptor::from(Arc::clone(&current.config))
+    }
+
+    /// Tells the log of a certificate that clients refuse, or will before long.
+    pub(super) fn tell(&self) {
+        let validity = self.current.read().unwrap_or_else(PoisonError::into_inner).validity;
+        if let Some(validity) = validity {
+            validity.tell(&self.files.certificate, System.now());
+        }
     }
 }
 
@@ -48,23 +70,26 @@ impl Identity {
 ///
 /// # Errors
 /// When a file cannot be read, or the two do not fit.
-pub(crate) fn read(files: &Tls) -> Result<Arc<ServerConfig>, Failure> {
+pub(crate) fn read(files: &Tls) -> Result<Material, Failure> {
     let Tls { certificate, key } = files;
-    let cannot = |path: &std::path::Path, what: &str, error: &dyn std::fmt::Display| {
-        Failure::Usage(format!("cannot read {what} from {}: {error}", path.display()))
-    };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
-    let chain = chain.map_err(|error| cannot(certificate, "a certificate chain", &error))?;
-    if chain.is_empty() {
-        return Err(cannot(certificate, "a certificate chain", &"it holds none in PEM format"));
-    }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| cannot(key, "a private key", &error))?;
+    let chain = sections(certificate, "a certificate chain", |text| {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(text).collect::<Result<_, _>>()?;
+        if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) }
+    })?;
+    let secret = sections(key, "a private key", PrivateKeyDer::from_pem_slice)?;
+    let validity = chain.first().and_then(Validity::of);
     let unfit = |error: rustls::Error| {
         let (key, certificate) = (key.display(), certificate.display());
         Failure::Usage(match error {
-            rustls::Error::InconsistentKeys(_) => {
-                format!("the key in {key} does not belong to the certificate in {certificate}")
-            }
+            rustls::Error::InconsistentKeys(_) => format!(
+                "the key in {key} does not belong to the first certificate in {certificate}, which has to be the \
+                 server's own"
+            ),
+            // What ring says of a key that it does not take.
+            rustls::Error::General(_) => format!(
+                "the key in {key} cannot be used; make one that is ECDSA on P-256 or P-384, RSA of 2048 to 4096 \
+                 bits, or Ed25519"
+            ),
             error => format!("{certificate} and {key} cannot be used: {error}"),
         })
     };
@@ -75,5 +100,31 @@ pub(crate) fn read(files: &Tls) -> Result<Arc<ServerConfig>, Failure> {
         .with_single_cert(chain, secret)
         .map_err(unfit)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Material { config: Arc::new(config), validity })
+}
+
+/// What is found in a file of PEM.
+fn sections<T>(path: &Path, what: &str, find: impl Fn(&[u8]) -> Result<T, pem::Error>) -> Result<T, Failure> {
+    let cannot =
+        |error: String| Failure::Usage(format!("cannot read {what} from {}: {error}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| cannot(error.to_string()))?;
+    // PEM is ASCII. A byte order mark, which editors write, would hide the section that begins behind it.
+    let text = String::from_utf8_lossy(&bytes).replace('\u{feff}', "");
+    find(text.as_bytes()).map_err(|error| {
+        cannot(match error {
+            _ if text.contains("ENCRYPTED") => {
+                "it is encrypted, and a server has nobody to ask for the password; write it without one, as \
+                 `openssl pkey -in FILE -out OTHER` does"
+                    .to_owned()
+            }
+            pem::Error::NoItemsFound => "it holds none in PEM format".to_owned(),
+            // What is to be quoted of these is the whole key, where the breaks between its lines were lost.
+            pem::Error::MissingSectionEnd { .. } | pem::Error::IllegalSectionStart { .. } => {
+                "it is cut off or has lost its line breaks: `-----BEGIN …-----` and `-----END …-----` are lines of \
+                 their own"
+                    .to_owned()
+            }
+            error => error.to_string(),
+        })
+    })
 }

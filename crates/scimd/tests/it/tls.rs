@@ -1,5 +1,6 @@
 //! TLS with a certificate that the test makes, HTTP/1.1 and HTTP/2 over it, and another certificate without a restart.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,9 +98,19 @@ async fn http_1_and_2_are_spoken_over_tls() {
     assert_eq!(answer.status(), StatusCode::OK);
     let body = answer.into_body().collect().await.expect("a body").to_bytes();
     assert!(String::from_utf8_lossy(&body).contains("\"totalResults\":0"));
+}
 
-    let config = server.client("acme", &token).call("GET", "/ServiceProviderConfig", &[], None);
-    assert!(config.is_err(), "plaintext is not understood");
+#[test]
+fn who_speaks_http_is_told_to_speak_tls() {
+    let (place, _) = place();
+    let process = place.serve();
+    let mut socket = std::net::TcpStream::connect(process.address).expect("connects");
+    write!(socket, "GET /t/acme/scim/v2/Users HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("asked");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("an answer, whole");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("HTTP");
+    assert!(head.starts_with("HTTP/1.1 400 ") && body.contains("begin with https://"), "{answer}");
+    assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{answer}");
 }
 
 #[tokio::test]
@@ -122,12 +133,90 @@ async fn a_new_certificate_needs_no_restart() {
 }
 
 #[test]
-fn files_that_do_not_fit_are_refused_at_start() {
+fn a_certificate_that_has_ended_is_of_no_use() {
     let (place, _) = place();
+    let fine = place.command(&["check"]);
+    assert!(fine.contains("certificate     ends at 4096-01-01T00:00:00.000Z"), "{fine}");
+    let process = place.serve();
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
     let key = rcgen::KeyPair::generate().expect("a key");
+    place.directory.write("certificate.pem", &params.self_signed(&key).expect("a certificate").pem());
     place.directory.write("key.pem", &key.serialize_pem());
     let ran = place.run(&["check"]);
-    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-    assert!(ran.stderr.contains("key.pem") && ran.stderr.contains("certificate.pem"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("does not belong to"), "{}", ran.stderr);
+    assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+    assert!(ran.stderr.contains("it has ended, at 2020-01-01T00:00:00.000Z; renew it"), "{}", ran.stderr);
+    let (before, begun) = (process.printed().1, "it has ended, at 2020");
+    assert!(!before.contains(begun), "{before}");
+    process.signal("HUP");
+    let said = process.wait_for("that it has ended", |_, err| {
+        err.lines().find(|line| line.contains(begun)).map(str::to_owned)
+    });
+    assert!(said.contains("the certificate in force stays"), "{said}");
+    let process = place.serve();
+    process.wait_for("that it has ended", |_, err| err.contains(begun).then_some(()));
+}
+
+#[test]
+fn files_that_do_not_fit_are_refused_with_a_remedy() {
+    let (place, _) = place();
+    let read = |name: &str| std::fs::read_to_string(place.directory.path().join(name)).expect("it is there");
+    let (certificate, key) = (read("certificate.pem"), read("key.pem"));
+    certify(&place.directory);
+    let (other, other_key) = (read("certificate.pem"), read("key.pem"));
+    let check = |certificate: &str, key: &str| {
+        place.directory.write("certificate.pem", certificate);
+        place.directory.write("key.pem", key);
+        place.run(&["check"])
+    };
+    let encrypted =
+        |label: &str, head: &str| format!("-----BEGIN {label}-----\n{head}AAAA\n-----END {label}-----\n");
+    let half = |text: &str| text[..text.len() / 2].to_owned();
+    for (wrong, wrong_key, words) in [
+        (&certificate, &other_key, "key.pem does not belong to the first certificate in"),
+        (&(other.clone() + &certificate), &key, "which has to be the server's own"),
+        (&key, &certificate, "a certificate chain from"),
+        (&certificate, &String::new(), "key.pem: it holds none in PEM format"),
+        (&half(&certificate), &key, "certificate.pem: it is cut off"),
+        (&certificate, &half(&key), "key.pem: it is cut off"),
+        (&certificate, &key.replace('\n', ""), "has lost its line breaks"),
+        (&certificate, &key.replace('\n', "\\n"), "has lost its line breaks"),
+        (&certificate, &(key.replace('\n', " ") + "."), "has lost its line breaks"),
+        (&certificate.replacen("E-----", "E---", 1), &key, "are lines of their own"),
+        (&certificate, &encrypted("ENCRYPTED PRIVATE KEY", ""), "openssl pkey"),
+        (&certificate, &encrypted("EC PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\n"), "openssl pkey"),
+        (&certificate, &encrypted("PRIVATE KEY", ""), "key.pem cannot be used; make one that is ECDSA"),
+    ] {
+        let ran = check(wrong, wrong_key);
+        assert_eq!(ran.code, Some(2), "{words}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        let secret = key.lines().nth(1).expect("base64");
+        assert!(!ran.stderr.contains(secret), "{words}: {}", ran.stderr);
+    }
+    let marked = format!("\u{feff}{}", certificate.replace('\n', "\r\n"));
+    let ran = check(&(marked + "\u{feff}" + &other), &format!("\u{feff}{key}"));
+    assert_eq!(ran.code, Some(0), "what an editor on Windows adds: {}", ran.stderr);
+}
+
+#[test]
+fn a_server_without_tls_goes_on_when_it_is_told_to_read_again() {
+    let server = Server::start("");
+    let mut client = server.tenant("acme", "generic");
+    server.process.signal("HUP");
+    server.process.wait_for("that it heard", |_, err| err.contains("nothing to read again").then_some(()));
+    client.get("/Users").expect(200);
+}
+
+#[test]
+fn who_has_said_nothing_does_not_hold_up_the_end() {
+    for place in [Place::new(""), place().0] {
+        let process = place.serve();
+        let silent = std::net::TcpStream::connect(process.address).expect("connects");
+        process.signal("TERM");
+        let begun = Instant::now();
+        let (code, _, err) = process.ended();
+        assert_eq!(code, Some(0), "{err}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {err}", begun.elapsed());
+        drop(silent);
+    }
 }
