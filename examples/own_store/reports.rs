@@ -15,7 +15,7 @@ pub(crate) struct Reports {
 impl Reports {
     pub(crate) fn settle(&mut self, number: u64) {
         if let Some(reported) = self.by_number.get_mut(&number) {
-            reported.settled = true;
+            reported.settle();
         }
     }
 

@@ -390,7 +390,7 @@ impl Outcome {
         self.changes.extend(changes);
         for number in reports.settled {
             match self.added.get_mut(&number) {
-                Some(reported) => reported.settled = true,
+                Some(reported) => reported.settle(),
                 None => drop(self.settled.insert(number)),
             }
         }

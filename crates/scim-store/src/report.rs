@@ -62,3 +62,11 @@ pub struct Reported {
     /// What was said.
     pub report: Report,
 }
+
+impl Reported {
+    /// Makes it a thing of the past, which nobody carries out again.
+    pub fn settle(&mut self) {
+        self.settled = true;
+        self.report.body = Bytes::new();
+    }
+}

@@ -164,7 +164,7 @@ pub(crate) fn delta(add: &[&str], remove: &[&str]) -> MemberDelta {
 /// A refusal to create somebody.
 pub(crate) fn report(subject: &str) -> Report {
     let [request, method, path] = ["r", "POST", "/Users"].map(str::to_owned);
-    let (body, findings) = (Bytes::new(), Bytes::from_static(b"[]"));
+    let (body, findings) = (Bytes::from_static(b"{}"), Bytes::from_static(b"[]"));
     Report {
         subject: subject.to_owned(),
         digest: [0; 32],

@@ -186,7 +186,7 @@ pub struct Drafted {
 /// What becomes of reports.
 #[derive(Debug, Default)]
 pub struct DraftedReports {
-    /// Numbers of those to mark as settled. Some may have to go as well.
+    /// Numbers of those to mark as settled, and to take the bodies of. Some may have to go as well.
     pub settled: BTreeSet<u64>,
     /// Numbers of those that go.
     pub removed: BTreeSet<u64>,

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use bytes::Bytes;
-
 use crate::draft::{DraftedReports, Going};
 use crate::{ReportQuery, Reported};
 
@@ -21,8 +19,7 @@ impl Reports {
         let DraftedReports { settled, removed, added } = drafted;
         for number in settled {
             if let Some(reported) = self.by_number.get_mut(&number) {
-                reported.settled = true;
-                reported.report.body = Bytes::new();
+                reported.settle();
                 self.open.remove(&number);
                 self.settled.insert(number);
             }
