@@ -7,7 +7,7 @@ use std::time::Duration;
 use scim_store::conformance::wait;
 use scim_store::{
     ChangeKind, Changeset, CommitError, Committed, Content, EdgeQuery, Guard, Hidden, MemberDelta, Operation,
-    PersonQuery, Side, Store, StoreError,
+    PersonQuery, ReportQuery, Side, Store, StoreError,
 };
 use scim_store_postgres::Options;
 
@@ -86,6 +86,24 @@ fn a_broken_changeset_concerns_nobody_else() {
     let changesets = [town.user("a"), broken, town.user("b")];
     let outcomes = all_at_once(&town, &town.store, changesets).iter().map(Result::is_ok).collect::<Vec<_>>();
     assert_eq!(outcomes, [true, false, true]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
+/// A report that is settled by who comes with it has no body either.
+#[test]
+fn a_report_is_settled_by_who_shares_its_transaction() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("first")).expect("created");
+    let refused =
+        |subject: &str| Changeset { operations: Vec::new(), reports: vec![report(subject)], ..town.user("") };
+    let accepted = Changeset { settles: vec!["ada".to_owned()], ..town.user("ada") };
+    // The first goes alone, the others wait for it and go together.
+    let changesets = [town.user("alone"), refused("ada"), refused("bob"), accepted];
+    assert!(all_at_once(&town, &town.store, changesets).iter().all(Result::is_ok));
+    let all = ReportQuery { after: 0, count: 10, settled: None, subject: None };
+    let found = wait(town.store.reports(&acme(), &all)).expect("reports");
+    let state = found.iter().map(|found| (found.settled, found.report.body.is_empty())).collect::<Vec<_>>();
+    assert_eq!(state, [(true, true), (false, false)]);
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 
