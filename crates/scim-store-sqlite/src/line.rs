@@ -52,6 +52,11 @@ impl<T> Line<T> {
         is_in
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().turns.waiting()
+    }
+
     /// What is next, if there is anything.
     pub(crate) fn try_next(&self) -> Option<T> {
         self.lock().turns.pop()

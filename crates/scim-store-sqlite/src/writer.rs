@@ -52,12 +52,10 @@ impl Writer {
         batch: usize,
     ) -> std::io::Result<Self> {
         let jobs = Arc::new(Line::new(queue, usize::MAX));
-        let waiting = Arc::clone(&jobs);
         let mut queue = Queue {
-            waiting,
+            waiting: Arc::clone(&jobs),
             limit: batch,
-            waited: None,
-            answered: 0,
+            expected: 0,
             sync: Duration::ZERO,
             hope: Hope::default(),
         };
@@ -65,9 +63,9 @@ impl Writer {
         let run = move || {
             let _closing = line.closing();
             while let Some(batch) = queue.batch() {
-                let (mut outcome, rest) = commit(&database, &files, batch);
+                let mut outcome = commit(&database, &files, batch);
                 readers.is_news();
-                queue.note(&outcome, rest);
+                queue.note(&outcome);
                 if outcome.is_held_up() {
                     outcome.askers.extend(queue.turned_away());
                 }
@@ -102,20 +100,19 @@ impl Drop for Writer {
     }
 }
 
-/// Takes batches from the queue.
+/// Gives each transaction its changesets.
 ///
 /// Whoever was just answered tends to come back at once. If nobody waited for them, writers would fall into two groups that
-/// take turns, each paying for a sync of its own. So a batch waits until as many have come as were answered last, beside
-/// those who were there before, but no longer than a sync takes. Writers that take longer than that to come back are better
-/// off in two groups, one of which comes while the other is written: how often a batch waits follows from how often it was
-/// in vain ([`Hope`]). A lone writer never waits.
+/// take turns, each paying for a sync of its own. So a transaction stays open until as many have come as were answered last,
+/// beside those who were there before, but no longer than a sync takes. Writers that take longer than that to come back are
+/// better off in two groups, one of which comes while the other is written: how often a transaction waits follows from how
+/// often it was in vain ([`Hope`]). A lone writer is never waited for.
 struct Queue {
     waiting: Arc<Line<Job>>,
     limit: usize,
-    /// Those who waited through the last transaction.
-    waited: Option<Batch>,
-    /// How many were answered last, and how long their commit took.
-    answered: usize,
+    /// How many there were when the last ones had their answers, and those themselves.
+    expected: usize,
+    /// How long the last commit took.
     sync: Duration,
     hope: Hope,
 }
@@ -151,71 +148,65 @@ impl Hope {
 }
 
 impl Queue {
-    /// Takes note of a transaction, and takes those who are there before anybody is answered, so that whoever comes later was
-    /// answered just now or is new. Those for whom it had no time are first.
-    fn note(&mut self, outcome: &Outcome, rest: Vec<Job>) {
-        self.answered = outcome.askers.len();
-        self.sync = outcome.sync;
-        let mut batch = Batch::default();
-        rest.into_iter().for_each(|job| batch.take(job));
-        self.fill(&mut batch);
-        self.waited = Some(batch);
+    /// The next transaction, once there is a changeset for it. `None` when none will come any more.
+    fn batch(&mut self) -> Option<Batch<'_>> {
+        let first = self.waiting.next()?;
+        Some(Batch { queue: self, first: Some(first), taken: 0, weight: 0, began: None, until: None })
     }
 
-    /// Takes those who are there.
-    fn fill(&self, batch: &mut Batch) {
-        while batch.has_room(self.limit)
-            && let Some(job) = self.waiting.try_next()
-        {
-            batch.take(job);
-        }
+    /// Takes note of a transaction, before anybody is answered: whoever comes later was answered just now, or is new.
+    fn note(&mut self, outcome: &Outcome) {
+        self.expected = self.waiting.len() + outcome.askers.len();
+        self.sync = outcome.sync;
     }
 
     /// Everybody who waits. Where another process holds the file, they have waited for it as long as those who were first,
-    /// and would otherwise wait as long again for each batch before theirs.
-    fn turned_away(&mut self) -> impl Iterator<Item = oneshot::Sender<Answer>> {
-        let waited = self.waited.take().unwrap_or_default().jobs;
-        waited.into_iter().chain(std::iter::from_fn(|| self.waiting.try_next())).map(|job| job.answer)
-    }
-
-    /// The first changeset to come, and what comes with it. `None` when none will come any more.
-    fn batch(&mut self) -> Option<Vec<Job>> {
-        let mut batch = self.waited.take().unwrap_or_default();
-        let expected = batch.jobs.len() + self.answered;
-        if batch.jobs.is_empty() {
-            batch.take(self.waiting.next()?);
-        }
-        self.fill(&mut batch);
-        let falls_short = |batch: &Batch| batch.jobs.len() < expected && batch.has_room(self.limit);
-        if falls_short(&batch) && self.hope.tries() {
-            let until = Instant::now() + self.sync.min(PATIENCE);
-            while falls_short(&batch)
-                && let Some(job) = self.waiting.next_until(until)
-            {
-                batch.take(job);
-            }
-            self.hope.note(!falls_short(&batch));
-            self.fill(&mut batch);
-        }
-        Some(batch.jobs)
+    /// and would otherwise wait as long again for each transaction before theirs.
+    fn turned_away(&self) -> impl Iterator<Item = oneshot::Sender<Answer>> {
+        std::iter::from_fn(|| self.waiting.try_next()).map(|job| job.answer)
     }
 }
 
-/// The changesets of one transaction, as they are collected.
-#[derive(Default)]
-struct Batch {
-    jobs: Vec<Job>,
+/// The changesets of one transaction, each taken from the queue when those before it are written: what comes meanwhile is
+/// made ready by other threads beside that.
+struct Batch<'a> {
+    queue: &'a mut Queue,
+    first: Option<Job>,
+    taken: usize,
     weight: usize,
+    /// When the first one was taken.
+    began: Option<Instant>,
+    /// Until when those who are missing are waited for.
+    until: Option<Instant>,
 }
 
-impl Batch {
-    fn take(&mut self, job: Job) {
+impl Batch<'_> {
+    /// The next one, if the transaction takes in any more.
+    fn next(&mut self) -> Option<Job> {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        let has_room = self.taken == 0
+            || self.taken < self.queue.limit && self.weight < WEIGHT_LIMIT && began.elapsed() < LONG;
+        if !has_room {
+            return None;
+        }
+        let job = self.first.take().or_else(|| self.queue.waiting.try_next()).or_else(|| self.late())?;
+        self.taken += 1;
         self.weight += job.changeset.weight();
-        self.jobs.push(job);
+        Some(job)
     }
 
-    fn has_room(&self, limit: usize) -> bool {
-        self.jobs.len() < limit && self.weight < WEIGHT_LIMIT
+    /// One of those who are missing, if they are waited for and it comes in time.
+    fn late(&mut self) -> Option<Job> {
+        let queue = &mut *self.queue;
+        if self.taken >= queue.expected || self.until.is_none() && !queue.hope.tries() {
+            return None;
+        }
+        let until = *self.until.get_or_insert_with(|| Instant::now() + queue.sync.min(PATIENCE));
+        let job = queue.waiting.next_until(until);
+        if job.is_none() || self.taken + 1 == queue.expected {
+            queue.hope.note(job.is_some());
+        }
+        job
     }
 }
 
@@ -254,22 +245,18 @@ impl Outcome {
     }
 }
 
-/// Commits all or nothing of what there is time for, and gives back the rest.
-fn commit(database: &Database, files: &Files, batch: Vec<Job>) -> (Outcome, Vec<Job>) {
-    let began = Instant::now();
-    let mut jobs = batch.into_iter();
+/// Commits all or nothing of a batch.
+fn commit(database: &Database, files: &Files, mut batch: Batch<'_>) -> Outcome {
     // Apart from the work, so that all are told why, wherever it ended.
-    let mut askers = Vec::with_capacity(jobs.len());
+    let mut askers = Vec::new();
     let mut sync = Duration::ZERO;
     let write = || {
-        let mut answers = Vec::with_capacity(jobs.len());
+        let mut answers = Vec::new();
         files.are_there()?;
         database.run("BEGIN IMMEDIATE", &[])?;
         database.check_version()?;
         let mut counters = Counters::default();
-        while (answers.is_empty() || began.elapsed() < LONG)
-            && let Some(Job { tenant, changeset, answer }) = jobs.next()
-        {
+        while let Some(Job { tenant, changeset, answer }) = batch.next() {
             askers.push(answer);
             answers.push(match counters.draft(database, &tenant, changeset) {
                 Ok(draft) => Ok(counters.apply(database, &tenant, draft)?),
@@ -286,12 +273,12 @@ fn commit(database: &Database, files: &Files, batch: Vec<Job>) -> (Outcome, Vec<
     };
     // Nothing of the transaction outlives a panic: it is rolled back, and names met in it are forgotten.
     let answers = catch_unwind(AssertUnwindSafe(write)).ok();
-    if matches!(answers, Some(Ok(_))) {
-        return (Outcome { askers, answers, sync }, jobs.collect());
+    if !matches!(answers, Some(Ok(_))) {
+        roll_back(database);
+        // Where it could not even begin.
+        askers.extend(batch.first.take().map(|job| job.answer));
     }
-    roll_back(database);
-    askers.extend(jobs.map(|job| job.answer));
-    (Outcome { askers, answers, sync }, Vec::new())
+    Outcome { askers, answers, sync }
 }
 
 fn roll_back(database: &Database) {
