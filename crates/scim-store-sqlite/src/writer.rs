@@ -192,6 +192,9 @@ impl Batch<'_> {
         let job = self.first.take().or_else(|| self.queue.waiting.try_next()).or_else(|| self.late())?;
         self.taken += 1;
         self.weight += job.changeset.weight();
+        if self.until.is_some() && self.taken == self.queue.expected {
+            self.queue.hope.note(true);
+        }
         Some(job)
     }
 
@@ -203,8 +206,8 @@ impl Batch<'_> {
         }
         let until = *self.until.get_or_insert_with(|| Instant::now() + queue.sync.min(PATIENCE));
         let job = queue.waiting.next_until(until);
-        if job.is_none() || self.taken + 1 == queue.expected {
-            queue.hope.note(job.is_some());
+        if job.is_none() {
+            queue.hope.note(false);
         }
         job
     }

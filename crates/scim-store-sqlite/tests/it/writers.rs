@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -37,6 +38,42 @@ fn waiting_writers_share_a_sync() {
     let commits = town.statements().iter().filter(|sql| *sql == "COMMIT").count();
     // The first may go alone.
     assert!((1..=2).contains(&commits), "{commits} transactions for 64 changesets");
+}
+
+/// A transaction takes in what comes while it writes.
+#[test]
+fn who_comes_while_others_are_written_shares_their_sync() {
+    let town = Town::new(Options::default());
+    town.commit(town.user("first")).expect("created");
+    let ((writing, is_writing), (go_on, may_go_on)) = (channel(), channel::<()>());
+    let (writing, may_go_on) = (Mutex::new(Some(writing)), Mutex::new(may_go_on));
+    let commits = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&commits);
+    let trace = Arc::new(move |sql: &str| {
+        let first =
+            sql.contains("INTO resource").then(|| writing.lock().expect("not poisoned").take()).flatten();
+        if let Some(writing) = first {
+            writing.send(()).expect("awaited");
+            let _ = may_go_on.lock().expect("not poisoned").recv();
+        }
+        counted.fetch_add(usize::from(sql == "COMMIT"), Ordering::Relaxed);
+    });
+    let store =
+        SqliteStore::open(town.file(), Options { trace: Some(trace), ..Options::default() }).expect("opens");
+    let mut waiting = Vec::new();
+    for n in 0..10 {
+        let mut commit = store.commit(town_tenant(), town.user(&format!("u{n}")));
+        assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        waiting.push(commit);
+        if n == 0 {
+            is_writing.recv().expect("it writes");
+        }
+    }
+    drop(go_on);
+    for commit in waiting {
+        wait(commit).expect("created");
+    }
+    assert_eq!(commits.load(Ordering::Relaxed), 1);
 }
 
 /// One changeset may have as much to write as thousands of others, which do not wait for more than one such.
