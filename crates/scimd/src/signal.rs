@@ -16,8 +16,7 @@ impl Stop {
     /// # Errors
     /// When the operating system refuses.
     pub fn new() -> Result<Self, Failure> {
-        let take = |kind| signal(kind).map_err(|error| Failure::io("cannot handle signals", &error));
-        Ok(Self { terminate: take(SignalKind::terminate())?, interrupt: take(SignalKind::interrupt())? })
+        Ok(Self { terminate: taken(SignalKind::terminate())?, interrupt: taken(SignalKind::interrupt())? })
     }
 
     /// Waits for one of them.
@@ -29,18 +28,26 @@ impl Stop {
     }
 }
 
-/// Acts at each SIGHUP. It is taken over from the default, which is to end, when this is called and not when it is first
-/// polled.
-pub(crate) fn on_hangup(act: impl Fn()) -> impl Future<Output = ()> {
-    let hangups = signal(SignalKind::hangup());
-    async move {
-        match hangups {
-            Ok(mut hangups) => {
-                while hangups.recv().await.is_some() {
-                    act();
-                }
-            }
-            Err(error) => tracing::warn!(%error, "SIGHUP ends the server instead of reading its files again"),
+/// SIGHUP, which would end the server.
+pub(crate) struct Hangups(Signal);
+
+impl Hangups {
+    /// Takes it over from the default. None is missed from now on.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub(crate) fn new() -> Result<Self, Failure> {
+        taken(SignalKind::hangup()).map(Self)
+    }
+
+    /// Acts at each.
+    pub(crate) async fn each(mut self, act: impl Fn()) {
+        while self.0.recv().await.is_some() {
+            act();
         }
     }
+}
+
+fn taken(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::io("cannot handle signals", &error))
 }

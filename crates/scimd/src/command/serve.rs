@@ -74,11 +74,15 @@ pub(super) fn serve(
 pub(super) fn check(flags: &Flags) -> Result<(), Failure> {
     let config = Config::load(flags)?;
     config.check_exposure()?;
-    let validity = config.tls.as_ref().map(tls::read).transpose()?.and_then(|material| material.validity);
-    if let (Some(validity), Some(files)) = (validity, &config.tls) {
-        validity.check(&files.certificate, System.now())?;
-    }
-    let certificate = validity.map(|validity| format!("\n  certificate     ends at {}", validity.until));
+    let certificate = match &config.tls {
+        Some(files) => {
+            let material = tls::read(files)?;
+            material.check(files, System.now())?;
+            material.certificate
+        }
+        None => None,
+    };
+    let certificate = certificate.map(|own| format!("\n  certificate     ends at {}", own.until));
     if let StoreUrl::Sqlite(path) = &config.store {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {

@@ -191,6 +191,12 @@ impl BaseUrl {
         }
         Ok(Self(bare.to_owned()))
     }
+
+    /// The name or the address in it.
+    pub(super) fn host(&self) -> Option<String> {
+        let uri: http::Uri = self.0.parse().ok()?;
+        uri.host().map(|host| host.trim_matches(['[', ']']).to_owned())
+    }
 }
 
 impl<'de> Deserialize<'de> for BaseUrl {

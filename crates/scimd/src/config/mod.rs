@@ -78,9 +78,11 @@ pub struct Limits {
     pub max_connections: usize,
 }
 
-/// The files that TLS needs.
+/// The files that TLS needs, and what they are for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tls {
+    /// The host of `base_url`, unless clients see the certificate of a proxy.
+    pub host: Option<String>,
     /// PEM file with the certificate chain.
     pub certificate: PathBuf,
     /// PEM file with the private key.
@@ -282,8 +284,10 @@ impl Config {
                 limits.default_count, limits.max_results
             )));
         }
+        let behind_proxy = file.behind_proxy.unwrap_or(false);
+        let host = file.base_url.as_ref().filter(|_| !behind_proxy).and_then(file::BaseUrl::host);
         let tls = match (file.tls.certificate, file.tls.key) {
-            (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+            (Some(certificate), Some(key)) => Some(Tls { host, certificate, key }),
             (None, None) => None,
             (Some(_), None) => {
                 return Err(Failure::Usage("`tls.certificate` needs `tls.key` beside it".into()));
@@ -296,7 +300,7 @@ impl Config {
             listen: file.listen.unwrap_or(DEFAULT_LISTEN),
             base_url: file.base_url.map(|url| url.0),
             store: file.store.unwrap_or_default(),
-            behind_proxy: file.behind_proxy.unwrap_or(false),
+            behind_proxy,
             passwords: file.passwords.unwrap_or_default(),
             unknown_members: file.unknown_members.unwrap_or_default().into(),
             metrics: file.metrics.listen.unwrap_or_default().0,

@@ -148,7 +148,7 @@ fn the_environment_wins_over_the_file() {
     check(&[("SCIMD_METRICS_LISTEN", "")], |config| config.metrics = None);
     check(&[("SCIMD_LOG_LEVEL", "debug")], |config| config.log.level = LogLevel::Debug);
     check(&[("SCIMD_TLS_KEY", "1"), ("SCIMD_TLS_CERTIFICATE", "true")], |config| {
-        config.tls = Some(Tls { certificate: "true".into(), key: "1".into() });
+        config.tls = Some(Tls { host: None, certificate: "true".into(), key: "1".into() });
     });
     // What Kubernetes sets for a service called `scimd`.
     check(

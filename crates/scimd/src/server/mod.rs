@@ -1,6 +1,7 @@
 //! The server: sockets, tasks and the end of both. What is said over the sockets is `scim-service`'s business.
 
 mod body;
+mod certificate;
 mod connection;
 mod endings;
 mod exchange;
@@ -11,7 +12,6 @@ mod observed;
 mod observer;
 mod stream;
 pub(crate) mod tls;
-mod validity;
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -39,6 +39,7 @@ use crate::config::{Config, DEFAULT_METRICS, Passwords};
 use crate::descriptors;
 use crate::environment::System;
 use crate::password::Argon2id;
+use crate::signal::Hangups;
 
 /// How many connections may wait to be accepted, as far as the operating system allows. Where there are more, clients try
 /// again after a second, which a burst of them should not have to.
@@ -52,6 +53,7 @@ pub struct Server {
     base_url: String,
     max_connections: usize,
     identity: Option<Arc<Identity>>,
+    hangups: Option<Hangups>,
     exchange: Arc<Exchange>,
     store: Arc<dyn Store>,
 }
@@ -67,6 +69,10 @@ impl Server {
         store: Arc<dyn Store>,
     ) -> Result<Self, Failure> {
         config.check_exposure()?;
+        // Before anything that may take its time. Whoever closes a terminal ends what runs in it; a service that has nothing
+        // to read again goes on.
+        let hears = config.tls.is_some() || !io::stderr().is_terminal();
+        let hangups = hears.then(Hangups::new).transpose()?;
         let identity = config.tls.as_ref().map(Identity::load).transpose()?.map(Arc::new);
         let listener = listen(config.listen, "listen")?;
         let address = listener.local_addr().map_err(|error| Failure::io("cannot listen", &error))?;
@@ -106,7 +112,17 @@ impl Server {
         let max_connections =
             descriptors::room(config.limits.max_connections.min(Semaphore::MAX_PERMITS), others);
         let exchange = Arc::new(exchange);
-        Ok(Self { listener, address, observer, base_url, max_connections, identity, exchange, store })
+        Ok(Self {
+            listener,
+            address,
+            observer,
+            base_url,
+            max_connections,
+            identity,
+            hangups,
+            exchange,
+            store,
+        })
     }
 
     /// Where it listens.
@@ -131,7 +147,7 @@ impl Server {
 
     /// Serves until `stop` is ready, then finishes what was begun, within ten seconds.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { listener, observer, max_connections, identity, exchange, store, .. } = self;
+        let Self { listener, observer, max_connections, identity, hangups, exchange, store, .. } = self;
         let mut tasks = Tasks::default();
         tasks.spawn(follow(Arc::clone(&exchange)));
         tasks.spawn(share(Arc::clone(&exchange)));
@@ -144,9 +160,8 @@ impl Server {
         if let Some(identity) = &identity {
             tasks.spawn(look_at(Arc::clone(identity)));
         }
-        // Whoever closes a terminal ends what runs in it; a service that has nothing to read again goes on.
-        if identity.is_some() || !io::stderr().is_terminal() {
-            tasks.spawn(crate::signal::on_hangup(reloading(identity.clone())));
+        if let Some(hangups) = hangups {
+            tasks.spawn(hangups.each(reloading(identity.clone())));
         }
         let (stopping, stopped) = watch::channel(false);
         let slots = Arc::new(Semaphore::new(max_connections));

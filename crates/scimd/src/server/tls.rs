@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use scim_core::time::Timestamp;
 use scim_service::environment::Environment;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
@@ -11,7 +12,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-use super::validity::Validity;
+use super::certificate::Certificate;
 use crate::Failure;
 use crate::config::Tls;
 use crate::environment::System;
@@ -25,8 +26,8 @@ pub(super) struct Identity {
 /// What certificate and key make.
 pub(crate) struct Material {
     config: Arc<ServerConfig>,
-    /// Of the server's own certificate.
-    pub(crate) validity: Option<Validity>,
+    /// The server's own, if it says of itself what clients look at.
+    pub(crate) certificate: Option<Certificate>,
 }
 
 impl Identity {
@@ -41,13 +42,14 @@ impl Identity {
     /// Reads the files again. What was in force stays so if that fails.
     ///
     /// # Errors
-    /// As [`Identity::load`], and when clients would refuse the certificate.
+    /// As [`Identity::load`], and when clients would refuse this certificate, but not the one in force.
     pub(super) fn reload(&self) -> Result<(), Failure> {
-        let fresh = read(&self.files)?;
-        if let Some(validity) = fresh.validity {
-            validity.check(&self.files.certificate, System.now())?;
+        let (fresh, now) = (read(&self.files)?, System.now());
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.check(&self.files, now).is_ok() {
+            fresh.check(&self.files, now)?;
         }
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = fresh;
+        *current = fresh;
         Ok(())
     }
 
@@ -59,10 +61,20 @@ impl Identity {
 
     /// Tells the log of a certificate that clients refuse, or will before long.
     pub(super) fn tell(&self) {
-        let validity = self.current.read().unwrap_or_else(PoisonError::into_inner).validity;
-        if let Some(validity) = validity {
-            validity.tell(&self.files.certificate, System.now());
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(certificate) = &current.certificate {
+            certificate.tell(&self.files, System.now());
         }
+    }
+}
+
+impl Material {
+    /// Whether clients accept the certificate, as far as can be told.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub(crate) fn check(&self, files: &Tls, now: Timestamp) -> Result<(), Failure> {
+        self.certificate.as_ref().map_or(Ok(()), |certificate| certificate.check(files, now))
     }
 }
 
@@ -71,13 +83,13 @@ impl Identity {
 /// # Errors
 /// When a file cannot be read, or the two do not fit.
 pub(crate) fn read(files: &Tls) -> Result<Material, Failure> {
-    let Tls { certificate, key } = files;
+    let Tls { certificate, key, .. } = files;
     let chain = sections(certificate, "a certificate chain", |text| {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(text).collect::<Result<_, _>>()?;
         if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) }
     })?;
     let secret = sections(key, "a private key", PrivateKeyDer::from_pem_slice)?;
-    let validity = chain.first().and_then(Validity::of);
+    let own = chain.first().and_then(Certificate::of);
     let unfit = |error: rustls::Error| {
         let (key, certificate) = (key.display(), certificate.display());
         Failure::Usage(match error {
@@ -100,7 +112,7 @@ pub(crate) fn read(files: &Tls) -> Result<Material, Failure> {
         .with_single_cert(chain, secret)
         .map_err(unfit)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Material { config: Arc::new(config), validity })
+    Ok(Material { config: Arc::new(config), certificate: own })
 }
 
 /// What is found in a file of PEM.

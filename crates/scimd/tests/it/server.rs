@@ -188,9 +188,14 @@ impl Place {
 
     /// Starts a server and waits until it listens.
     pub(crate) fn serve(&self) -> Process {
+        self.begin().serving()
+    }
+
+    /// Starts a server.
+    pub(crate) fn begin(&self) -> Process {
         let mut command = self.scimd();
         command.arg("serve").arg("--config").arg(&self.config);
-        Process::start(command)
+        Process::begin(command)
     }
 
     fn scimd(&self) -> Command {
@@ -296,16 +301,25 @@ struct Printed {
 
 impl Process {
     /// Starts a server and waits until it says where it listens.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        Self::begin(command).serving()
+    }
+
+    /// Starts a server.
+    pub(crate) fn begin(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("scimd starts");
         let printed = Arc::new(Printed::default());
         let out = child.stdout.take().expect("a pipe");
         let err = child.stderr.take().expect("a pipe");
         let readers = vec![follow(out, false, &printed), follow(err, true, &printed)];
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut process = Self { child, address: anywhere, printed, readers };
-        process.address = process.wait_for("that it serves", |_, err| err.lines().find_map(address_of));
-        process
+        Self { child, address: anywhere, printed, readers }
+    }
+
+    /// Waits until it says where it listens.
+    pub(crate) fn serving(mut self) -> Self {
+        self.address = self.wait_for("that it serves", |_, err| err.lines().find_map(address_of));
+        self
     }
 
     /// Where metrics and health are served.

@@ -133,6 +133,62 @@ async fn a_new_certificate_needs_no_restart() {
 }
 
 #[test]
+fn a_signal_that_comes_before_a_server_serves_is_obeyed_when_it_does() {
+    let (place, _) = place();
+    let path = place.directory.path().join("certificate.pem");
+    let certificate = std::fs::read(&path).expect("a certificate");
+    std::fs::remove_file(&path).expect("removed");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo");
+    assert!(made.success(), "{made}");
+    let process = place.begin();
+    // Opens once the server does, which then waits for what is written.
+    let mut pipe = std::fs::File::options().write(true).open(&path).expect("a pipe");
+    process.signal("HUP");
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::write(&path, &certificate).expect("written");
+    pipe.write_all(&certificate).expect("sent");
+    drop(pipe);
+    let process = process.serving();
+    process.wait_for("that it read them", |_, err| err.contains("were read again").then_some(()));
+}
+
+#[test]
+fn a_certificate_for_another_name_is_of_no_use() {
+    let config = |rest: &str| {
+        let place = Place::new(&format!(
+            "base_url = \"https://scim.example.com:8443\"\n{rest}[tls]\ncertificate = \"certificate.pem\"\nkey = \
+             \"key.pem\""
+        ));
+        certify(&place.directory);
+        place
+    };
+    let place = config("");
+    let wrong = "it is not for scim.example.com, which `base_url` names";
+    let ran = place.run(&["check"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+    assert!(ran.stderr.contains(wrong), "{}", ran.stderr);
+    let process = place.serve();
+    process.wait_for("that it is", |_, err| err.contains(wrong).then_some(()));
+
+    let behind_a_proxy = config("behind_proxy = true\n");
+    behind_a_proxy.command(&["check"]);
+
+    let made = rcgen::generate_simple_self_signed(["*.example.com".to_owned()]).expect("a certificate");
+    let write = |key: &rcgen::KeyPair, certificate: &rcgen::Certificate| {
+        place.directory.write("certificate.pem", &certificate.pem());
+        place.directory.write("key.pem", &key.serialize_pem());
+    };
+    write(&made.signing_key, &made.cert);
+    place.command(&["check"]);
+    process.signal("HUP");
+    process.wait_for("that it read them", |_, err| err.contains("were read again").then_some(()));
+    // The one in force is better than this.
+    certify(&place.directory);
+    process.signal("HUP");
+    process.wait_for("that it stays", |_, err| err.contains("in force stays").then_some(()));
+}
+
+#[test]
 fn a_certificate_that_has_ended_is_of_no_use() {
     let (place, _) = place();
     let fine = place.command(&["check"]);
