@@ -11,14 +11,19 @@ use super::moving::{Side, check_vacant};
 use super::{directory, handed_over, list, named, small_runtime};
 use crate::Failure;
 use crate::cli::{Common, ConnectionCommand, TenantCommand, TokenCommand};
-use crate::config::Config;
+use crate::config::{Config, StoreUrl};
 use crate::environment::System;
 use crate::table::Cells;
 
 pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
     match command {
         TenantCommand::Create { name, common } => {
-            let Side { store, directory } = Side::open(&Config::load(&common.flags())?.store, true)?;
+            let url = Config::load(&common.flags())?.store;
+            let is_new = matches!(&url, StoreUrl::Sqlite(path) if !path.exists());
+            let Side { store, directory } = Side::open(&url, true)?;
+            if is_new {
+                eprintln!("made {url}");
+            }
             let runtime = small_runtime()?;
             runtime.block_on(check_vacant(&*store, &name))?;
             runtime.block_on(directory.create_tenant(&name, "cli:tenant create"))?;

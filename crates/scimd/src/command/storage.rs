@@ -84,11 +84,12 @@ fn status(common: &Common, output: &Output) -> Result<(), Failure> {
             for resource_type in registry.resource_types() {
                 let query = Query { total: true, ..Query::all(Arc::clone(resource_type), 0) };
                 let count = runtime.block_on(total(&*store, &entry.tenant, &query))?;
-                rows.push(row(entry.tenant.as_str(), resource_type.name(), count));
+                let tenant = entry.tenant.as_str();
+                rows.push(vec!["count".into(), tenant.into(), resource_type.name().into(), count.into()]);
             }
         }
     }
-    list(output, &["what", "name", "value"], rows)?;
+    list(output, &["what", "tenant", "name", "value"], rows)?;
     match refusal {
         Some(refusal) => Err(Failure::Run(format!("nothing is served from {}: {refusal}", config.store))),
         None => Ok(()),
@@ -135,6 +136,7 @@ fn database(address: &Address, url: &StoreUrl, rows: &mut Vec<Cells>) -> Result<
     Ok(refusal)
 }
 
+/// Of no tenant.
 fn row(what: &str, name: &str, value: impl Into<Value>) -> Cells {
-    vec![what.into(), name.into(), value.into()]
+    vec![what.into(), Value::Null, name.into(), value.into()]
 }

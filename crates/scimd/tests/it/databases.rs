@@ -180,7 +180,13 @@ fn a_database_is_migrated_and_shown() {
     let file = format!("sqlite:{}", directory.path().join("a.db").display());
     assert!(must(&["store", "migrate", "--store", &file]).contains("made sqlite:"));
     assert!(must(&["store", "migrate", "--store", &file]).contains("is up to date"));
-    assert!(must(&["store", "status", "--store", &file]).contains("file"));
+    // A tenant of any name is none of the other rows.
+    assert!(!must(&["tenant", "create", "size", "--store", &file]).contains("made"));
+    let status = must(&["store", "status", "--store", &file, "--format", "csv"]);
+    assert!(status.starts_with("what,tenant,name,value\r\nsize,,file,"), "{status}");
+    assert!(status.contains("\ncount,size,User,0\r\n"), "{status}");
+    let other = format!("{file}.other");
+    assert!(must(&["tenant", "create", "acme", "--store", &other]).starts_with(&format!("made {other}\n")));
     refused(&["store", "migrate", "--role", ROLE, "--store", &file], 2, "`--role` is for databases");
 }
 
