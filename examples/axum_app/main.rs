@@ -64,6 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let scim = Arc::new(scim);
     tokio::spawn(follow(Arc::clone(&scim)));
+    tokio::spawn(finish(Arc::clone(&scim)));
     let routes = Router::new()
         .route("/", get(home))
         .route("/people", get(people))
@@ -107,6 +108,17 @@ async fn follow(scim: Arc<Service>) {
         }
         if let Err(error) = scim.share_rates().await {
             eprintln!("rates cannot be shared: {error:?}");
+        }
+    }
+}
+
+/// Finishes changes of rules that were ended before their time.
+async fn finish(scim: Arc<Service>) {
+    let mut minutes = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        minutes.tick().await;
+        if let Err(error) = scim.finish_rules().await {
+            eprintln!("changes of rules cannot be finished: {error:?}");
         }
     }
 }

@@ -211,10 +211,10 @@ impl Service {
         }
     }
 
-    /// Does what changes of rules have left undone. A tenant for which that fails is served by its rules all the same, as it
-    /// was until now.
-    pub(crate) async fn follow_rules(&self) -> Result<()> {
-        for entry in self.directory().unfinished().await? {
+    /// Does what changes of rules have left undone that were begun before. A tenant for which that fails is served by its
+    /// rules all the same, as it was until now.
+    pub(crate) async fn follow_rules(&self, before: Timestamp) -> Result<()> {
+        for entry in self.directory().unfinished(before).await? {
             let derived = match self.rules_of(&entry) {
                 Ok(rules) => self.derive_all(&entry, &rules).await,
                 Err(error) => Err(error),

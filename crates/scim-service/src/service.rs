@@ -54,6 +54,8 @@ pub struct Served {
 
 /// How many of the largest pages the requests of a tenant may hold in memory together: bodies and answers that were not taken.
 const PAGES_HELD: usize = 16;
+/// How long after its beginning a change of rules is taken for one that nobody finishes, in seconds.
+const ABANDONED: i64 = 10 * 60;
 
 /// The SCIM protocol over a store.
 pub struct Service {
@@ -111,8 +113,21 @@ impl Service {
     pub async fn prepare(&self) -> Result<()> {
         Settings::parse_base_url(&self.settings.base_url)?;
         self.follow_schemas().await?;
-        self.follow_rules().await?;
+        self.follow_rules(Timestamp(i64::MAX)).await?;
         self.seal().await.map(|_| ())
+    }
+
+    /// Derives what a change of rules has left undone that was begun ten minutes ago or earlier, and probably ended before its
+    /// time. To be called now and then, such as once a minute; where there is nothing to do it costs one read. Two services
+    /// that do the same are not in each other's way.
+    ///
+    /// # Errors
+    /// When the store cannot be read. What a tenant's rules are in the way of is logged.
+    pub async fn finish_rules(&self) -> Result<()> {
+        if !self.is_current().await? {
+            return Ok(());
+        }
+        self.follow_rules(self.environment.now().plus_seconds(-ABANDONED)).await
     }
 
     /// Whether what is stored was derived by this service's schemas and version, as far as is known. It is after

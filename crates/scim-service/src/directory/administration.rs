@@ -258,11 +258,12 @@ impl Directory {
         }
     }
 
-    /// The tenants whose resources are kept as other rules want them than those that are in force: whoever changed the rules
-    /// did not come to an end, or has not yet.
-    pub(crate) async fn unfinished(&self) -> Result<Vec<TenantEntry>> {
+    /// The tenants whose resources are kept as other rules want them than those that are in force: whoever changed the rules,
+    /// which was before, did not come to an end, or has not yet.
+    pub(crate) async fn unfinished(&self, before: Timestamp) -> Result<Vec<TenantEntry>> {
         let mut entries = Vec::new();
-        for record in self.all(Query::all(self.types.unfinished.clone(), PAGE)).await? {
+        let records = self.all(Query::all(self.types.unfinished.clone(), PAGE)).await?;
+        for record in records.iter().filter(|record| record.modified < before) {
             entries.extend(self.tenant(&record.label).await?.map(|entry| (*entry).clone()));
         }
         Ok(entries)

@@ -133,7 +133,7 @@ impl Service {
                 error.detail()
             );
             let error = Error::new(error.kind(), words).caused_by(error);
-            error.remedy("mend that and put them in force again; a server that starts tries again too")
+            error.remedy("mend that and put them in force again; a server tries again too, when it starts, or in ten minutes")
         })
     }
 

@@ -6,6 +6,7 @@ use scim_core::schema::{GROUP, USER};
 use scim_service::Headers;
 use scim_service::NewRules;
 use scim_service::directory::Idp;
+use scim_store::PersonRecord;
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -547,4 +548,32 @@ fn only_whom_other_rules_newly_refuse_is_compared_as_refused() {
     assert_eq!(refused(POLICY), [ada.as_str()]);
     assert_eq!(world.govern(POLICY), [ada]);
     assert!(refused(POLICY).is_empty());
+}
+
+/// Whatever a command that changes rules has done when it is killed, a server that runs does the rest in time.
+#[test]
+fn a_change_of_rules_that_was_ended_is_finished_by_a_server_that_runs() {
+    let mut finished = 0;
+    for looks in 0.. {
+        let world = World::new(Idp::Generic);
+        world.follow();
+        created(&world, "ada@example.com");
+        let extra = |persons: &[PersonRecord]| persons[0].person.extra.len();
+        assert_eq!(extra(&world.persons()), 0);
+        if !world.change_ended(looks, "[mapping.fields]\nlogin = \"userName\"\n") {
+            break;
+        }
+        let (left, is_finished) = (world.persons(), world.is_finished());
+        world.finish_rules();
+        assert_eq!((&world.persons(), world.is_finished()), (&left, is_finished), "who began may go on");
+        world.pass(601);
+        world.follow();
+        world.finish_rules();
+        assert!(world.is_finished());
+        let is_derived = extra(&world.persons()) == 1;
+        // Where no other rules came in force there was nothing to do.
+        assert_eq!(is_derived, !is_finished, "ended after {looks} looks");
+        finished += usize::from(is_derived && extra(&left) == 0);
+    }
+    assert!(finished > 0, "it was always ended too early");
 }

@@ -407,6 +407,34 @@ impl World {
         *self.environment.interruption.lock().expect("no panic") = Some((looks, Box::new(interruption)));
     }
 
+    /// Has another process put a policy in force, that ends once it looks at the clock again, after so many looks. Says
+    /// whether it ended so.
+    pub(crate) fn change_ended(&self, looks: usize, policy: &str) -> bool {
+        let other = self.beside(Registry::builtin().expect("built in"));
+        let ended: Interruption = Box::new(|| std::panic::resume_unwind(Box::new("ended")));
+        *self.environment.interruption.lock().expect("no panic") = Some((looks, ended));
+        let change =
+            std::panic::AssertUnwindSafe(|| now(other.service.change_rules("acme", &rules(policy), "test")));
+        let outcome = std::panic::catch_unwind(change);
+        *self.environment.interruption.lock().expect("no panic") = None;
+        outcome.is_err()
+    }
+
+    /// Lets time go by.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.environment.clock.fetch_add(seconds * 1000, Ordering::Relaxed);
+    }
+
+    /// Finishes what others began.
+    pub(crate) fn finish_rules(&self) {
+        now(self.service.finish_rules()).expect("in memory");
+    }
+
+    /// Whether whatever is kept of people follows from their rules, as far as the directory knows.
+    pub(crate) fn is_finished(&self) -> bool {
+        now(self.store.get(&Tenant::system(), &["Unfinished/acme"])).expect("in memory") == [None]
+    }
+
     /// Whether everything that was to interrupt has done so.
     pub(crate) fn is_interrupted(&self) -> bool {
         self.environment.interruption.lock().expect("no panic").is_none()

@@ -151,6 +151,7 @@ impl Server {
         let mut tasks = Tasks::default();
         tasks.spawn(follow(Arc::clone(&exchange)));
         tasks.spawn(share(Arc::clone(&exchange)));
+        tasks.spawn(finish(Arc::clone(&exchange)));
         tasks.spawn(tell(Arc::clone(&exchange)));
         tasks.spawn(endings::watch(Arc::clone(&exchange)));
         let observing = observer.map(|listener| observer::start(listener, Arc::clone(&exchange), store));
@@ -260,12 +261,17 @@ async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
 
 /// Follows what other processes change in the directory.
 async fn follow(exchange: Arc<Exchange>) {
-    every_second("follow the directory", || exchange.service.directory().refresh()).await;
+    again_and_again(1, "follow the directory", || exchange.service.directory().refresh()).await;
 }
 
 /// Shares rates with other processes on the same store.
 async fn share(exchange: Arc<Exchange>) {
-    every_second("share rates with other servers", || exchange.service.share_rates()).await;
+    again_and_again(1, "share rates with other servers", || exchange.service.share_rates()).await;
+}
+
+/// Finishes what commands began and did not end.
+async fn finish(exchange: Arc<Exchange>) {
+    again_and_again(60, "finish changes of rules", || exchange.service.finish_rules()).await;
 }
 
 /// Tells of those who get no line in the log.
@@ -276,18 +282,21 @@ async fn tell(exchange: Arc<Exchange>) {
     }
 }
 
-/// Does something once a second, and says when it begins to fail and when it does not any more.
-async fn every_second<F: Future<Output = scim_core::Result<()>>>(what: &str, work: impl Fn() -> F) {
+/// Does something with so many seconds between, and says when it begins to fail and when it does not any more.
+async fn again_and_again<F>(seconds: u64, what: &str, work: impl Fn() -> F)
+where
+    F: Future<Output = scim_core::Result<()>>,
+{
     let mut failing = false;
     loop {
         let result = work().await;
         match &result {
-            Err(error) if !failing => tracing::error!(?error, "cannot {what}; tries again each second"),
+            Err(error) if !failing => tracing::error!(?error, "cannot {what}; tries again every {seconds} s"),
             Ok(()) if failing => tracing::info!("can {what} again"),
             _ => {}
         }
         failing = result.is_err();
-        sleep(Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(seconds)).await;
     }
 }
 
