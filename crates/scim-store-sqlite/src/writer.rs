@@ -307,14 +307,16 @@ struct Shared(Arc<StoreError>);
 
 impl std::fmt::Display for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match std::error::Error::source(&*self.0) {
-            Some(source) => write!(f, "{source}"),
-            None => write!(f, "{}", self.0),
-        }
+        let (StoreError::Unavailable(error) | StoreError::Full(error) | StoreError::Fault(error)) = &*self.0;
+        error.fmt(f)
     }
 }
 
-impl std::error::Error for Shared {}
+impl std::error::Error for Shared {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
 
 fn unavailable(why: &'static str) -> CommitError {
     CommitError::Store(StoreError::Unavailable(why.into()))

@@ -156,17 +156,18 @@ impl From<Conflict> for CommitError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unavailable(source) => write!(f, "the store is not available: {source}"),
-            Self::Full(source) => write!(f, "the store is full: {source}"),
-            Self::Fault(source) => write!(f, "the store failed: {source}"),
+            Self::Unavailable(error) => write!(f, "the store is not available: {error}"),
+            Self::Full(error) => write!(f, "the store is full: {error}"),
+            Self::Fault(error) => write!(f, "the store failed: {error}"),
         }
     }
 }
 
 impl StdError for StoreError {
+    /// What is behind the error that it holds, which its own text tells.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Unavailable(source) | Self::Full(source) | Self::Fault(source) => Some(source.as_ref()),
+            Self::Unavailable(error) | Self::Full(error) | Self::Fault(error) => error.source(),
         }
     }
 }

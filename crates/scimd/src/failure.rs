@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn each_cause_is_told_once() {
-        let store = StoreError::Fault(std::io::Error::other("no such table").into());
+        let store = StoreError::Fault("no such table".into());
+        assert!(store.source().is_none(), "its text has it");
         let error = Error::new(ErrorKind::Internal, "the store failed").caused_by(store);
         let told = "the store failed\n  caused by: the store failed: no such table";
         assert_eq!(Failure::from(error).to_string(), told);
