@@ -9,6 +9,11 @@ use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The first moment of the year 0, before which RFC 3339 can write none.
+    const FIRST: Self = Self(-62_167_219_200_000);
+    /// The last moment of the year 9999, after which RFC 3339 can write none.
+    pub const LAST: Self = Self(253_402_300_799_999);
+
     /// The moment `seconds` later.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
@@ -17,19 +22,16 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with milliseconds, as in `meta.lastModified`.
+    /// RFC 3339 in UTC with milliseconds, as in `meta.lastModified`. A moment that it cannot write is the nearest that it can.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let moment = DateTime::<Utc>::from_timestamp_millis(self.0).unwrap_or_default();
-        match written(moment) {
-            Some(text) => f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?),
-            None => f.write_str(&moment.to_rfc3339_opts(SecondsFormat::Millis, true)),
-        }
+        let near = self.0.clamp(Self::FIRST.0, Self::LAST.0);
+        let text = written(DateTime::<Utc>::from_timestamp_millis(near).unwrap_or_default());
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
 /// A moment of the years 0 to 9999, digit by digit: every answer has two of them for each resource.
-fn written(moment: DateTime<Utc>) -> Option<[u8; 24]> {
-    let year = u32::try_from(moment.year()).ok().filter(|year| *year <= 9999)?;
+fn written(moment: DateTime<Utc>) -> [u8; 24] {
     let mut text = *b"0000-00-00T00:00:00.000Z";
     let mut write = |end: usize, mut number: u32| {
         for byte in text.get_mut(..end).into_iter().flatten().rev() {
@@ -40,14 +42,14 @@ fn written(moment: DateTime<Utc>) -> Option<[u8; 24]> {
             number /= 10;
         }
     };
-    write(4, year);
+    write(4, moment.year().unsigned_abs());
     write(7, moment.month());
     write(10, moment.day());
     write(13, moment.hour());
     write(16, moment.minute());
     write(19, moment.second());
     write(23, moment.timestamp_subsec_millis());
-    Some(text)
+    text
 }
 
 /// A parsed `dateTime` value: whole seconds since 1970 and nanoseconds, ordered by time whatever the offset.
@@ -143,12 +145,21 @@ mod tests {
         assert_eq!(Timestamp(1_305_261_754_042).to_string(), "2011-05-13T04:42:34.042Z");
         assert_eq!(Timestamp(0).plus_seconds(60).to_string(), "1970-01-01T00:01:00.000Z");
         let years = 86_400_000 * 365;
-        for millis in
-            [i64::MIN, -years * 1971, -1, 0, 999, years * 17 + 1, years * 7000, years * 9000, i64::MAX]
-        {
+        let Timestamp(last) = Timestamp::LAST;
+        for millis in [-years * 1900, -1, 0, 999, years * 17 + 1, years * 7000, last] {
             let moment = DateTime::<Utc>::from_timestamp_millis(millis).unwrap_or_default();
             let expected = moment.to_rfc3339_opts(SecondsFormat::Millis, true);
             assert_eq!(Timestamp(millis).to_string(), expected, "{millis}");
+        }
+    }
+
+    #[test]
+    fn a_timestamp_beyond_what_can_be_written_is_the_nearest() {
+        for millis in [Timestamp::LAST.0, Timestamp::LAST.0 + 1, i64::MAX] {
+            assert_eq!(Timestamp(millis).to_string(), "9999-12-31T23:59:59.999Z");
+        }
+        for millis in [Timestamp::FIRST.0, Timestamp::FIRST.0 - 1, i64::MIN] {
+            assert_eq!(Timestamp(millis).to_string(), "0000-01-01T00:00:00.000Z");
         }
     }
 }

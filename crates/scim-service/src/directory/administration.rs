@@ -285,7 +285,8 @@ impl Directory {
     /// Creates a token. What is returned is the only copy of it.
     ///
     /// # Errors
-    /// `InvalidValue` when it would have expired already, `NotFound` when there is no such tenant.
+    /// `InvalidValue` when it would have expired already, or ends later than can be written, `NotFound` when there is no such
+    /// tenant.
     pub async fn create_token(
         &self,
         tenant: &Tenant,
@@ -295,6 +296,10 @@ impl Directory {
         if let Some(end) = expires.filter(|end| *end <= self.now()) {
             return Err(Error::new(ErrorKind::InvalidValue, format!("{end} is in the past"))
                 .remedy("choose a later end, or none"));
+        }
+        if expires.is_some_and(|end| end > Timestamp::LAST) {
+            let error = Error::new(ErrorKind::InvalidValue, "the token would end after the year 9999");
+            return Err(error.remedy("choose an earlier end, or none"));
         }
         for _ in 0..DRAWS {
             let Drawn { id, hash, token } = Drawn::new(&*self.environment);

@@ -226,6 +226,19 @@ fn a_token_ends() {
     assert_eq!(error.detail(), "1970-01-01T00:17:40.000Z is in the past; choose a later end, or none");
 }
 
+/// Its end was told as that of 1970, while the token was good.
+#[test]
+fn a_token_ends_when_it_can_be_told() {
+    let world = world();
+    let create = |end| now(world.command.create_token(&world.acme, Some(end), "test"));
+    assert!(create(Timestamp::LAST).is_ok());
+    for end in [Timestamp(Timestamp::LAST.0 + 1), Timestamp(i64::MAX)] {
+        let error = create(end).expect_err("it is too late");
+        let expected = "the token would end after the year 9999; choose an earlier end, or none";
+        assert_eq!((error.kind(), error.detail().as_str()), (ErrorKind::InvalidValue, expected));
+    }
+}
+
 #[test]
 fn a_revoked_token_is_refused_after_the_next_look_at_the_log() {
     let world = world();
