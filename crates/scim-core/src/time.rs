@@ -68,8 +68,10 @@ impl Instant {
         let local = DateTime::parse_from_rfc3339(text)
             .or_else(|_| DateTime::parse_from_rfc3339(&format!("{text}Z")))
             .ok()?;
-        // RFC 3339 has a space between date and time, leap seconds and offsets up to a day; `xsd:dateTime` does not.
-        let is_xsd = matches!(text.as_bytes().get(10), Some(b'T' | b't'))
+        // RFC 3339 has a space between date and time, leap seconds and offsets up to a day; `xsd:dateTime` does not. The sign
+        // that typography has for minus, which is read here too, is in neither.
+        let is_xsd = text.is_ascii()
+            && matches!(text.as_bytes().get(10), Some(b'T' | b't'))
             && local.timestamp_subsec_nanos() < 1_000_000_000
             && local.offset().local_minus_utc().abs() <= 14 * 3600;
         let moment = local.with_timezone(&Utc);
@@ -134,6 +136,7 @@ mod tests {
             "2016-12-31T23:59:60.5",
             "2011-05-13T04:42:34+14:01",
             "2011-05-13T04:42:34-23:30",
+            "2011-05-13T04:42:34\u{2212}01:00",
         ] {
             assert_eq!(Instant::parse(text), None, "{text}");
         }
