@@ -37,17 +37,19 @@ impl Certificate {
             let now = UnixTime::since_unix_epoch(Duration::from_secs(second));
             verify_server_cert_signed_by_trust_anchor(&parsed, &nobody, &[], now, algorithms)
         };
-        match (ask(0), ask(u64::MAX)) {
-            (
-                Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })),
-                Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })),
-            ) => Some(Self {
-                der: der.clone().into_owned(),
-                from: timestamp(not_before),
-                until: timestamp(not_after),
-            }),
-            _ => None,
-        }
+        let Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) =
+            ask(u64::MAX)
+        else {
+            return None;
+        };
+        // One that begins with time itself, from a machine without a clock, is not too early for any moment.
+        let from = match ask(0) {
+            Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })) => {
+                timestamp(not_before)
+            }
+            _ => Timestamp(0),
+        };
+        Some(Self { der: der.clone().into_owned(), from, until: timestamp(not_after) })
     }
 
     /// Whether clients accept it.
@@ -113,10 +115,14 @@ mod tests {
     use super::*;
 
     /// A certificate for these, from the beginning of 2026 to a date.
-    fn made(names: &[&str], (year, month, day): (i32, u8, u8)) -> Certificate {
+    fn made(names: &[&str], until: (i32, u8, u8)) -> Certificate {
+        made_from(2026, names, until)
+    }
+
+    fn made_from(first: i32, names: &[&str], (year, month, day): (i32, u8, u8)) -> Certificate {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let mut params = CertificateParams::new(names).expect("parameters");
-        params.not_before = date_time_ymd(2026, 1, 1);
+        params.not_before = date_time_ymd(first, 1, 1);
         params.not_after = date_time_ymd(year, month, day);
         let made = params.self_signed(&KeyPair::generate().expect("a key")).expect("a certificate");
         Certificate::of(made.der()).expect("it says so")
@@ -146,6 +152,16 @@ mod tests {
             let late = check(Timestamp(certificate.until.0 + 1)).expect_err("after it has ended");
             assert!(late.contains("a.pem: it has ended, at 2026-"), "{late}");
         }
+    }
+
+    /// Nothing was known of it, so that its end went unnoticed.
+    #[test]
+    fn a_certificate_from_the_beginning_of_1970_ends_as_well() {
+        let certificate = made_from(1970, &["localhost"], (2026, 1, 1));
+        assert_eq!(certificate.from, Timestamp(0));
+        let ends = certificate.until;
+        assert_eq!([Timestamp(0), ends].map(|now| check(&certificate, None, now)), [Ok(()), Ok(())]);
+        assert!(check(&certificate, None, Timestamp(ends.0 + 1)).is_err());
     }
 
     #[test]
