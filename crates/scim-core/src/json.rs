@@ -47,14 +47,26 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
                 .remedy("send it in several requests")
         }
         Some(Refusal { kind, explanation }) => {
-            Error::new(kind, format!("{explanation} at line {} column {}", error.line(), error.column()))
+            Error::new(kind, format!("{explanation} {}", place(text, &error)))
         }
         None if error.is_eof() => {
-            let at = format!("at line {} column {}", error.line(), error.column());
-            syntax(format!("the body ends in the middle of its JSON, {at}")).remedy("send it whole")
+            syntax(format!("the body ends in the middle of its JSON, {}", place(text, &error)))
+                .remedy("send it whole")
         }
-        None => syntax(format!("the body is not JSON: {error}")),
+        None => {
+            let words = error.to_string();
+            let own = format!(" at line {} column {}", error.line(), error.column());
+            let words = words.strip_suffix(&own).unwrap_or(&words);
+            syntax(format!("the body is not JSON: {words} {}", place(text, &error)))
+        }
     })
+}
+
+/// Where the error is, in characters, as editors count. It counts bytes itself.
+fn place(text: &str, error: &serde_json::Error) -> String {
+    let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let column = line.char_indices().take_while(|(byte, _)| *byte < error.column()).count();
+    format!("at line {} column {column}", error.line())
 }
 
 /// What serde's error type cannot carry.
@@ -223,6 +235,11 @@ mod tests {
     fn depth_is_bounded() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse(nested(MAX_DEPTH).as_bytes()).is_ok());
+        // Columns are counted in characters.
+        check(r#"["日本😀", x]"#, "the body is not JSON: expected value at line 1 column 9");
+        check("[\n\"é\" é]", "the body is not JSON: expected `,` or `]` at line 2 column 5");
+        check("[\"日本", "the body ends in the middle of its JSON, at line 1 column 4; send it whole");
+        check(r#"{"é":1,"é":2}"#, "the member `é` occurs twice in one object at line 1 column 10");
         check(nested(MAX_DEPTH + 1), "the body nests deeper than 64 levels at line 1 column 66");
     }
 
