@@ -157,33 +157,48 @@ fn brief(cell: &str) -> String {
 /// The text as a terminal may show it: what would move the cursor, turn the text around, or be there without being seen is
 /// escaped.
 pub(crate) fn shown(text: &str) -> String {
-    escaped(text, |character| character.escape_debug().collect())
+    escaped(text, |character| match character.is_control() {
+        true => character.escape_debug().collect(),
+        false => character.escape_unicode().collect(),
+    })
 }
 
 /// JSON as a terminal may show it, and of the same meaning: what is odd stands in strings, where JSON has an escape for it.
 pub(crate) fn shown_json(text: &str) -> String {
     escaped(text, |character| match character {
         '\n' => "\n".to_owned(),
-        _ => format!("\\u{:04x}", u32::from(character)),
+        _ => character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
     })
 }
 
 fn escaped(text: &str, escape: impl Fn(char) -> String) -> String {
     let mut safe = String::with_capacity(text.len());
+    // Whether the character before can be another one by what follows: a letter that joins, or an emoji.
+    let mut joins = false;
     for character in text.chars() {
-        match is_odd(character) {
+        let is_odd = is_odd(character) || is_joining(character) && !joins;
+        match is_odd {
             true => safe.push_str(&escape(character)),
             false => safe.push(character),
         }
+        joins = !is_odd && !character.is_ascii();
     }
     safe
 }
 
-/// None of them is beyond U+FFFF.
 fn is_odd(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(character, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}'
+            | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
+}
+
+/// What is seen by what it makes of the character before, as in Persian names and in families of emoji: joiners, and
+/// selectors of variants.
+fn is_joining(character: char) -> bool {
+    matches!(character, '\u{200c}' | '\u{200d}' | '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{e0100}'..='\u{e01ef}')
 }
 
 #[cfg(test)]
@@ -283,7 +298,7 @@ mod tests {
 
     #[test]
     fn json_is_safe_to_show_and_means_the_same() {
-        let odd = "\u{9b}31m\u{202e}\u{200b}\u{7f}\n\"é\u{1f600}";
+        let odd = "\u{9b}31m\u{202e}\u{200b}\u{7f}\n\"é\u{1f600}\u{e0061}";
         let text = render(Format::Json, &["name"], &[vec![odd.into()]]);
         assert!(!text.chars().any(|character| character != '\n' && is_odd(character)), "{text}");
         assert_eq!(text.parse::<Value>().unwrap(), json!([{ "name": odd }]));
@@ -306,6 +321,14 @@ mod tests {
             shown("a\u{200b}\u{61c}\u{9b}31m\u{ad}\u{feff}"),
             "a\\u{200b}\\u{61c}\\u{9b}31m\\u{ad}\\u{feff}"
         );
+        assert_eq!(
+            shown("ad\u{200d}a\u{fe0f}\u{3164}\u{34f}\u{e0061}\u{200d}"),
+            "ad\\u{200d}a\\u{fe0f}\\u{3164}\\u{34f}\\u{e0061}\\u{200d}"
+        );
+        for seen in ["محمد\u{200c}رضا", "👨\u{200d}👩\u{200d}👧", "❤\u{fe0f}", "Jose\u{301}", "한\u{1161}"]
+        {
+            assert_eq!(shown(seen), seen);
+        }
     }
 
     #[test]
