@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr;
 
 use crate::cli::Format;
 
@@ -44,13 +45,14 @@ fn columns(
     let mut widths = vec![0; names.len()];
     for line in &lines {
         for (width, cell) in widths.iter_mut().zip(line) {
-            *width = cell.chars().count().max(*width);
+            *width = cell.width().max(*width);
         }
     }
     let mut text = String::new();
     for line in &lines {
-        let cells: Vec<String> =
-            line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        // Formatting would fill up by the number of characters.
+        let filled = |(cell, width): (&String, &usize)| cell.to_owned() + &" ".repeat(width - cell.width());
+        let cells: Vec<String> = line.iter().zip(&widths).map(filled).collect();
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     Ok(text)
@@ -142,8 +144,8 @@ pub(crate) fn unmarked(cell: &str) -> &str {
     }
 }
 
-/// Most characters of a cell in columns. Every line is as wide as the longest, formatting has room for 65,535 characters, and
-/// whoever sends a name decides how long it is. CSV and JSON have all of it.
+/// Most characters of a cell in columns. Every line is as wide as the longest, and whoever sends a name decides how long it is.
+/// CSV and JSON have all of it.
 const WIDEST: usize = 1000;
 
 /// The cell as a column shows it.
@@ -227,6 +229,14 @@ mod tests {
             "[\n  {\n    \"tenant\": \"acme\",\n    \"idp_tenant\": null\n  },\n  {\n    \"tenant\": \"a\",\n    \
              \"idp_tenant\": \"x, \\\"y\\\"\\u001b\"\n  }\n]\n",
         );
+    }
+
+    #[test]
+    fn columns_stand_below_one_another_in_any_script() {
+        let rows = ["日本", "Jose\u{301}", "👨\u{200d}👩\u{200d}👧", "Zoë"]
+            .map(|name| vec![name.into(), "x".into()]);
+        let expected = "NAME  B\n日本  x\nJose\u{301}  x\n👨\u{200d}👩\u{200d}👧    x\nZoë   x\n";
+        assert_eq!(render(Format::Table, &["name", "b"], &rows), expected);
     }
 
     #[test]
