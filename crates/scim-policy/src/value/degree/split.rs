@@ -2,6 +2,8 @@
 //!
 //! Every word that is taken needs evidence that it is no part of a name. Where there is none, it stays.
 
+use scim_core::text::fold;
+
 use super::table::{Degree, Evidence, Place, Word, find_where, words};
 use super::{TEXT_LIMIT, beside};
 
@@ -161,7 +163,7 @@ fn is_salutation(word: &Word<'_>) -> bool {
         "mevr", "mevrouw", "miss", "mme", "monsieur", "mr", "mrs", "ms", "mx", "pan", "pani", "paní", "sig",
         "signor", "signora", "sir", "sr", "sra", "señor", "señora",
     ];
-    SALUTATIONS.contains(&word.text.to_lowercase().as_str())
+    SALUTATIONS.contains(&fold(word.text).as_ref())
 }
 
 /// The text with one space between words and none around them.

@@ -101,6 +101,8 @@ fn degrees_are_taken_out_but_names_are_not() {
         ("Frau Prof. Dr.", "Prof. Dr.", "Frau"),
         ("Hr. Dipl.-Ing.", "Dipl.-Ing.", "Hr."),
         ("Mr. Dr.", "Dr.", "Mr."),
+        ("Señor Dr.", "Dr.", "Señor"),
+        ("Sen\u{303}or Dr.", "Dr.", "Sen\u{303}or"),
         ("prof. mr. dr.", "prof. mr. dr.", ""),
         ("Mr.", "", "Mr."),
         ("Ms", "", "Ms"),
