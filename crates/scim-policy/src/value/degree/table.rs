@@ -33,7 +33,7 @@ pub(super) enum Evidence {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Word<'a> {
     pub(super) text: &'a str,
-    /// Where it starts in the text.
+    /// Where it starts in the text, with the parenthesis that it opens.
     pub(super) start: usize,
     /// Where what closes it ends: its dot, its parenthesis.
     pub(super) end: usize,
@@ -54,6 +54,7 @@ impl Word<'_> {
 pub(super) fn words(text: &str) -> Vec<Word<'_>> {
     let mut words: Vec<Word<'_>> = Vec::new();
     let mut glued = false;
+    let mut opened = None;
     let mut rest = text.char_indices().peekable();
     while let Some((start, character)) = rest.next() {
         if is_inner(character) {
@@ -63,7 +64,7 @@ pub(super) fn words(text: &str) -> Vec<Word<'_>> {
             }
             words.push(Word {
                 text: text.get(start..end).unwrap_or_default(),
-                start,
+                start: opened.take().unwrap_or(start),
                 end,
                 dotted: false,
                 glued,
@@ -74,6 +75,7 @@ pub(super) fn words(text: &str) -> Vec<Word<'_>> {
         } else if character == '(' {
             // A parenthesis belongs to the word before it as much as a hyphen does: `(FH)`.
             glued = true;
+            opened.get_or_insert(start);
         } else if let Some(word) = words.last_mut()
             && word.end == start
             && matches!(character, '.' | ')')

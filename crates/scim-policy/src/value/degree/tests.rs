@@ -137,7 +137,12 @@ fn degrees_are_taken_out_but_names_are_not() {
         ("Dr. Lovelace, Ada", "Dr.", "Lovelace, Ada"),
         ("Dr.  Ada   Lovelace", "Dr.", "Ada Lovelace"),
         ("Dr. Ada-Grace O'Hopper", "Dr.", "Ada-Grace O'Hopper"),
+        ("Dr. (Univ.) Ada Lovelace", "Dr.", "(Univ.) Ada Lovelace"),
+        ("Dr. (Ada) Lovelace", "Dr.", "(Ada) Lovelace"),
+        ("(Dr.) Ada Lovelace", "Dr.", "Ada Lovelace"),
         // After a name.
+        ("Ada Lovelace (PhD)", "PhD", "Ada Lovelace"),
+        ("Ada Lovelace (MSc, PhD)", "MSc, PhD", "Ada Lovelace"),
         ("Ada Lovelace, PhD", "PhD", "Ada Lovelace"),
         ("Ada Lovelace PhD", "PhD", "Ada Lovelace"),
         ("Ada Lovelace, Ph.D.", "PhD", "Ada Lovelace"),
