@@ -125,10 +125,14 @@ pub fn registry(config: &Config) -> Result<Arc<Registry>, Failure> {
     Ok(Arc::new(builder.build()?))
 }
 
-fn read(file: &Path) -> Result<Value, Failure> {
+/// The JSON in a file. A byte order mark in front, which editors on Windows write, is ignored.
+///
+/// # Errors
+/// When it cannot be read, or is no JSON.
+pub(crate) fn read(file: &Path) -> Result<Value, Failure> {
     let text = std::fs::read(file)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?;
-    serde_json::from_slice(&text)
+    serde_json::from_slice(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text))
         .map_err(|error| Failure::Usage(format!("{}: not JSON: {error}", file.display())))
 }
 

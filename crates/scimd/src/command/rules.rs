@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::{Office, list, print};
 use crate::Failure;
 use crate::cli::{Format, Listing, OfTenant, PolicyCommand, SchemaCommand};
+use crate::store;
 use crate::table::{Cells, in_words, shown, text};
 
 pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
@@ -146,7 +147,7 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             let office = Office::open(&common)?;
             let entry = office.tenant(&tenant)?;
             let mut schemas = entry.schemas.clone();
-            let new = json(&file)?;
+            let new = store::read(&file)?;
             let urn = new.get("id").and_then(Value::as_str);
             if let Some(urn) =
                 urn.filter(|urn| schemas.iter().any(|known| known.get("id") == Some(&Value::from(*urn))))
@@ -168,7 +169,7 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             Ok(())
         }
         SchemaCommand::Replace { of, file } => {
-            let new = json(&file)?;
+            let new = store::read(&file)?;
             let Some(urn) = new.get("id").and_then(Value::as_str).map(str::to_owned) else {
                 return Err(Failure::Usage(format!("{}: it has no `id`", file.display())));
             };
@@ -221,7 +222,7 @@ pub(super) fn explain(listing: &Listing, file: Option<&Path>, user: Option<&str>
     let Listing { of: OfTenant { tenant, common }, output } = listing;
     let office = Office::open(common)?;
     let explanation = match (file, user) {
-        (Some(file), _) => office.run(office.service.explain(tenant, json(file)?))?,
+        (Some(file), _) => office.run(office.service.explain(tenant, store::read(file)?))?,
         (None, Some(user)) => office.run(office.service.explain_stored(tenant, user))?,
         (None, None) => return Err(Failure::Usage("name a FILE, or somebody by `--user`".to_owned())),
     };
@@ -298,7 +299,11 @@ pub(super) fn replay(listing: &Listing) -> Result<(), Failure> {
 
 fn new_policy(file: &Path) -> Result<NewRules, Failure> {
     let text = read(file)?;
-    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+    if text
+        .trim_start_matches('\u{feff}')
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    {
         // Every section is optional, so that a file that was cut off would turn all rules off.
         return Err(Failure::Usage(format!(
             "{} has no section, which would turn every rule off; write one with `scimd policy init`, or take the policy of a \
@@ -328,11 +333,6 @@ fn in_file(file: &Path, error: scim_core::Error) -> Failure {
 fn read(file: &Path) -> Result<String, Failure> {
     fs::read_to_string(file)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))
-}
-
-fn json(file: &Path) -> Result<Value, Failure> {
-    let text = read(file)?;
-    serde_json::from_str(&text).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
 }
 
 pub(super) fn said(findings: &[Finding]) -> String {

@@ -523,3 +523,16 @@ fn failures_quote_nothing_that_a_terminal_obeys() {
         assert_eq!(ran.code, Some(2), "{text}: {ran:?}");
     }
 }
+
+/// Editors on Windows begin a file with a mark that nobody sees. It was no JSON to these commands, and JSON to the server.
+#[test]
+fn documents_may_begin_with_a_byte_order_mark() {
+    let place = Place::in_file("");
+    place.command(&["tenant", "create", "acme"]);
+    let schema = r#"{"id": "urn:example:2.0:User", "name": "Ours", "attributes": [{"name": "badge"}]}"#;
+    let user = r#"{"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "ada"}"#;
+    for (command, text) in [("explain", user), ("schema add", schema)] {
+        let file = place.directory.write("document.json", &format!("\u{feff}{text}")).display().to_string();
+        place.command(&command.split(' ').chain(["acme", &file]).collect::<Vec<_>>());
+    }
+}

@@ -95,7 +95,7 @@ fn an_extension_is_declared_once() {
 fn a_policy_without_any_section_is_refused() {
     let place = Place::new("");
     place.tenant("acme", "entra");
-    for text in ["", "\n  # all that is left\n"] {
+    for text in ["", "\n  # all that is left\n", "\u{feff}# all that is left\n"] {
         place.directory.write("acme.toml", text);
         for command in ["apply", "diff"] {
             let ran = place.run(&["policy", command, "acme", "acme.toml"]);
