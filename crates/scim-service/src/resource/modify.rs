@@ -246,7 +246,8 @@ fn element(registry: &Registry, base: &str, edge: &scim_store::Edge) -> Map<Stri
     let element = json!({
         "value": edge.id,
         "type": &*edge.resource_type,
-        "display": edge.label,
+        // As answers show it: a member without a name has none, rather than an empty one.
+        "display": (!edge.label.is_empty()).then_some(&edge.label),
         "$ref": render::member_location(registry, base, edge),
     });
     match element {

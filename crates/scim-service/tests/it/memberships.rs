@@ -1,6 +1,6 @@
 //! Memberships, which are kept beside resources and put together with them when they are read.
 
-use scim_core::schema::GROUP;
+use scim_core::schema::{GROUP, USER};
 use scim_service::directory::Idp;
 use serde_json::{Value, json};
 
@@ -201,6 +201,30 @@ fn members_are_removed_by_whatever_they_are_shown_with() {
                 {"op": "remove", "path": format!("members[{filter}]")},
             ]),
         );
+        assert!(answer.status.is_success(), "{filter}: {}", answer.body);
+        let members = world.get(&path).body["members"].as_array().cloned().unwrap_or_default();
+        let members: Vec<&str> = members.iter().filter_map(|member| member["value"].as_str()).collect();
+        assert_eq!(members, left, "{filter}");
+    }
+}
+
+#[test]
+fn a_member_without_a_name_has_no_empty_one_in_filters() {
+    let world = World::new(Idp::Generic);
+    let ada = world.user("ada");
+    let created = world.request("POST", "/Users", &json!({"schemas": [USER], "userName": "nameless"}));
+    let nameless = created.id();
+    for (filter, left) in [
+        ("display eq \"\"", vec![&ada, &nameless]),
+        ("display lt \"b\"", vec![&nameless]),
+        ("display sw \"\"", vec![&nameless]),
+        ("display ne \"ada\"", vec![&ada]),
+        ("display eq null", vec![&ada]),
+        ("not (display pr)", vec![&ada]),
+    ] {
+        let path = format!("/Groups/{}", world.group("crew", &[&ada, &nameless]));
+        let path_of_members = format!("members[{filter}]");
+        let answer = world.patch(&path, &json!([{"op": "remove", "path": path_of_members}]));
         assert!(answer.status.is_success(), "{filter}: {}", answer.body);
         let members = world.get(&path).body["members"].as_array().cloned().unwrap_or_default();
         let members: Vec<&str> = members.iter().filter_map(|member| member["value"].as_str()).collect();
