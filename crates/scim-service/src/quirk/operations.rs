@@ -307,8 +307,8 @@ impl Rewriter<'_> {
                 }
                 other => other,
             };
-            let dotted = name.contains(['.', '['])
-                || (name.contains(':') && self.resource_type.extension(&name).is_none());
+            // The URN of an extension has dots of its own.
+            let dotted = self.resource_type.extension(&name).is_none() && name.contains(['.', '[', ':']);
             let path = match urn {
                 Some(urn) => format!("{urn}:{name}"),
                 None => name,

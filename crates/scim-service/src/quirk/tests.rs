@@ -75,6 +75,13 @@ fn operations_become_strict() {
                    {"op": "replace", "value": {"name.givenName": "A"}}]),
         ),
         (
+            Idp::Okta,
+            "Users",
+            json!({"op": "replace", "value": {ENTERPRISE_USER: {"department": 7}, "active": "false"}}),
+            json!([{"op": "replace", "path": department, "value": "7"},
+                   {"op": "replace", "path": "active", "value": false}]),
+        ),
+        (
             Idp::Entra,
             "Users",
             json!({"op": "Replace", "path": "name", "value": {"givenName": "", "familyName": "F"}}),
