@@ -127,7 +127,12 @@ impl<'a> Run<'a> {
     /// Groups of operations in an order in which each comes after what it refers to, and otherwise as they were
     /// given. A group of several is a circle.
     fn order(&self) -> Vec<Vec<usize>> {
-        let needs: Vec<Vec<usize>> = (0..self.tasks.len()).map(|index| self.needs(index)).collect();
+        let in_order = |index| {
+            let mut needs = self.needs(index);
+            needs.sort_unstable();
+            needs
+        };
+        let needs: Vec<Vec<usize>> = (0..self.tasks.len()).map(in_order).collect();
         components(&needs)
     }
 

@@ -65,6 +65,20 @@ fn bulk_resolves_references_in_any_order_and_in_circles() {
 
 /// What a client writes elsewhere than where a resource is referred to is its own.
 #[test]
+fn what_an_operation_refers_to_comes_in_the_order_of_the_client() {
+    let world = World::new(Idp::Generic);
+    let user = |id: &str| json!({"method": "POST", "path": "/Users", "bulkId": id, "data": {"schemas": [USER], "userName": "ada"}});
+    let members = json!([{"value": "bulkId:second"}, {"value": "bulkId:first"}]);
+    let group = json!({"method": "POST", "path": "/Groups", "bulkId": "g",
+        "data": {"schemas": [GROUP], "displayName": "crew", "members": members}});
+    let operations = [group, user("first"), user("second")];
+    let body = json!({"schemas": [scim_core::message::BULK_REQUEST], "Operations": operations});
+    let answer = world.request("POST", "/Bulk", &body).body;
+    let statuses: Vec<&Value> = (0..3).map(|index| &answer["Operations"][index]["status"]).collect();
+    assert_eq!(statuses, ["400", "201", "409"], "{answer}");
+}
+
+#[test]
 fn a_bulk_id_counts_where_a_resource_is_referred_to() {
     let world = World::new(Idp::Generic);
     let ada = world.user("ada");
