@@ -64,7 +64,10 @@ fn rewrite(
         let known =
             qualify(&comparison.path, resource_type).or_else(|| named(&comparison.path, resource_type));
         if let Some(path) = known {
-            comparison.path = Cow::Owned(with_value(path).to_string());
+            // Whether it is there can be asked of the whole.
+            let is_compared = comparison.operator.is_some();
+            let path = if is_compared { with_value(path) } else { path };
+            comparison.path = Cow::Owned(path.to_string());
         }
     }
     let literal = match (&comparison.literal, kind(&comparison.path, enclosing, resource_type)) {

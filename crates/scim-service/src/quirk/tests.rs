@@ -288,6 +288,7 @@ fn filters_become_strict() {
     let user = registry.endpoint("Users").expect("User");
     for (sent, meant) in [
         ("manager eq \"m1\"", format!("{ENTERPRISE_USER}:manager.value eq \"m1\"")),
+        ("manager pr", format!("{ENTERPRISE_USER}:manager pr")),
         ("roles[primary eq \"True\"]", "roles[primary eq true]".to_owned()),
         ("externalId eq 4711", "externalId eq \"4711\"".to_owned()),
         (
