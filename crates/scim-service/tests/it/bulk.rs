@@ -63,7 +63,6 @@ fn bulk_resolves_references_in_any_order_and_in_circles() {
     assert_eq!(bulk(failing, 1), ["409"]);
 }
 
-/// What a client writes elsewhere than where a resource is referred to is its own.
 #[test]
 fn what_an_operation_refers_to_comes_in_the_order_of_the_client() {
     let world = World::new(Idp::Generic);
@@ -78,6 +77,7 @@ fn what_an_operation_refers_to_comes_in_the_order_of_the_client() {
     assert_eq!(statuses, ["400", "201", "409"], "{answer}");
 }
 
+/// What a client writes elsewhere than where a resource is referred to is its own.
 #[test]
 fn a_bulk_id_counts_where_a_resource_is_referred_to() {
     let world = World::new(Idp::Generic);
