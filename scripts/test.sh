@@ -79,6 +79,13 @@ if command -v c++ >/dev/null; then
 else
     skip "clippy on the fuzz targets" "libFuzzer needs a C++ compiler"
 fi
+# What Cargo.toml promises, where that toolchain is (`rustup toolchain install`); nothing else notices a newer language.
+oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+if RUSTUP_AUTO_INSTALL=0 cargo "+$oldest" --version >/dev/null 2>&1; then
+    run "check by Rust $oldest" cargo "+$oldest" check --workspace --all-targets --locked
+else
+    skip "check by Rust $oldest" "there is no such toolchain"
+fi
 run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 # What would be published, without building it a second time.
 run "packages" cargo package --workspace --exclude xtask --exclude scim-bench --exclude scim-examples --no-verify --locked --allow-dirty --quiet

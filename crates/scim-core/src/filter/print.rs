@@ -78,17 +78,16 @@ fn said_of_primary(filter: &Filter) -> Option<(&AttributePath, &'static str)> {
         {
             Some((path, "eq"))
         }
-        Filter::Or(parts) => match parts.as_slice() {
-            [Filter::Not(nobody), primary @ Filter::Compare(compared)]
-                if is_primary(primary, Operator::Eq)
-                    && let Filter::Present(Subject::Attribute(list)) = &**nobody
-                    && list.attribute().is_multi_valued()
-                    && compared.subject.path().parent() == *list =>
-            {
-                Some((list, "ne"))
-            }
-            _ => None,
-        },
+        Filter::Or(parts) => {
+            let [Filter::Not(nobody), primary @ Filter::Compare(compared)] = parts.as_slice() else {
+                return None;
+            };
+            let Filter::Present(Subject::Attribute(list)) = &**nobody else { return None };
+            let is_it = is_primary(primary, Operator::Eq)
+                && list.attribute().is_multi_valued()
+                && compared.subject.path().parent() == *list;
+            is_it.then_some((list, "ne"))
+        }
         _ => None,
     }
 }
