@@ -34,6 +34,16 @@ INSERT INTO change VALUES
 INSERT INTO audit VALUES (1, 1, 4, 2000, 'actor', 'r', 'POST /Users', 201, '');
 ";
 
+#[test]
+fn every_connection_syncs_to_the_medium() {
+    let connection = Connection::open_in_memory().expect("opens");
+    prepare(&connection, Duration::ZERO, 64).expect("prepares");
+    for (name, expected) in [("synchronous", 2), ("fullfsync", 1), ("secure_delete", 1)] {
+        let found: i64 = connection.pragma_query_value(None, name, |row| row.get(0)).expect("a number");
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
 fn file_of_version(steps: usize, file: &Path, rows: &str) {
     let mut connection = Connection::open(file).expect("opens");
     prepare(&connection, Duration::ZERO, 64).expect("prepares");
