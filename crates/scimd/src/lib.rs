@@ -3,6 +3,11 @@
 //! Here are the configuration, the command line, TLS, the accept loop, logs, metrics and the end of the process, as
 //! parts that a test or another program can put together. Here is nothing about SCIM.
 
+#[cfg(not(unix))]
+compile_error!(
+    "scimd is a server for Unix: it needs signals, file modes and descriptors. The libraries build here too"
+);
+
 pub mod cli;
 mod command;
 pub mod config;
