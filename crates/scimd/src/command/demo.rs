@@ -76,7 +76,7 @@ Okta (your application > Provisioning > Integration){okta}
 
 Provision a first user:
 
-curl -sS {local}/t/{TENANT}/scim/v2/Users \\
+curl -sS '{local}/t/{TENANT}/scim/v2/Users' \\
   -H 'Authorization: Bearer {token}' \\
   -H 'Content-Type: application/scim+json' \\
   -d '{{\"schemas\":[\"urn:ietf:params:scim:schemas:core:2.0:User\"],\"userName\":\"ada@example.com\",\

@@ -62,7 +62,7 @@ fn a_memory_server_says_how_it_is_reached_over_tls() {
     let line = process.wait_for("a command", |out, _| {
         out.lines().find(|line| line.starts_with("curl ")).map(str::to_owned)
     });
-    assert!(line.starts_with("curl -sS https://localhost:8443/t/demo/scim/v2/Users "), "{line}");
+    assert!(line.starts_with("curl -sS 'https://localhost:8443/t/demo/scim/v2/Users' "), "{line}");
 }
 
 #[tokio::test]
