@@ -78,6 +78,9 @@ pub(crate) fn cannot(what: &str, url: &StoreUrl, error: &dyn std::fmt::Display) 
         StoreUrl::Postgres(_) if says(&["(42501)"]) => {
             "`scimd store migrate --role ROLE`, run as the owner of the database, allows the role ROLE to serve from it"
         }
+        StoreUrl::Postgres(_) if says(&["UnknownIssuer"]) => {
+            "this system does not know who signed the database's certificate; add `?sslrootcert=FILE` with that certificate"
+        }
         StoreUrl::Postgres(_) if says(&["error connecting to server"]) => {
             "check host and port, and whether the database runs"
         }
@@ -138,4 +141,18 @@ pub(crate) fn read(file: &Path) -> Result<Value, Failure> {
 
 fn in_file(file: &Path, error: &scim_core::Error) -> Failure {
     Failure::Usage(format!("{}: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_signed_a_certificate_can_be_named() {
+        let url: StoreUrl = "postgres://scimd@db.example.com/scim".parse().expect("an address");
+        let Failure::Run(said) = cannot("open", &url, &"invalid peer certificate: UnknownIssuer") else {
+            panic!("the command line is not at fault")
+        };
+        assert!(said.contains("add `?sslrootcert=FILE`"), "{said}");
+    }
 }
