@@ -153,7 +153,7 @@ fn check_schemas(
     }
 }
 
-/// Required attributes that [`complete`] cannot look for, because they never are in a document.
+/// Required attributes that [`complete()`] cannot look for, because they never are in a document.
 fn check_hidden(hidden: &[(AttributePath, Value)], resource_type: &ResourceType) -> Result<()> {
     let missing = resource_type.attributes().find(|attribute| {
         attribute.is_required()

@@ -1,7 +1,7 @@
 //! Academic degrees: their usual spelling, and taking them out of a prefix or a name that holds them.
 //!
 //! Both know only what is in the file of degrees. [`canonical`] leaves a text as it is as soon as one word of it is not
-//! there. [`split`] refuses to take anything that could be part of a name: `Ma`, `Ing` and `Mag` are names, `M.A.` may be
+//! there. [`split()`] refuses to take anything that could be part of a name: `Ma`, `Ing` and `Mag` are names, `M.A.` may be
 //! initials, and `Dr. Phil` may be followed by `Collins`.
 
 mod split;

@@ -1,4 +1,4 @@
-//! A tenant moved from one store into another: what a store tells of all that it keeps ([`Portable`]), and [`copy`].
+//! A tenant moved from one store into another: what a store tells of all that it keeps ([`Portable`]), and [`copy()`].
 //!
 //! [`Store`] has no way to read hidden values, index entries and claims, on purpose. Whoever moves a tenant has to, so
 //! that is a trait of its own, which nothing that serves requests asks for. What is moved is moved as it is, with its
@@ -8,7 +8,7 @@
 //!
 //! A copy comes in lots, each durable, and what is counted of the tenant ([`Totals`]) comes with the last one, once
 //! everything was compared. So a tenant that has rows and whose totals are all zero is an unfinished copy, whatever
-//! ended it. [`copy`] goes on with it, and [`Portable::discard`] removes it.
+//! ended it. [`copy()`] goes on with it, and [`Portable::discard`] removes it.
 //!
 //! # Tenants that leave
 //!
