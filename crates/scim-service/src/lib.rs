@@ -58,7 +58,8 @@
 //! ```
 //!
 //! A server calls [`refresh`](directory::Directory::refresh) and [`Service::share_rates`] once a second, so that several of
-//! them on one store act as one, and [`Service::finish_rules`] once a minute. `examples/axum_app` in the repository is a whole one.
+//! them on one store act as one, and [`Service::finish_rules`] once a minute. `examples/axum_app` in the repository is a
+//! whole one.
 //!
 //! Where an operator has something to mend, errors name the command of `scimd` that does. It works on SQLite and PostgreSQL
 //! stores whoever serves from them; the same in code are [`directory::Directory`] and [`Service::change_rules`].

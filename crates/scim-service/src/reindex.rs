@@ -211,12 +211,16 @@ impl Service {
         }
     }
 
-    /// Does what changes of rules have left undone that were begun before. A tenant for which that fails is served by its
-    /// rules all the same, as it was until now.
+    /// Does what changes of rules have left undone on which nobody has begun since `before`. A tenant for which that fails is
+    /// served by its rules all the same, as it was until now.
     pub(crate) async fn follow_rules(&self, before: Timestamp) -> Result<()> {
         for entry in self.directory().unfinished(before).await? {
-            let derived = match self.rules_of(&entry) {
-                Ok(rules) => self.derive_all(&entry, &rules).await,
+            let derived = match self.directory().go_on(&entry.tenant, before).await {
+                Ok(true) => match self.rules_of(&entry) {
+                    Ok(rules) => self.derive_all(&entry, &rules).await,
+                    Err(error) => Err(error),
+                },
+                Ok(false) => continue,
                 Err(error) => Err(error),
             };
             let tenant = entry.tenant.as_str();

@@ -103,9 +103,10 @@ impl Service {
     }
 
     /// Brings what is stored in line with the registry: where an attribute has become indexed or unique, what is there
-    /// already gets its entries. What a change of rules has left undone, because it was ended, is done too. To be called
-    /// once, before the first request. Where there is nothing to do it costs a read for each resource type, one for rules,
-    /// and one for the key of cursors, so that no read has to write it later, when the store may be full.
+    /// already gets its entries. What a change of rules has left undone, because it was ended, is done too, unless
+    /// the tenant's connection is paused; then [`Service::finish_rules`] does it later. To be called once, before the first
+    /// request. Where there is nothing to do it costs a read for each resource type, one for rules, and one for the key of
+    /// cursors, so that no read has to write it later, when the store may be full.
     ///
     /// # Errors
     /// `InvalidValue` when no location can begin with the base URL; `Conflict` when two resources have the same value of an
@@ -118,8 +119,9 @@ impl Service {
     }
 
     /// Derives what a change of rules has left undone that was begun ten minutes ago or earlier, and probably ended before its
-    /// time. To be called now and then, such as once a minute; where there is nothing to do it costs one read. Two services
-    /// that do the same are not in each other's way.
+    /// time. To be called now and then, such as once a minute; where there is nothing to do it costs two small reads. Of several
+    /// services on one store, one begins, and where it fails, one tries again in ten minutes. Nothing of a tenant whose connection
+    /// is paused is derived until that is resumed.
     ///
     /// # Errors
     /// When the store cannot be read. What a tenant's rules are in the way of is logged.

@@ -249,7 +249,12 @@ impl Directory {
             exists(&entry.tenant),
             put(Kind::Policy, name, old_policy.as_ref(), policy),
             put(Kind::Schemas, name, old_schemas.as_ref(), schemas),
-            put(Kind::Unfinished, name, unfinished.as_ref(), content(name, &UnfinishedBody { epoch })?),
+            put(
+                Kind::Unfinished,
+                name,
+                unfinished.as_ref(),
+                content(name, &UnfinishedBody { epoch, tries: 0 })?,
+            ),
         ];
         match self.change(operations, actor, format!("change the rules of {name}"), 200).await? {
             Ok(_) => Ok(epoch),
@@ -259,14 +264,29 @@ impl Directory {
     }
 
     /// The tenants whose resources are kept as other rules want them than those that are in force: whoever changed the rules,
-    /// which was before, did not come to an end, or has not yet.
+    /// or went on with that, before this moment did not come to an end, or has not yet. Nothing changes of a tenant that is
+    /// paused.
     pub(crate) async fn unfinished(&self, before: Timestamp) -> Result<Vec<TenantEntry>> {
         let mut entries = Vec::new();
         let records = self.all(Query::all(self.types.unfinished.clone(), PAGE)).await?;
         for record in records.iter().filter(|record| record.modified < before) {
-            entries.extend(self.tenant(&record.label).await?.map(|entry| (*entry).clone()));
+            let entry = self.tenant(&record.label).await?.map(|entry| (*entry).clone());
+            let is_paused = |connection: &Connection| connection.paused;
+            entries.extend(entry.filter(|entry| !entry.connection.as_ref().is_some_and(is_paused)));
         }
         Ok(entries)
+    }
+
+    /// Takes note that what is unfinished of a tenant is gone on with from now on. Says whether nobody does so already who
+    /// began since `before`.
+    pub(crate) async fn go_on(&self, tenant: &Tenant, before: Timestamp) -> Result<bool> {
+        let name = tenant.as_str();
+        let [record] = self.records([&Kind::Unfinished.id(name)]).await?;
+        let Some(record) = record.filter(|record| record.modified < before) else { return Ok(false) };
+        let UnfinishedBody { epoch, tries } = read(&record)?;
+        let renewed = content(name, &UnfinishedBody { epoch, tries: tries + 1 })?;
+        let renewed = put(Kind::Unfinished, name, Some(&record), renewed);
+        Ok(self.change(vec![renewed], "scimd", format!("go on deriving {name}"), 200).await?.is_ok())
     }
 
     /// Takes note that everything kept of a tenant's resources follows from its rules, unless it has others by now.

@@ -153,6 +153,9 @@ pub(super) struct SchemasBody {
 pub(super) struct UnfinishedBody {
     /// Of the rules.
     pub(super) epoch: u64,
+    /// How often servers have gone on with it.
+    #[serde(default)]
+    pub(super) tries: u64,
 }
 
 /// What a `Token` record holds.

@@ -133,7 +133,9 @@ impl Service {
                 error.detail()
             );
             let error = Error::new(error.kind(), words).caused_by(error);
-            error.remedy("mend that and put them in force again; a server tries again too, when it starts, or in ten minutes")
+            error.remedy(
+                "mend that and put them in force again; a server tries again too, when it starts, and every ten minutes",
+            )
         })
     }
 

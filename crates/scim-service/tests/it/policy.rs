@@ -577,3 +577,54 @@ fn a_change_of_rules_that_was_ended_is_finished_by_a_server_that_runs() {
     }
     assert!(finished > 0, "it was always ended too early");
 }
+
+/// With one User, and rules by which that is not derived, since whoever changed them was ended eleven minutes ago.
+fn half_changed() -> World {
+    let world = |looks| {
+        let world = World::new(Idp::Generic);
+        world.follow();
+        created(&world, "ada@example.com");
+        world.change_ended(looks, "[mapping.fields]\nlogin = \"userName\"\n");
+        world.pass(601);
+        world.follow();
+        world
+    };
+    (0..).map(world).find(|world| !world.is_finished()).expect("it was ended in the middle")
+}
+
+/// Where deriving fails, it fails for each of them, and it may take long until it does.
+#[test]
+fn of_several_servers_one_tries_every_ten_minutes_to_finish_a_change_of_rules() {
+    let mut left = 0;
+    for looks in 0.. {
+        let world = half_changed();
+        let before = world.directory_audit();
+        world.ended(looks, World::finish_rules);
+        if world.is_finished() {
+            break;
+        }
+        let has_begun = world.directory_audit() > before;
+        world.finish_rules();
+        assert_eq!(world.is_finished(), !has_begun, "ended after {looks} looks");
+        left += usize::from(has_begun);
+        world.pass(601);
+        world.finish_rules();
+        assert!(world.is_finished());
+    }
+    assert!(left > 0, "it was always ended too early");
+}
+
+/// It may be on its way to another store.
+#[test]
+fn nothing_of_a_paused_tenant_is_derived() {
+    let world = half_changed();
+    world.pause_connection();
+    world.follow();
+    let before = world.directory_audit();
+    world.finish_rules();
+    assert_eq!((world.is_finished(), world.directory_audit()), (false, before));
+    world.resume_connection();
+    world.follow();
+    world.finish_rules();
+    assert!(world.is_finished());
+}

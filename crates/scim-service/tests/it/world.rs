@@ -410,12 +410,15 @@ impl World {
     /// Has another process put a policy in force, that ends once it looks at the clock again, after so many looks. Says
     /// whether it ended so.
     pub(crate) fn change_ended(&self, looks: usize, policy: &str) -> bool {
+        self.ended(looks, |other| drop(now(other.service.change_rules("acme", &rules(policy), "test"))))
+    }
+
+    /// Has another process do something, as [`Self::change_ended`] does.
+    pub(crate) fn ended(&self, looks: usize, work: impl Fn(&Self)) -> bool {
         let other = self.beside(Registry::builtin().expect("built in"));
         let ended: Interruption = Box::new(|| std::panic::resume_unwind(Box::new("ended")));
         *self.environment.interruption.lock().expect("no panic") = Some((looks, ended));
-        let change =
-            std::panic::AssertUnwindSafe(|| now(other.service.change_rules("acme", &rules(policy), "test")));
-        let outcome = std::panic::catch_unwind(change);
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&other)));
         *self.environment.interruption.lock().expect("no panic") = None;
         outcome.is_err()
     }
@@ -561,6 +564,12 @@ impl World {
     /// Has the requests of the tenant refused.
     pub(crate) fn pause_connection(&self) {
         self.try_pause().expect("a connection");
+    }
+
+    /// Lets them in again.
+    pub(crate) fn resume_connection(&self) {
+        let tenant = Tenant::new("acme").expect("a name");
+        now(self.service.directory().pause_connection(&tenant, false, "test")).expect("a connection");
     }
 
     /// Has the requests of the tenant refused from now on.
