@@ -29,14 +29,14 @@ impl Stop {
 }
 
 /// SIGHUP, which would end the server.
-pub(crate) struct Hangups(Signal);
+pub struct Hangups(Signal);
 
 impl Hangups {
     /// Takes it over from the default. None is missed from now on.
     ///
     /// # Errors
     /// When the operating system refuses.
-    pub(crate) fn new() -> Result<Self, Failure> {
+    pub fn new() -> Result<Self, Failure> {
         taken(SignalKind::hangup()).map(Self)
     }
 

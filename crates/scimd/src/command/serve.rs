@@ -1,5 +1,6 @@
 //! `scimd serve` and `scimd check`.
 
+use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
 use scim_service::directory::Idp;
@@ -11,7 +12,7 @@ use crate::config::{Config, Flags, StoreUrl};
 use crate::descriptors;
 use crate::environment::System;
 use crate::server::{Server, tls};
-use crate::signal::Stop;
+use crate::signal::{Hangups, Stop};
 use crate::{Failure, log, store};
 
 /// How long what is still being computed may take after the server has ended.
@@ -53,9 +54,13 @@ pub(super) fn serve(
     config.check_exposure()?;
     log::start(config.log);
     descriptors::raise_limit();
-    let registry = store::registry(config)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
+        // Before anything that may take its time. Whoever closes a terminal ends what runs in it; a service that has nothing
+        // to read again goes on.
+        let hears = config.tls.is_some() || !stderr().is_terminal();
+        let hangups = hears.then(Hangups::new).transpose()?;
+        let registry = store::registry(config)?;
         let store = store::open(&config.store)?;
         let server = Server::bind(config, registry, store).await?;
         let stop = Stop::new()?;
@@ -64,7 +69,7 @@ pub(super) fn serve(
         let (address, base_url, store) =
             (server.address().to_string(), server.base_url(), config.store.to_string());
         tracing::info!(address, base_url, store, metrics, version = env!("CARGO_PKG_VERSION"), "serving");
-        server.run(stop.wait()).await;
+        server.run(stop.wait(), hangups).await;
         Ok(())
     });
     runtime.shutdown_timeout(AFTERMATH);

@@ -13,7 +13,7 @@ mod observer;
 mod stream;
 pub(crate) mod tls;
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,7 +53,6 @@ pub struct Server {
     base_url: String,
     max_connections: usize,
     identity: Option<Arc<Identity>>,
-    hangups: Option<Hangups>,
     exchange: Arc<Exchange>,
     store: Arc<dyn Store>,
 }
@@ -69,10 +68,6 @@ impl Server {
         store: Arc<dyn Store>,
     ) -> Result<Self, Failure> {
         config.check_exposure()?;
-        // Before anything that may take its time. Whoever closes a terminal ends what runs in it; a service that has nothing
-        // to read again goes on.
-        let hears = config.tls.is_some() || !io::stderr().is_terminal();
-        let hangups = hears.then(Hangups::new).transpose()?;
         let identity = config.tls.as_ref().map(Identity::load).transpose()?.map(Arc::new);
         let listener = listen(config.listen, "listen")?;
         let address = listener.local_addr().map_err(|error| Failure::io("cannot listen", &error))?;
@@ -112,17 +107,7 @@ impl Server {
         let max_connections =
             descriptors::room(config.limits.max_connections.min(Semaphore::MAX_PERMITS), others);
         let exchange = Arc::new(exchange);
-        Ok(Self {
-            listener,
-            address,
-            observer,
-            base_url,
-            max_connections,
-            identity,
-            hangups,
-            exchange,
-            store,
-        })
+        Ok(Self { listener, address, observer, base_url, max_connections, identity, exchange, store })
     }
 
     /// Where it listens.
@@ -145,9 +130,10 @@ impl Server {
         self.exchange.service.directory()
     }
 
-    /// Serves until `stop` is ready, then finishes what was begun, within ten seconds.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { listener, observer, max_connections, identity, hangups, exchange, store, .. } = self;
+    /// Serves until `stop` is ready, then finishes what was begun, within ten seconds. Certificate and key are read again at
+    /// each of `hangups`.
+    pub async fn run(self, stop: impl Future<Output = ()>, hangups: Option<Hangups>) {
+        let Self { listener, observer, max_connections, identity, exchange, store, .. } = self;
         let mut tasks = Tasks::default();
         tasks.spawn(follow(Arc::clone(&exchange)));
         tasks.spawn(share(Arc::clone(&exchange)));

@@ -160,7 +160,7 @@ mod tests {
             answer.lines().next().expect("a line").to_owned()
         };
         let (stop, stopped) = oneshot::channel::<()>();
-        let running = runtime.spawn(server.run(async { drop(stopped.await) }));
+        let running = runtime.spawn(server.run(async { drop(stopped.await) }, None));
         assert_eq!(ask("/readyz"), "HTTP/1.1 200 OK");
         let (release, released) = mpsc::channel::<()>();
         let (hold, held) = mpsc::channel();
