@@ -40,7 +40,15 @@ fn split_once(text: &str) -> Option<(Vec<String>, String)> {
             rests.push(taken.rest);
         }
     }
-    (!degrees.is_empty()).then(|| (degrees, rests.join(", ")))
+    let rest = rests.join(", ");
+    // `Ada Lovelace (Countess, PhD)`: a pair of parentheses that is around more than degrees stays whole.
+    let is_torn = is_paired(text) && !is_paired(&rest);
+    (!degrees.is_empty() && !is_torn).then_some((degrees, rest))
+}
+
+/// Whether as many parentheses are closed as are opened.
+fn is_paired(text: &str) -> bool {
+    text.matches('(').count() == text.matches(')').count()
 }
 
 /// What is known of the name from the parts before.

@@ -143,6 +143,9 @@ fn degrees_are_taken_out_but_names_are_not() {
         // After a name.
         ("Ada Lovelace (PhD)", "PhD", "Ada Lovelace"),
         ("Ada Lovelace (MSc, PhD)", "MSc, PhD", "Ada Lovelace"),
+        ("Ada Lovelace (PhD", "PhD", "Ada Lovelace"),
+        ("Ada Lovelace (Countess, PhD)", "", "Ada Lovelace (Countess, PhD)"),
+        ("(Dr. Ada) Lovelace", "", "(Dr. Ada) Lovelace"),
         ("Ada Lovelace, PhD", "PhD", "Ada Lovelace"),
         ("Ada Lovelace PhD", "PhD", "Ada Lovelace"),
         ("Ada Lovelace, Ph.D.", "PhD", "Ada Lovelace"),
