@@ -196,10 +196,10 @@ fn is_odd(character: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}')
 }
 
-/// What is seen by what it makes of the character before, as in Persian names and in families of emoji: joiners, and
-/// selectors of variants.
+/// What is seen by what it makes of the character before, as in Persian names and in families of emoji: joiners, selectors of
+/// variants, and the vowel that is missing in a Korean syllable.
 fn is_joining(character: char) -> bool {
-    matches!(character, '\u{200c}' | '\u{200d}' | '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}'
+    matches!(character, '\u{1160}' | '\u{200c}' | '\u{200d}' | '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}'
         | '\u{e0100}'..='\u{e01ef}')
 }
 
@@ -332,8 +332,8 @@ mod tests {
             "a\\u{200b}\\u{61c}\\u{9b}31m\\u{ad}\\u{feff}"
         );
         assert_eq!(
-            shown("ad\u{200d}a\u{fe0f}\u{3164}\u{34f}\u{e0061}\u{200d}"),
-            "ad\\u{200d}a\\u{fe0f}\\u{3164}\\u{34f}\\u{e0061}\\u{200d}"
+            shown("ad\u{200d}a\u{fe0f}\u{3164}\u{34f}\u{e0061}\u{200d}a\u{1160}"),
+            "ad\\u{200d}a\\u{fe0f}\\u{3164}\\u{34f}\\u{e0061}\\u{200d}a\\u{1160}"
         );
         for seen in ["محمد\u{200c}رضا", "👨\u{200d}👩\u{200d}👧", "❤\u{fe0f}", "Jose\u{301}", "한\u{1161}"]
         {
