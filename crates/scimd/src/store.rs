@@ -79,7 +79,8 @@ pub(crate) fn cannot(what: &str, url: &StoreUrl, error: &dyn std::fmt::Display) 
             "`scimd store migrate --role ROLE`, run as the owner of the database, allows the role ROLE to serve from it"
         }
         StoreUrl::Postgres(_) if says(&["UnknownIssuer"]) => {
-            "this system does not know who signed the database's certificate; add `?sslrootcert=FILE` with that certificate"
+            "this system does not know who signed the database's certificate; give the certificate of that authority with \
+             `sslrootcert=FILE` in the address"
         }
         StoreUrl::Postgres(_) if says(&["error connecting to server"]) => {
             "check host and port, and whether the database runs"
@@ -153,6 +154,9 @@ mod tests {
         let Failure::Run(said) = cannot("open", &url, &"invalid peer certificate: UnknownIssuer") else {
             panic!("the command line is not at fault")
         };
-        assert!(said.contains("add `?sslrootcert=FILE`"), "{said}");
+        assert!(
+            said.ends_with("give the certificate of that authority with `sslrootcert=FILE` in the address"),
+            "{said}"
+        );
     }
 }
