@@ -53,16 +53,19 @@ pub fn parse(bytes: &[u8]) -> Result<Value> {
             syntax(format!("the body ends in the middle of its JSON, {}", place(text, &error)))
                 .remedy("send it whole")
         }
-        None => {
-            let words = error.to_string();
-            let own = format!(" at line {} column {}", error.line(), error.column());
-            let words = words.strip_suffix(&own).unwrap_or(&words);
-            syntax(format!("the body is not JSON: {words} {}", place(text, &error)))
-        }
+        None => syntax(format!("the body is not JSON: {}", said(text, &error))),
     })
 }
 
-/// Where the error is, in characters, as editors count. It counts bytes itself.
+/// What an error of `serde_json` in this text says, with its place in characters, as editors count.
+pub fn said(text: &str, error: &serde_json::Error) -> String {
+    let words = error.to_string();
+    let own = format!(" at line {} column {}", error.line(), error.column());
+    let words = words.strip_suffix(&own).unwrap_or(&words);
+    format!("{words} {}", place(text, error))
+}
+
+/// Where the error is, in characters. It counts bytes itself.
 fn place(text: &str, error: &serde_json::Error) -> String {
     let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
     let column = line.char_indices().take_while(|(byte, _)| *byte < error.column()).count();

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use scim_core::json;
 use scim_core::schema::Registry;
 use scim_store::transfer::Portable;
 use scim_store::{MemoryStore, Store};
@@ -134,10 +135,12 @@ pub fn registry(config: &Config) -> Result<Arc<Registry>, Failure> {
 /// # Errors
 /// When it cannot be read, or is no JSON.
 pub(crate) fn read(file: &Path) -> Result<Value, Failure> {
-    let text = std::fs::read(file)
+    let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?;
-    serde_json::from_slice(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text))
-        .map_err(|error| Failure::Usage(format!("{}: not JSON: {error}", file.display())))
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    serde_json::from_str(text).map_err(|error| {
+        Failure::Usage(format!("{}: not JSON: {}", file.display(), json::said(text, &error)))
+    })
 }
 
 fn in_file(file: &Path, error: &scim_core::Error) -> Failure {

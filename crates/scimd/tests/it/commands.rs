@@ -535,4 +535,8 @@ fn documents_may_begin_with_a_byte_order_mark() {
         let file = place.directory.write("document.json", &format!("\u{feff}{text}")).display().to_string();
         place.command(&command.split(' ').chain(["acme", &file]).collect::<Vec<_>>());
     }
+    // What is wrong is where editors show it, too.
+    let file = place.directory.write("document.json", "\u{feff}{\"é\": \"日\", x}").display().to_string();
+    let ran = place.run(&["explain", "acme", &file]);
+    assert!(ran.stderr.contains("not JSON: key must be a string at line 1 column 12"), "{}", ran.stderr);
 }
