@@ -113,8 +113,8 @@ impl Service {
     /// # Errors
     /// `NotFound` when there is no such tenant, `InvalidValue` when the rules do not fit, `Conflict` when somebody else
     /// changed them meanwhile, or the servers on the store have other schemas than this service. An error that begins with
-    /// "the rules … are in force" leaves what is stored partly as it was, until they are put in force again or a service is
-    /// prepared ([`Service::prepare`]).
+    /// "the rules … are in force" leaves what is stored partly as it was, until they are put in force again or a service does
+    /// the rest ([`Service::prepare`], [`Service::finish_rules`]).
     pub async fn change_rules(&self, tenant: &str, rules: &NewRules, actor: &str) -> Result<Changed> {
         let entry = self.directory().find(tenant).await?;
         self.check_schemas().await?;
