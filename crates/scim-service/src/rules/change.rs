@@ -88,10 +88,18 @@ impl Service {
         let next = with(&entry, rules);
         let (old, new) = (self.rules_of(&entry)?, self.rules_of(&next)?);
         let mut comparison = Comparison::default();
-        let mut holders: HashMap<UniqueKey, String> = HashMap::new();
+        let (mut held, mut holders) = (Holders::new(), Holders::new());
         self.each_user(&entry, &old, |record, document| {
             comparison.users += 1;
-            compare(&entry, &old, &new, record, document, &mut holders, &mut comparison)
+            let today = judged(&old, &entry, record, document, &mut held)?;
+            compare(
+                today,
+                judged(&new, &entry, record, document, &mut holders)?,
+                record,
+                document,
+                &mut comparison,
+            );
+            Ok(())
         })
         .await?;
         let rehearsal = Rehearsal::new(self.shared_store(), holders, Arc::clone(&new), entry.quirks());
@@ -220,34 +228,40 @@ pub(super) fn with(entry: &TenantEntry, rules: &NewRules) -> TenantEntry {
     next
 }
 
-fn compare(
+/// Which User has a unique value.
+type Holders = HashMap<UniqueKey, String>;
+
+/// What rules make of a stored User and say of it, beside those whose values `holders` has.
+fn judged(
+    rules: &Rules,
     entry: &TenantEntry,
-    old: &Rules,
-    new: &Rules,
     record: &Record,
     document: &Document,
-    holders: &mut HashMap<UniqueKey, String>,
-    comparison: &mut Comparison,
-) -> Result<()> {
-    let quirks = entry.quirks();
-    let under = |rules: &Rules| -> Result<_> {
-        let resource_type = user(&rules.registry)?;
-        let mut content = content(document, resource_type, quirks, record.modified);
-        let Judged { findings, email_path } = rules.derive(document, resource_type, &mut content);
-        Ok((content.person, findings, content.unique, email_path))
-    };
-    let (before, old_findings, ..) = under(old)?;
-    let (after, mut findings, unique, email_path) = under(new)?;
-    for key in unique {
+    holders: &mut Holders,
+) -> Result<(Option<Derived>, Vec<Finding>)> {
+    let resource_type = user(&rules.registry)?;
+    let mut content = content(document, resource_type, entry.quirks(), record.modified);
+    let Judged { mut findings, email_path } = rules.derive(document, resource_type, &mut content);
+    for key in content.unique {
         match holders.entry(key) {
             Entry::Vacant(free) => drop(free.insert(record.id.clone())),
             Entry::Occupied(taken) if *taken.key().path == *super::EMAIL => {
                 let holder = Some(taken.get().as_str());
-                findings.extend(new.policy.email_taken(&taken.key().value, &email_path, holder));
+                findings.extend(rules.policy.email_taken(&taken.key().value, &email_path, holder));
             }
             Entry::Occupied(_) => {}
         }
     }
+    Ok((content.person, findings))
+}
+
+fn compare(
+    (before, old_findings): (Option<Derived>, Vec<Finding>),
+    (after, findings): (Option<Derived>, Vec<Finding>),
+    record: &Record,
+    document: &Document,
+    comparison: &mut Comparison,
+) {
     let is_refused =
         |findings: &[Finding]| findings.iter().any(|finding| finding.severity == Severity::Error);
     let (refused, changed) = (is_refused(&findings) && !is_refused(&old_findings), before != after);
@@ -262,5 +276,4 @@ fn compare(
         (false, true) => comparison.changed.push(concerned),
         (false, false) => {}
     }
-    Ok(())
 }

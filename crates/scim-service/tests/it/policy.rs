@@ -548,6 +548,16 @@ fn only_whom_other_rules_newly_refuse_is_compared_as_refused() {
     assert_eq!(refused(POLICY), [ada.as_str()]);
     assert_eq!(world.govern(POLICY), [ada]);
     assert!(refused(POLICY).is_empty());
+
+    // An address that two have is one of those reasons.
+    let world = World::new(Idp::Generic);
+    let _first = created(&world, "ada@example.com");
+    let body = json!({"schemas": [USER], "userName": "ada", "emails": [{"type": "work", "value": "ada@example.com"}]});
+    let second = world.request("POST", "/Users", &body).id();
+    let refused = |policy: &str| world.compare(policy).refused.into_iter().map(|concerned| concerned.id);
+    assert_eq!(refused("[email]").collect::<Vec<_>>(), [second.as_str()]);
+    assert_eq!(world.govern("[email]"), [second]);
+    assert_eq!(refused("[email]").count(), 0);
 }
 
 /// Whatever a command that changes rules has done when it is killed, a server that runs does the rest in time.

@@ -57,7 +57,8 @@ pub enum PolicyCommand {
     #[command(
         after_help = "Examples:\n  scimd policy apply acme acme.toml --store sqlite:scimd.db\n\nUsers that are \
         stored and against the policy stay as they are, and are refused when they next change, unless they leave. \
-        Without --anyway the policy is not put in force if there are any."
+        Without --anyway the policy is not put in force if there are any who are not against the one in force \
+        already."
     )]
     Apply {
         /// Of whom, and where.

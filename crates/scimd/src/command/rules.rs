@@ -115,8 +115,8 @@ fn apply(of: &OfTenant, file: &Path, anyway: bool) -> Result<(), Failure> {
         let comparison = compared.map_err(|error| in_file(file, error))?;
         if !comparison.refused.is_empty() {
             return Err(Failure::Run(format!(
-                "{} of {} users of tenant `{tenant}` are against this policy; nothing was changed. See who with `scimd policy \
-                 diff {tenant} {}{}`, or put it in force with --anyway: they stay as they are until they next change",
+                "{} of {} users of tenant `{tenant}` would come to be against the rules; nothing was changed. See who with \
+                 `scimd policy diff {tenant} {}{}`, or put it in force with --anyway: they stay as they are until they next change",
                 comparison.refused.len(),
                 comparison.users,
                 file.display(),
