@@ -85,7 +85,7 @@ impl Context<'_> {
         let mut remarks = Remarks::about_new(&document, resource_type);
         self.admit(&document, resource_type, &mut content, &mut remarks).await?;
         self.restrict(&mut members);
-        self.remark_members(&id, &members, &mut remarks).await?;
+        self.remark_members(&id, Some(&content.label), &members, &mut remarks).await?;
         content.hidden = self.hide(hidden.into_iter().map(|(path, value)| (path, Some(value)))).await?;
         let resource = NewResource {
             id: id.clone(),

@@ -127,7 +127,7 @@ impl Context<'_> {
         let mut members = change.into_delta(self.unknown_members);
         let mut remarks = self.remarks_on(id, &members);
         self.restrict(&mut members);
-        self.remark_members(id, &members, &mut remarks).await?;
+        self.remark_members(id, None, &members, &mut remarks).await?;
         let operation = Operation::Replace {
             id: id.to_owned(),
             resource_type: Arc::clone(resource_type.shared_name()),

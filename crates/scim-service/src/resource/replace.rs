@@ -76,7 +76,7 @@ impl Context<'_> {
         mut remarks: Remarks,
     ) -> Result<std::result::Result<Record, CommitError>> {
         self.restrict(&mut members);
-        self.remark_members(&current.id, &members, &mut remarks).await?;
+        self.remark_members(&current.id, Some(&content.label), &members, &mut remarks).await?;
         let label = content.label.clone();
         let body = content.body.clone();
         let operation = Operation::Replace {

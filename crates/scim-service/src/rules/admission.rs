@@ -241,10 +241,12 @@ impl Context<'_> {
         }
     }
 
-    /// What the rules say of members that are let through although they are in another group.
+    /// What the rules say of members that are let through although they are in another group, or are groups. `label` is
+    /// what the group comes to be called, if that is being written.
     pub(crate) async fn remark_members(
         &self,
         group: &str,
+        label: Option<&str>,
         members: &MemberDelta,
         remarks: &mut Remarks,
     ) -> Result<()> {
@@ -252,13 +254,45 @@ impl Context<'_> {
             return Ok(());
         }
         let (others, _) = self.elsewhere(group, &members.add).await?;
-        if !others.is_empty() {
-            let name = self.name(group).await?;
-            for (edge, finding) in self.second_groups(&name, &others).await? {
-                remarks.say_of_member(in_group(group, &edge.of), finding);
-            }
+        let nested = self.groups_among(&members.add).await?;
+        if others.is_empty() && nested.is_empty() {
+            return Ok(());
+        }
+        let name = match label {
+            Some(label) => label.to_owned(),
+            None => self.name(group).await?,
+        };
+        for (edge, finding) in self.second_groups(&name, &others).await? {
+            remarks.say_of_member(in_group(group, &edge.of), finding);
+        }
+        for member in nested {
+            let finding = self.rules.policy.nested_group(&name, &member.label);
+            finding
+                .into_iter()
+                .for_each(|finding| remarks.say_of_member(in_group(group, &member.id), finding));
         }
         Ok(())
+    }
+
+    /// Which of these members are groups; the first of them where there are many.
+    async fn groups_among(&self, members: &[String]) -> Result<Vec<Record>> {
+        let types = self.rules.registry.resource_types().iter();
+        let groups: Vec<&str> = types
+            .filter(|known| known.membership() == Some(Membership::Group))
+            .map(|known| known.name())
+            .collect();
+        let mut found = Vec::new();
+        for some in members.chunks(500) {
+            let ids: Vec<&str> = some.iter().map(String::as_str).collect();
+            let records = self.store.get(self.tenant, &ids).await.map_err(store_error)?;
+            let nested = |record: &Record| groups.contains(&&*record.resource_type);
+            found.extend(records.into_iter().flatten().filter(nested));
+            if found.len() >= MOST_REMARKS {
+                break;
+            }
+        }
+        found.truncate(MOST_REMARKS);
+        Ok(found)
     }
 
     /// Which of these members are in other groups than this one, and who is in this one; the first of them where there are

@@ -360,6 +360,39 @@ fn memberships_are_remarked_on_whoever_comes_first_and_not_without_end() {
 }
 
 #[test]
+fn a_group_in_a_group_is_remarked_on_by_every_door() {
+    let world = World::new(Idp::Generic);
+    world.govern("[group]\nmode = \"warn\"\n");
+    let (ada, inner) = (world.user("ada"), world.group("Inner", &[]));
+    let nested = [("group-nested".to_owned(), 1)];
+    let outer = world.group("Outer", &[&ada, &inner]);
+    assert_eq!(world.said(), nested);
+    let (path, member) = (format!("/Groups/{outer}"), json!([{"value": inner}]));
+    world.patch(&path, &json!([{"op": "remove", "path": format!("members[value eq \"{inner}\"]")}]));
+    assert_eq!(world.said(), []);
+    world.patch(&path, &json!([{"op": "add", "path": "members", "value": member}]));
+    assert_eq!(world.said(), nested);
+    world.request("PUT", &path, &json!({"schemas": [GROUP], "displayName": "Whole", "members": member}));
+    assert_eq!(world.said(), nested);
+    world.request("DELETE", &path, &Value::Null);
+    assert_eq!(world.said(), []);
+}
+
+/// A group that is only coming, or gets another name, is called by what was sent.
+#[test]
+fn a_remark_on_a_membership_names_the_group() {
+    let world = World::new(Idp::Generic);
+    world.govern("[group]\nmode = \"warn\"\n");
+    let ada = world.user("ada");
+    world.group("Red", &[&ada]);
+    let blue = world.group("Blue", &[&ada]);
+    assert_eq!(world.words(), ["`ada` is in the group `Red` already and cannot join `Blue` too"]);
+    let body = json!({"schemas": [GROUP], "displayName": "Green", "members": [{"value": ada}]});
+    world.request("PUT", &format!("/Groups/{blue}"), &body);
+    assert_eq!(world.words(), ["`ada` is in the group `Red` already and cannot join `Green` too"]);
+}
+
+#[test]
 fn a_request_that_meets_other_rules_is_planned_anew() {
     const LENIENT: &str = "[domain]\nallow = [\"example.com\", \"example.org\"]\n";
     for (before, after, expected) in [(POLICY, LENIENT, 201), (LENIENT, POLICY, 400)] {

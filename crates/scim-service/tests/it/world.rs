@@ -587,16 +587,24 @@ impl World {
 
     /// The codes of what the rules said and nothing has settled, with how often it came.
     pub(crate) fn said(&self) -> Vec<(String, u64)> {
+        self.each_said("code")
+    }
+
+    /// The explanations of these.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.each_said("explanation").into_iter().map(|(words, _)| words).collect()
+    }
+
+    fn each_said(&self, member: &str) -> Vec<(String, u64)> {
         let tenant = Tenant::new("acme").expect("a name");
         let query = ReportQuery { after: 0, count: 1000, settled: Some(false), subject: None };
         let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
-        let codes = reports.iter().flat_map(|reported| {
+        let said = reports.iter().flat_map(|reported| {
             let findings: Vec<Value> = serde_json::from_slice(&reported.report.findings).expect("JSON");
-            let code =
-                |finding: &Value| (finding["code"].as_str().expect("a code").to_owned(), reported.count);
-            findings.iter().map(code).collect::<Vec<_>>()
+            let one = |finding: &Value| (finding[member].as_str().expect("text").to_owned(), reported.count);
+            findings.iter().map(one).collect::<Vec<_>>()
         });
-        codes.collect()
+        said.collect()
     }
 
     /// The refusals that nothing has settled, the latest last, with the errors alone.
