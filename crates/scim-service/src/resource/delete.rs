@@ -26,7 +26,8 @@ impl Context<'_> {
                 let current = self.record(resource_type, id).await?;
                 precondition.check(current.version)?;
                 let document = Document::from_stored(&current.body)?;
-                let remarks = Remarks::about_known(id, &document, resource_type);
+                let mut remarks = Remarks::about_known(id, &document, resource_type);
+                remarks.settles.extend(self.in_groups(id).await?);
                 (guard.unwrap_or(Guard::Version(current.version)), remarks)
             }
         };

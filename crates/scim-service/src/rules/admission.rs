@@ -318,6 +318,21 @@ impl Context<'_> {
         Ok((others, here))
     }
 
+    /// The memberships of somebody who goes, as subjects: what was said of them ends with them.
+    pub(crate) async fn in_groups(&self, member: &str) -> Result<Vec<String>> {
+        let mut query =
+            EdgeQuery { side: Side::Groups, count: 1000, of: vec![member.to_owned()], after: None };
+        let mut subjects = Vec::new();
+        loop {
+            let page = self.store.edges(self.tenant, &query).await.map_err(store_error)?;
+            query.after = page.edges.last().map(|edge| (edge.of.clone(), edge.id.clone()));
+            subjects.extend(page.edges.iter().map(|edge| in_group(&edge.id, member)));
+            if !page.more || query.after.is_none() {
+                return Ok(subjects);
+            }
+        }
+    }
+
     /// What the rules say of members who are to come into the group of this name, and are in others.
     async fn second_groups<'e>(&self, name: &str, others: &'e [Edge]) -> Result<Vec<(&'e Edge, Finding)>> {
         let ids: Vec<&str> = others.iter().map(|edge| &*edge.of).collect();

@@ -568,6 +568,15 @@ fn what_was_said_of_a_membership_ends_with_it() {
     assert_eq!(world.said(), [second()], "bob is in both still");
     assert_eq!(members("Remove", &[&bob]).status.as_u16(), 204);
     assert_eq!(world.said(), []);
+
+    // It ends with the member too, be that a person or a group.
+    let inner = world.group("Inner", &[]);
+    members("Add", &[&ada, &inner]);
+    assert_eq!(world.said(), [second(), ("group-nested".to_owned(), 1)]);
+    assert_eq!(world.request("DELETE", &format!("/Users/{ada}"), &Value::Null).status.as_u16(), 204);
+    assert_eq!(world.said(), [("group-nested".to_owned(), 1)]);
+    assert_eq!(world.request("DELETE", &format!("/Groups/{inner}"), &Value::Null).status.as_u16(), 204);
+    assert_eq!(world.said(), []);
 }
 
 #[test]

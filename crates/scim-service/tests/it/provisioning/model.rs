@@ -303,7 +303,7 @@ impl Model {
                 self.recorded = self.recorded.max(recorded + usize::from(from.is_none()));
             }
             Change::Delete(id) => {
-                self.forget(|about| about.0 == *id && about.1.is_none());
+                self.forget(|(about, member)| member.as_ref().unwrap_or(about) == id);
                 if let Some(user) = self.users.remove(id) {
                     self.settle(|subject| is_about(subject, id, &user));
                 }
