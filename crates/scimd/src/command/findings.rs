@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use scim_core::text::{fold, nearest};
 use scim_policy::{Code, Finding};
-use scim_store::{PersonQuery, ReportQuery, Reported, Tenant};
+use scim_store::{PersonQuery, Report, ReportQuery, Reported, Tenant};
 
 use super::people::name_of;
 use super::{Office, list};
@@ -35,7 +35,7 @@ pub(super) fn run(command: FindingsCommand) -> Result<(), Failure> {
             let findings: Vec<Finding> =
                 serde_json::from_slice(&reported.report.findings).unwrap_or_default();
             for (index, finding) in findings.into_iter().enumerate() {
-                let whom = known.whom(&reported.report.subject, index, &finding);
+                let whom = known.whom(&reported.report, index, &finding);
                 let is_of_rule = rule.as_ref().is_none_or(|rule| finding.code == *rule);
                 let is_about =
                     people.as_ref().is_none_or(|people| people.iter().any(|one| whom.is(one, &finding)));
@@ -144,10 +144,13 @@ impl Known {
         Ok(Self(known.collect()))
     }
 
-    /// Whom the finding at this index of a report is about. A report is about the first member that cannot come into a group;
-    /// of the others it has what they are called.
-    fn whom(&self, subject: &str, index: usize, finding: &Finding) -> Whom {
-        if let (1.., Some((group, _)), "group-second") = (index, subject.split_once('/'), &*finding.code) {
+    /// Whom the finding at this index of a report is about. A refusal is about the first member that cannot come into a group;
+    /// of the others it has what they are called. What was let through is of one member, however many groups that is in.
+    fn whom(&self, report: &Report, index: usize, finding: &Finding) -> Whom {
+        let (subject, is_refused) = (&*report.subject, report.status >= 400);
+        if let (true, 1.., Some((group, _)), "group-second") =
+            (is_refused, index, subject.split_once('/'), &*finding.code)
+        {
             return Whom { who: group.to_owned(), id: None, name: Some(finding.value.clone()), email: None };
         }
         let id = id_in(subject);

@@ -186,6 +186,17 @@ fn findings_are_found_by_what_people_are_called() {
     let dee = json!({"schemas": [USER], "userName": "dee@example.com", "preferredLanguage": "Klingon"});
     let dee = id(&client.post("/Users", &dee).expect(201));
     assert_eq!(found(&dee), ["language-unreadable dee@example.com"]);
+    // A membership that is let through is its member's, with whichever other group.
+    let warning = server.place.directory.write("warning.toml", "[group]\nmode = \"warn\"\n");
+    server.place.command(&["policy", "apply", "acme", warning.to_str().expect("UTF-8")]);
+    let eve = id(&client.post("/Users", &user("eve")).expect(201));
+    for name in ["One", "Two", "Three"] {
+        client.post("/Groups", &group(name, &[&eve])).expect(201);
+    }
+    let list = server.place.command(&["findings", "list", "acme", "--format", "json", "--person", &eve]);
+    let rows: Vec<Value> = serde_json::from_str(&list).expect("JSON");
+    let of_eve = |row: &&Value| row["who"].as_str().is_some_and(|who| who.ends_with(&format!("/{eve}")));
+    assert_eq!((rows.len(), rows.iter().filter(of_eve).count()), (3, 3), "{list}");
     let ran = server.place.run(&["findings", "list", "acme", "--rule", "domain-not-list"]);
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
     assert!(ran.stderr.contains("did you mean `domain-not-listed`?"), "{}", ran.stderr);
