@@ -125,7 +125,8 @@ impl Rule for Group {
 pub(super) const DOCUMENTATION: Documentation = Documentation {
     section: "group",
     summary: "A person belongs to at most one user group, and groups have no groups as members. Where `[mapping] \
-              user_group` names an attribute, memberships do not count and only nested groups are against the rule.",
+              user_group` names an attribute, memberships do not count and only nested groups are against the rule. A person \
+              who is not active cannot join a second group either, since coming back does not look at groups.",
     default_mode: Mode::Enforce,
     settings: &[Setting {
         key: "on_conflict",

@@ -30,7 +30,8 @@ chooses the address and `[language] default` the language even if the rule is of
 A User who is not active is never refused, since nothing may keep somebody from leaving: errors are warnings then.
 
 A refusal is a SCIM error, status 400 and `invalidValue`. Its `detail` tells all errors, as far as 1,500 characters go. Rule,
-attribute, value and remedy of the first are within the first 200.
+attribute, value and remedy of the first are within the first 200. What depends on others, `email-taken`, `group-second` and
+`group-nested`, is told once nothing else is wrong, by one of these rules at a time.
 
 This file is written from `crates/scim-policy/src/rule/` by `UPDATE_DOCS=1 cargo test -p scim-policy policies`.
 
