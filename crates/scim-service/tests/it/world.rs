@@ -1,5 +1,7 @@
 //! A service with one tenant, and requests to it in one line.
 
+mod told;
+
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,7 +22,7 @@ use scim_service::{
 use scim_store::persons::{Mark, PersonChanges};
 use scim_store::{
     ChangeKind, Changeset, Content, Guard, Hidden, IndexEntry, MemberDelta, MemoryStore, Operation,
-    PersonQuery, PersonRecord, ReportQuery, Store, Tenant, UniqueKey,
+    PersonQuery, PersonRecord, Store, Tenant, UniqueKey,
 };
 use serde_json::Value;
 
@@ -71,12 +73,6 @@ pub(crate) struct World {
     token: String,
     store: Arc<MemoryStore>,
     environment: Arc<Clockwork>,
-}
-
-/// What was said of a request: of whom, and the codes in order.
-pub(crate) struct Told {
-    pub(crate) subject: String,
-    pub(crate) codes: Vec<String>,
 }
 
 /// An answer with its body read.
@@ -585,109 +581,10 @@ impl World {
         now(self.store.persons(&tenant, &query)).expect("in memory").persons
     }
 
-    /// The codes of what the rules said and nothing has settled, with how often it came.
-    pub(crate) fn said(&self) -> Vec<(String, u64)> {
-        self.each_said("code")
-    }
-
-    /// The explanations of these.
-    pub(crate) fn words(&self) -> Vec<String> {
-        self.each_said("explanation").into_iter().map(|(words, _)| words).collect()
-    }
-
-    fn each_said(&self, member: &str) -> Vec<(String, u64)> {
-        let tenant = Tenant::new("acme").expect("a name");
-        let query = ReportQuery { after: 0, count: 1000, settled: Some(false), subject: None };
-        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
-        let said = reports.iter().flat_map(|reported| {
-            let findings: Vec<Value> = serde_json::from_slice(&reported.report.findings).expect("JSON");
-            let one = |finding: &Value| (finding[member].as_str().expect("text").to_owned(), reported.count);
-            findings.iter().map(one).collect::<Vec<_>>()
-        });
-        said.collect()
-    }
-
-    /// The refusals that nothing has settled, the latest last, with the errors alone.
-    pub(crate) fn refusals(&self) -> Vec<Told> {
-        self.told(|status| status >= 400, |finding| finding["severity"] == "error")
-    }
-
-    /// What was said of requests that were accepted and nothing has settled.
-    pub(crate) fn remarks(&self) -> Vec<Told> {
-        self.told(|status| status < 400, |_| true)
-    }
-
-    fn told(&self, status: impl Fn(u16) -> bool, counts: impl Fn(&Value) -> bool) -> Vec<Told> {
-        let tenant = Tenant::new("acme").expect("a name");
-        let query = ReportQuery { after: 0, count: 1000, settled: Some(false), subject: None };
-        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
-        let told = |reported: scim_store::Reported| {
-            let findings: Vec<Value> = serde_json::from_slice(&reported.report.findings).expect("JSON");
-            let code = |finding: &Value| finding["code"].as_str().expect("a code").to_owned();
-            let mut codes: Vec<String> =
-                findings.iter().filter(|finding| counts(finding)).map(code).collect();
-            codes.sort();
-            Told { subject: reported.report.subject, codes }
-        };
-        reports.into_iter().filter(|reported| status(reported.report.status)).map(told).collect()
-    }
-
     /// What became of persons after a place in the change log.
     pub(crate) fn followed(&self, mark: &Mark, count: usize) -> PersonChanges {
         let tenant = Tenant::new("acme").expect("a name");
         now(scim_store::persons::changes(&*self.store, &tenant, mark, count)).expect("in memory")
-    }
-
-    /// How often the rules have said something, settled or not.
-    pub(crate) fn heard(&self) -> u64 {
-        let tenant = Tenant::new("acme").expect("a name");
-        let query = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
-        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
-        reports.iter().map(|reported| reported.count).sum()
-    }
-
-    /// What is recorded of the tenant's requests: action, status and detail.
-    pub(crate) fn audit(&self) -> Vec<String> {
-        let tenant = Tenant::new("acme").expect("a name");
-        let audited = now(self.store.audit(&tenant, 0, 1000)).expect("in memory");
-        let line = |audited: scim_store::Audited| {
-            let scim_store::AuditEntry { action, status, detail, .. } = audited.entry;
-            format!("{action} {status} {detail}").trim_end().to_owned()
-        };
-        audited.into_iter().map(line).collect()
-    }
-
-    /// Who is recorded for the latest request.
-    pub(crate) fn latest_actor(&self) -> String {
-        let tenant = Tenant::new("acme").expect("a name");
-        let audited = now(self.store.audit(&tenant, 0, 1000)).expect("in memory");
-        audited.last().expect("something is recorded").entry.actor.clone()
-    }
-
-    /// Whom reports are about.
-    pub(crate) fn subjects(&self) -> Vec<String> {
-        let tenant = Tenant::new("acme").expect("a name");
-        let query = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
-        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
-        reports.into_iter().map(|reported| reported.report.subject).collect()
-    }
-
-    /// The digests of requests.
-    pub(crate) fn digests(&self) -> Vec<[u8; 32]> {
-        let tenant = Tenant::new("acme").expect("a name");
-        let query = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
-        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
-        reports.iter().map(|reported| reported.report.digest).collect()
-    }
-
-    /// Everything that the store keeps of requests and what was said of them, as text.
-    pub(crate) fn reports(&self) -> String {
-        let tenant = Tenant::new("acme").expect("a name");
-        let query = ReportQuery { after: 0, count: 1000, settled: None, subject: None };
-        let reports = now(self.store.reports(&tenant, &query)).expect("in memory");
-        let bodies =
-            reports.iter().map(|reported| String::from_utf8_lossy(&reported.report.body).into_owned());
-        bodies.collect()
     }
 
     /// Sends a PATCH.
