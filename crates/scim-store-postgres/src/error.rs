@@ -154,7 +154,10 @@ impl std::error::Error for OpenError {
 
 impl From<Failed> for OpenError {
     fn from(failed: Failed) -> Self {
-        Self::Refused(failed.words.into())
+        match failed.is_pooled {
+            true => Self::Pooled,
+            false => Self::Refused(failed.words.into()),
+        }
     }
 }
 
@@ -164,6 +167,9 @@ pub(crate) struct Failed {
     pub(crate) kind: Kind,
     /// Whether the server refuses to write, as a standby does.
     pub(crate) is_read_only: bool,
+    /// Whether a statement that was prepared is not there, or one that was not is: the session is another one, as behind a
+    /// pooler of transactions.
+    is_pooled: bool,
     words: String,
 }
 
@@ -189,7 +195,7 @@ pub(crate) enum Kind {
 
 impl Failed {
     pub(crate) fn new(kind: Kind, words: impl Into<String>) -> Self {
-        Self { kind, is_read_only: false, words: words.into() }
+        Self { kind, is_read_only: false, is_pooled: false, words: words.into() }
     }
 
     /// The same, where a commit may have happened.
@@ -227,8 +233,8 @@ impl Failed {
             _ if code.starts_with("08") => Kind::Lost,
             _ => Kind::Fault,
         };
-        let is_read_only = code == "25006";
-        Self { is_read_only, ..Self::new(kind, format!("{} ({})", database.message(), code)) }
+        let (is_read_only, is_pooled) = (code == "25006", matches!(code, "26000" | "42P05"));
+        Self { is_read_only, is_pooled, ..Self::new(kind, format!("{} ({})", database.message(), code)) }
     }
 
     /// Sorts an error of a connection that did not come to be.
