@@ -112,7 +112,7 @@ pub fn registry(config: &Config) -> Result<Arc<Registry>, Failure> {
     let mut builder = Registry::builder()?;
     let mut extensions = Vec::new();
     for schema in &config.schemas {
-        let document = read(&schema.file)?;
+        let document = read_json(&schema.file)?;
         if let Some(resource_type) = &schema.extends {
             let urn = document.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
             extensions.push((resource_type, urn, schema.required));
@@ -120,7 +120,7 @@ pub fn registry(config: &Config) -> Result<Arc<Registry>, Failure> {
         builder = builder.schema(&document).map_err(|error| in_file(&schema.file, &error))?;
     }
     for file in &config.resource_types {
-        builder = builder.resource_type(&read(file)?).map_err(|error| in_file(file, &error))?;
+        builder = builder.resource_type(&read_json(file)?).map_err(|error| in_file(file, &error))?;
     }
     for (resource_type, urn, required) in extensions {
         builder = builder.extend(resource_type, &urn, required).map_err(|error| {
@@ -134,7 +134,7 @@ pub fn registry(config: &Config) -> Result<Arc<Registry>, Failure> {
 ///
 /// # Errors
 /// When it cannot be read, or is no JSON.
-pub(crate) fn read(file: &Path) -> Result<Value, Failure> {
+pub(crate) fn read_json(file: &Path) -> Result<Value, Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::Usage(format!("cannot read {}: {error}", file.display())))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);

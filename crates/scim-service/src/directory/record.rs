@@ -153,7 +153,7 @@ pub(super) struct SchemasBody {
 pub(super) struct UnfinishedBody {
     /// Of the rules.
     pub(super) epoch: u64,
-    /// How often servers have gone on with it.
+    /// How often servers have gone on with it: each time the record changes, and so its date.
     #[serde(default)]
     pub(super) tries: u64,
 }

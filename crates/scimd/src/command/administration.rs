@@ -11,7 +11,7 @@ use super::moving::{Side, check_vacant};
 use super::{directory, handed_over, list, named, small_runtime};
 use crate::Failure;
 use crate::cli::{Common, ConnectionCommand, TenantCommand, TokenCommand};
-use crate::config::{Config, StoreUrl};
+use crate::config::Config;
 use crate::environment::System;
 use crate::table::Cells;
 
@@ -19,7 +19,7 @@ pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
     match command {
         TenantCommand::Create { name, common } => {
             let url = Config::load(&common.flags())?.store;
-            let is_new = matches!(&url, StoreUrl::Sqlite(path) if !path.exists());
+            let is_new = url.is_missing();
             let Side { store, directory } = Side::open(&url, true)?;
             if is_new {
                 eprintln!("made {url}");

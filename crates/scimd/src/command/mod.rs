@@ -209,7 +209,7 @@ fn check_reachable(url: &StoreUrl, create: bool) -> Result<(), Failure> {
     }
     if let StoreUrl::Sqlite(path) = url
         && !create
-        && !path.exists()
+        && url.is_missing()
     {
         return Err(Failure::Run(format!(
             "there is no store at {}; check the path, or begin one with `scimd tenant create NAME --store {}`",

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{Office, list, print};
 use crate::Failure;
 use crate::cli::{Format, Listing, OfTenant, PolicyCommand, SchemaCommand};
-use crate::store;
+use crate::store::read_json;
 use crate::table::{Cells, in_words, shown, text};
 
 pub(super) fn policy(command: PolicyCommand) -> Result<(), Failure> {
@@ -147,7 +147,7 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             let office = Office::open(&common)?;
             let entry = office.tenant(&tenant)?;
             let mut schemas = entry.schemas.clone();
-            let new = store::read(&file)?;
+            let new = read_json(&file)?;
             let urn = new.get("id").and_then(Value::as_str);
             if let Some(urn) =
                 urn.filter(|urn| schemas.iter().any(|known| known.get("id") == Some(&Value::from(*urn))))
@@ -169,7 +169,7 @@ pub(super) fn schema(command: SchemaCommand) -> Result<(), Failure> {
             Ok(())
         }
         SchemaCommand::Replace { of, file } => {
-            let new = store::read(&file)?;
+            let new = read_json(&file)?;
             let Some(urn) = new.get("id").and_then(Value::as_str).map(str::to_owned) else {
                 return Err(Failure::Usage(format!("{}: it has no `id`", file.display())));
             };
@@ -222,7 +222,7 @@ pub(super) fn explain(listing: &Listing, file: Option<&Path>, user: Option<&str>
     let Listing { of: OfTenant { tenant, common }, output } = listing;
     let office = Office::open(common)?;
     let explanation = match (file, user) {
-        (Some(file), _) => office.run(office.service.explain(tenant, store::read(file)?))?,
+        (Some(file), _) => office.run(office.service.explain(tenant, read_json(file)?))?,
         (None, Some(user)) => office.run(office.service.explain_stored(tenant, user))?,
         (None, None) => return Err(Failure::Usage("name a FILE, or somebody by `--user`".to_owned())),
     };

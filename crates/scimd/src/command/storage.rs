@@ -32,7 +32,7 @@ fn migrate(role: Option<&str>, common: &Common) -> Result<(), Failure> {
                 "`--role` is for databases, and the store is {url}; leave it out"
             )));
         }
-        let is_new = matches!(&url, StoreUrl::Sqlite(path) if !path.exists());
+        let is_new = url.is_missing();
         portable(&url, true)?;
         match is_new {
             true => eprintln!("made {url}"),

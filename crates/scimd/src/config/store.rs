@@ -86,6 +86,11 @@ impl StoreUrl {
         }
     }
 
+    /// Whether it is a file that is not there yet.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Sqlite(path) if !path.exists())
+    }
+
     /// Whether a password is written into it.
     pub fn has_password(&self) -> bool {
         matches!(self, Self::Postgres(address) if address.has_password())
