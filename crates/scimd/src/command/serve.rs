@@ -87,6 +87,10 @@ pub(super) fn check(flags: &Flags) -> Result<(), Failure> {
         }
         None => None,
     };
+    if let Some(lack) = certificate.as_ref().zip(config.tls.as_ref()).and_then(|(own, files)| own.lack(files))
+    {
+        eprintln!("warning: {lack}");
+    }
     let certificate = certificate.map(|own| format!("\n  certificate     ends at {}", own.until));
     if let StoreUrl::Sqlite(path) = &config.store {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

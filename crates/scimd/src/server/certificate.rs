@@ -1,5 +1,5 @@
-//! What clients make of the certificate: how long it holds, and for which names. They refuse one that does not, and say so
-//! to everybody but the operator.
+//! What clients make of the certificate: how long it holds, for which names, and who issued it. They refuse one that does not
+//! suit them, and say so to everybody but the operator.
 
 use std::time::Duration;
 
@@ -24,32 +24,42 @@ pub(crate) struct Certificate {
     from: Timestamp,
     /// Its last moment.
     pub(crate) until: Timestamp,
+    /// Whether whoever issued it is in the file as well, or is itself.
+    has_issuer: bool,
 }
 
 impl Certificate {
-    /// What a certificate says of itself, if that can be read.
-    pub(super) fn of(der: &CertificateDer<'_>) -> Option<Self> {
+    /// What the first certificate of a file says of itself, if that can be read.
+    pub(super) fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
+        let der = chain.first()?;
         let parsed = ParsedCertificate::try_from(der).ok()?;
         let algorithms = ring::default_provider().signature_verification_algorithms.all;
-        let nobody = RootCertStore::empty();
+        let mut trusted = RootCertStore::empty();
         // The verifier names a moment where it is exceeded, so it is asked at the beginning and at the end of time.
-        let ask = |second| {
-            let now = UnixTime::since_unix_epoch(Duration::from_secs(second));
-            verify_server_cert_signed_by_trust_anchor(&parsed, &nobody, &[], now, algorithms)
+        let ask = |trusted: &RootCertStore, now| {
+            verify_server_cert_signed_by_trust_anchor(&parsed, trusted, &[], now, algorithms)
         };
+        let [first, last] =
+            [0, u64::MAX].map(|second| UnixTime::since_unix_epoch(Duration::from_secs(second)));
         let Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) =
-            ask(u64::MAX)
+            ask(&trusted, last)
         else {
             return None;
         };
         // One that begins with time itself, from a machine without a clock, is not too early for any moment.
-        let from = match ask(0) {
+        let not_before = match ask(&trusted, first) {
             Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before, .. })) => {
-                timestamp(not_before)
+                not_before
             }
-            _ => Timestamp(0),
+            _ => first,
         };
-        Some(Self { der: der.clone().into_owned(), from, until: timestamp(not_after) })
+        trusted.add_parsable_certificates(chain.iter().cloned());
+        let is_unknown = matches!(
+            ask(&trusted, not_before),
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
+        );
+        let (from, until) = (timestamp(not_before), timestamp(not_after));
+        Some(Self { der: der.clone().into_owned(), from, until, has_issuer: !is_unknown })
     }
 
     /// Whether clients accept it.
@@ -74,6 +84,19 @@ impl Certificate {
             ));
         }
         Ok(())
+    }
+
+    /// What is missing for most clients, where they see this certificate. Whether those who issued it are known to a client,
+    /// only the client can tell.
+    pub(crate) fn lack(&self, files: &Tls) -> Option<String> {
+        let file = files.certificate.display();
+        (files.host.is_some() && !self.has_issuer).then(|| {
+            format!(
+                "{file} does not have the certificate of whoever issued the server's own; clients that do not know the \
+                 issuer by themselves, and identity providers do not, refuse the connection; put the intermediate \
+                 certificates below the server's, as in the `fullchain.pem` of certbot"
+            )
+        })
     }
 
     /// Whether it is for a host. What cannot be told is.
@@ -102,6 +125,13 @@ impl Certificate {
             Ok(()) => {}
         }
     }
+
+    /// Tells the log what the file lacks. It may be on purpose, so that once is enough.
+    pub(super) fn tell_lack(&self, files: &Tls) {
+        if let Some(lack) = self.lack(files) {
+            tracing::warn!("{lack}");
+        }
+    }
 }
 
 fn timestamp(moment: UnixTime) -> Timestamp {
@@ -125,7 +155,7 @@ mod tests {
         params.not_before = date_time_ymd(first, 1, 1);
         params.not_after = date_time_ymd(year, month, day);
         let made = params.self_signed(&KeyPair::generate().expect("a key")).expect("a certificate");
-        Certificate::of(made.der()).expect("it says so")
+        Certificate::of(std::slice::from_ref(made.der())).expect("it says so")
     }
 
     fn check(certificate: &Certificate, host: Option<&str>, now: Timestamp) -> Result<(), String> {

@@ -288,6 +288,7 @@ where
 
 /// Looks once a day how long the certificate holds.
 async fn look_at(identity: Arc<Identity>) {
+    identity.tell_lack();
     loop {
         identity.tell();
         sleep(Duration::from_secs(24 * 60 * 60)).await;
@@ -301,7 +302,10 @@ fn reloading(identity: Option<Arc<Identity>>) -> impl Fn() {
         }
         Some(identity) => {
             match identity.reload() {
-                Ok(()) => tracing::info!("certificate and key were read again"),
+                Ok(()) => {
+                    tracing::info!("certificate and key were read again");
+                    identity.tell_lack();
+                }
                 Err(failure) => tracing::error!(%failure, "the certificate in force stays"),
             }
             identity.tell();

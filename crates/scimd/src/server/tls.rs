@@ -66,6 +66,14 @@ impl Identity {
             certificate.tell(&self.files, System.now());
         }
     }
+
+    /// Tells the log what the file lacks for most clients.
+    pub(super) fn tell_lack(&self) {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(certificate) = &current.certificate {
+            certificate.tell_lack(&self.files);
+        }
+    }
 }
 
 impl Material {
@@ -89,7 +97,7 @@ pub(crate) fn read(files: &Tls) -> Result<Material, Failure> {
         if chain.is_empty() { Err(pem::Error::NoItemsFound) } else { Ok(chain) }
     })?;
     let secret = sections(key, "a private key", PrivateKeyDer::from_pem_slice)?;
-    let own = chain.first().and_then(Certificate::of);
+    let own = Certificate::of(&chain);
     let unfit = |error: rustls::Error| {
         let (key, certificate) = (key.display(), certificate.display());
         Failure::Usage(match error {

@@ -214,6 +214,45 @@ fn a_certificate_that_has_ended_is_of_no_use() {
     process.wait_for("that it has ended", |_, err| err.contains(begun).then_some(()));
 }
 
+/// Browsers often find what is missing, so that only the identity provider fails.
+#[test]
+fn a_file_without_the_intermediate_certificates_is_warned_of() {
+    let authority = |name: &str| {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let made = params.self_signed(&key).expect("a certificate");
+        (rcgen::Issuer::new(params, key), made.pem())
+    };
+    let ((issuer, above), (_, another)) = (authority("Issuer of the test"), authority("Somebody else"));
+    let params = rcgen::CertificateParams::new(vec!["scim.example.com".to_owned()]).expect("parameters");
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let own = params.signed_by(&key, &issuer).expect("a certificate").pem();
+    let place = |base_url: &str| {
+        let tls = "[tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"";
+        let place = Place::new(&format!("{base_url}{tls}"));
+        place.directory.write("key.pem", &key.serialize_pem());
+        place
+    };
+    let warning = "does not have the certificate of whoever issued the server's own";
+    let seen = place("base_url = \"https://scim.example.com\"\n");
+    for (chain, complete) in
+        [(own.clone(), false), (own.clone() + &another, false), (own.clone() + &above, true)]
+    {
+        seen.directory.write("certificate.pem", &chain);
+        let ran = seen.run(&["check"]);
+        assert_eq!((ran.code, ran.stderr.contains(warning)), (Some(0), !complete), "{}", ran.stderr);
+    }
+    seen.directory.write("certificate.pem", &own);
+    let process = seen.serve();
+    process.wait_for("that it is incomplete", |_, err| err.contains(warning).then_some(()));
+    // Nobody is known to see it.
+    let unseen = place("");
+    unseen.directory.write("certificate.pem", &own);
+    assert_eq!(unseen.run(&["check"]).stderr, "");
+}
+
 #[test]
 fn files_that_do_not_fit_are_refused_with_a_remedy() {
     let (place, _) = place();
