@@ -62,7 +62,3 @@ pub mod time;
 pub mod view;
 
 pub use error::{Error, ErrorKind, Result};
-
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
