@@ -188,7 +188,7 @@ impl Import<'_> {
         let body = self.body(members);
         let course = Course::default();
         let path = self.resource_type.endpoint();
-        let origin = Origin { method: "POST", path, body: Sent::Json(&body) };
+        let origin = Origin { method: "POST", path, body: Sent::Row(&body) };
         let context = self.context(store, origin, &course);
         context.create(&self.resource_type, body.clone()).await?;
         Ok(Outcome::Created)
@@ -212,7 +212,7 @@ impl Import<'_> {
         let body = self.body(members);
         let course = Course::default();
         let path = format!("{}/{}", self.resource_type.endpoint(), record.id);
-        let origin = Origin { method: "PUT", path: &path, body: Sent::Json(&body) };
+        let origin = Origin { method: "PUT", path: &path, body: Sent::Row(&body) };
         let context = self.context(store, origin, &course);
         let precondition = Precondition::of_version(record.version);
         context.replace(&self.resource_type, &record.id, body.clone(), &precondition).await?;

@@ -32,6 +32,8 @@ pub(crate) enum Sent<'a> {
     Bytes(&'a Bytes),
     /// That of an operation inside another request.
     Json(&'a Value),
+    /// That of the request that a row of a file becomes. A row is mended in its file, and never carried out again.
+    Row(&'a Value),
 }
 
 /// Where a write came from.
@@ -48,7 +50,9 @@ impl Origin<'_> {
     fn body(&self) -> Bytes {
         match self.body {
             Sent::Bytes(bytes) => bytes.clone(),
-            Sent::Json(value) => serde_json::to_vec(value).map(Bytes::from).unwrap_or_default(),
+            Sent::Json(value) | Sent::Row(value) => {
+                serde_json::to_vec(value).map(Bytes::from).unwrap_or_default()
+            }
         }
     }
 }
@@ -532,13 +536,12 @@ impl Context<'_> {
         outdated()
     }
 
-    /// What is reported of a write that is let in.
+    /// What is reported of a write that is let in. It is never carried out again, so that nothing of the request is kept: of
+    /// a person it would be a second copy.
     fn reports(&self, remarks: &Remarks, status: u16, kept: &KeptRequest) -> Vec<Report> {
         let of = |remark: &Remark| self.report(&remark.subject, &remark.findings, status, kept);
-        // Of many members a body would be kept as many times, and what was accepted is never carried out again.
-        let of_members =
-            remarks.members.iter().filter_map(of).map(|report| Report { body: Bytes::new(), ..report });
-        remarks.about.iter().filter_map(of).chain(of_members).collect()
+        let said = remarks.about.iter().chain(&remarks.members).filter_map(of);
+        said.map(|report| Report { body: Bytes::new(), ..report }).collect()
     }
 
     fn report(&self, subject: &str, findings: &[Finding], status: u16, kept: &KeptRequest) -> Option<Report> {
@@ -554,7 +557,8 @@ impl Context<'_> {
                 digest.update((part.len() as u64).to_be_bytes());
                 digest.update(part);
             }
-            let body = if body.len() > Report::MOST_BODY { Bytes::new() } else { body };
+            let is_left_out = body.len() > Report::MOST_BODY || matches!(self.origin.body, Sent::Row(_));
+            let body = if is_left_out { Bytes::new() } else { body };
             (body, digest.finalize().into())
         });
         Some(Report {

@@ -181,8 +181,11 @@ impl<'a> Replay<'a> {
         let Reported { number, sequence, report, .. } = reported;
         self.check_subject(&report.subject).await?;
         if report.body.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidValue, "the request was too long to be kept")
-                .remedy("let the identity provider send it again"));
+            return Err(Error::new(
+                ErrorKind::InvalidValue,
+                "the request was too long to be kept, or a row of a file",
+            )
+            .remedy("let the identity provider send it again"));
         }
         let body = json::parse(&report.body)?;
         let origin = Origin { method: &report.method, path: &report.path, body: Sent::Bytes(&report.body) };

@@ -119,3 +119,18 @@ fn what_is_never_returned_is_kept_whichever_way_it_comes() {
         }
     }
 }
+
+/// Only what was refused is ever carried out again.
+#[test]
+fn nothing_is_kept_of_a_request_that_was_accepted() {
+    let world = World::new(Idp::Generic);
+    world.govern("[domain]\nmode = \"warn\"\nallow = [\"example.com\"]\n");
+    let user = |title: &str| json!({"schemas": [USER], "userName": "ada@example.net", "title": title});
+    let id = world.request("POST", "/Users", &user("Countess")).id();
+    assert_eq!((world.said().len(), &*world.reports()), (1, ""), "POST");
+    assert_eq!(world.request("PUT", &format!("/Users/{id}"), &user("Analyst")).status.as_u16(), 200);
+    assert_eq!((world.said().len(), &*world.reports()), (1, ""), "PUT");
+    world.govern("[domain]\nallow = [\"example.com\"]\n");
+    assert_eq!(world.request("PUT", &format!("/Users/{id}"), &user("Poet")).status.as_u16(), 400);
+    assert!(world.reports().contains("Poet"), "{}", world.reports());
+}

@@ -128,3 +128,22 @@ fn a_tenant_with_a_connection_has_one_source() {
         assert!(ran.stderr.contains(words), "{}", ran.stderr);
     }
 }
+
+/// Where an identity provider has taken over since, nobody comes out of a file that was refused before.
+#[test]
+fn a_row_that_was_refused_is_not_carried_out_later() {
+    let place = place();
+    place.directory.write("staff.csv", "email,first_name,title\nbob@example.org,Bob,Brewer\n");
+    assert_eq!(place.run(&["person", "import", "acme", "staff.csv"]).code, Some(1));
+    let lenient = place.directory.write("lenient.toml", &POLICY.replace("example.com", "example.org"));
+    let lenient = lenient.to_string_lossy();
+    let compared = place.run(&["policy", "diff", "acme", &lenient]);
+    assert!(compared.stderr.contains("0 would be accepted and 0 not"), "{compared:?}");
+    place.command(&["policy", "apply", "acme", &lenient]);
+    place.command(&["connection", "create", "acme", "--idp", "entra"]);
+    let replayed: Value =
+        serde_json::from_str(&place.command(&["replay", "acme", "--format", "json"])).expect("JSON");
+    let why = replayed[0]["why"].as_str().unwrap_or_default();
+    assert!(why.contains("a row of a file"), "{replayed}");
+    assert_eq!(persons(&place), [""; 0]);
+}
