@@ -95,6 +95,7 @@ impl Guess {
         let has_reports = changesets.iter().any(|changeset| {
             changeset.retries.is_some()
                 || !changeset.reports.is_empty()
+                || !changeset.forgets.is_empty()
                 || (!changeset.settles_below.is_empty() && ground.totals.counts.open > 0)
         });
         if leaves_no_trace || has_reports {

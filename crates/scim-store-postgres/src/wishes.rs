@@ -49,7 +49,8 @@ impl Wishes {
             }
             let retried = changeset.retries.iter().map(|retry| &retry.subject);
             let reported = changeset.reports.iter().map(|report| &report.subject);
-            let subjects = changeset.settles.iter().chain(retried).chain(reported);
+            let forgotten = changeset.forgets.iter().map(|(subject, _)| subject);
+            let subjects = changeset.settles.iter().chain(retried).chain(reported).chain(forgotten);
             let beginnings = changeset.settles_below.iter();
             wishes.below.extend(beginnings.filter(|beginning| !is_impossible(beginning)).cloned());
             wishes.reports.extend(subjects.filter(|subject| !is_impossible(subject)).cloned());

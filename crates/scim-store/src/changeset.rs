@@ -30,6 +30,9 @@ pub struct Changeset {
     pub settles: Vec<String>,
     /// Beginnings of subjects: every unsettled report about a subject that begins so is settled as well.
     pub settles_below: Vec<String>,
+    /// Reports that go for good, settled or not: whom each is about, and its number. All of them have to be there. They go
+    /// before anything is settled.
+    pub forgets: Vec<(String, u64)>,
     /// The report whose request this carries out again.
     pub retries: Option<Retry>,
     /// What the tenant's rules said of the request.
@@ -48,6 +51,7 @@ impl Changeset {
             operations: Vec::new(),
             settles: Vec::new(),
             settles_below: Vec::new(),
+            forgets: Vec::new(),
             retries: None,
             reports: Vec::new(),
             audit: None,
@@ -70,7 +74,7 @@ impl Changeset {
             Operation::Delete { .. } => 1,
         };
         let reports = self.reports.iter().map(|report| 1 + report.body.len() / PAGE).sum::<usize>();
-        self.operations.iter().map(of).sum::<usize>() + self.settles.len() + reports
+        self.operations.iter().map(of).sum::<usize>() + self.settles.len() + self.forgets.len() + reports
     }
 }
 
@@ -392,7 +396,7 @@ pub enum Conflict {
         /// The number of the rules in force.
         current: u64,
     },
-    /// The report that is retried is settled or gone. This is looked at next.
+    /// The report that is retried is settled or gone, or one to forget is gone. This is looked at next.
     Settled,
 }
 

@@ -8,7 +8,8 @@
 //! Whoever sends can make a tenant's rules say something with every request, so there is a limit to everything: a tenant
 //! keeps [`Report::MOST`] reports and [`Report::MOST_OF_SUBJECT`] about one subject, each with a body of at most
 //! [`Report::MOST_BODY`] bytes. What is too many goes with the commit that made it so: about one subject the oldest, and
-//! otherwise settled reports first, and of these the oldest.
+//! otherwise settled reports first, and of these the oldest. An operator may have one go at any time
+//! ([`crate::Changeset::forgets`]).
 
 use bytes::Bytes;
 use scim_core::time::Timestamp;

@@ -396,6 +396,7 @@ impl Context<'_> {
                 operations,
                 settles: remarks.settles.clone(),
                 settles_below: settles_below.clone(),
+                forgets: Vec::new(),
                 retries: self.retries.cloned(),
                 reports: self.reports(&remarks, status, &kept),
                 audit: Some(self.audit(action.clone(), status, String::new())),

@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = &[
     Case::new("what is settled stays settled, without its body, and a repetition is new", settled),
     Case::new("a subject is settled before its own reports are stored", settled_first),
     Case::new("subjects are settled by how they begin", settled_below),
+    Case::new("what is to be forgotten goes, settled or not, and has to be there", forgotten),
     Case::new("a retry settles nothing newer, and needs its report unsettled", retried),
     Case::new("a retry that is refused keeps its place", refused_again),
     Case::new("reports come in pages, by subject and by state", paged),
@@ -143,6 +144,35 @@ fn settled_below(f: &Fixture) {
     f.offer(changeset).expect("no conflict");
     let open = ReportQuery { after: 0, count: 99, settled: Some(false), subject: None };
     assert_eq!(shown(&f.reports(&open)), ["4 g4 x1", "5 h/a5 x1", "6 G/a6 x1", "7 g07 x1", "10 g/c1 x1"]);
+}
+
+fn forgotten(f: &Fixture) {
+    for (subject, digest) in [("a", 1), ("a", 2), ("a", 3), ("b", 4), ("c", 5)] {
+        say(f, subject, digest);
+    }
+    offer(f, Vec::new(), &["b"], Vec::new());
+    let forget = |what: &[(&str, u64)]| {
+        let forgets = what.iter().map(|&(subject, number)| (subject.to_owned(), number)).collect();
+        f.offer(Changeset { forgets, ..Changeset::new(f.now()) })
+    };
+    let before = f.everything();
+    for missing in [("a", 9), ("b", 1), ("nobody", 1)] {
+        assert_eq!(forget(&[("a", 1), missing]), Err(Conflict::Settled));
+        assert!(f.everything() == before, "nothing is forgotten by halves");
+    }
+    forget(&[("a", 2), ("b", 4)]).expect("there");
+    assert_eq!(shown(&f.all_reports()), ["1 a1 x1", "3 a3 x1", "5 c5 x1"]);
+    assert_eq!(forget(&[("b", 4)]), Err(Conflict::Settled));
+    // What else there is to settle, and what comes with it, is not mistaken for what is gone.
+    let forgets = vec![("a".to_owned(), 3)];
+    let (settles, reports) = (vec!["a".to_owned()], vec![report("a", 3)]);
+    f.offer(Changeset { forgets, settles, reports, ..Changeset::new(f.now()) }).expect("there");
+    assert_eq!(shown(&f.all_reports()), ["1 a1 x1 settled", "5 c5 x1", "6 a3 x1"]);
+    // And nothing is counted any more that has gone.
+    forget(&[("a", 1), ("c", 5), ("a", 6)]).expect("there");
+    assert_eq!(f.all_reports(), []);
+    say(f, "a", 3);
+    assert_eq!(shown(&f.all_reports()), ["7 a3 x1"]);
 }
 
 fn retry(f: &Fixture, number: u64, settles: &[&str], reports: Vec<Report>) -> Result<(), Conflict> {

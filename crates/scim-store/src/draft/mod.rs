@@ -200,13 +200,19 @@ impl Draft {
     /// # Errors
     /// The conflict, or what kept `existing` from answering.
     pub fn new(existing: &dyn Existing, counts: Counts, changeset: Changeset) -> Result<Self, CommitError> {
-        let Changeset { at, epoch, operations, settles, settles_below, retries, reports, audit } = changeset;
+        let Changeset { at, epoch, operations, settles, settles_below, forgets, retries, reports, audit } =
+            changeset;
         if epoch < counts.epoch {
             return Err(Conflict::Epoch { current: counts.epoch }.into());
         }
         if let Some(Retry { subject, number, .. }) = &retries {
             let about = existing.reports_about(subject)?;
             if !about.iter().any(|kept| kept.number == *number && !kept.settled) {
+                return Err(Conflict::Settled.into());
+            }
+        }
+        for (subject, number) in &forgets {
+            if !existing.reports_about(subject)?.iter().any(|kept| kept.number == *number) {
                 return Err(Conflict::Settled.into());
             }
         }
@@ -224,6 +230,9 @@ impl Draft {
         };
         let mut draft = Drafting::new(existing, draft, &operations).run(operations)?;
         let mut shelf = Shelf::new(existing, &mut draft, retries);
+        for (subject, number) in forgets {
+            shelf.forget(subject, number)?;
+        }
         for subject in settles {
             shelf.settle(subject)?;
         }

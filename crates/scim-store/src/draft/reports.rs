@@ -26,6 +26,16 @@ impl<'a> Shelf<'a> {
         Self { existing, draft, was_empty, retries, about: BTreeMap::new() }
     }
 
+    /// Removes a report for good.
+    pub(super) fn forget(&mut self, subject: String, number: u64) -> Result<(), StoreError> {
+        let mut about = self.take(&subject)?;
+        for kept in about.extract_if(.., |kept| kept.number == number) {
+            self.remove(kept.number, kept.settled);
+        }
+        self.about.insert(subject, about);
+        Ok(())
+    }
+
     /// Settles what is stored about a subject.
     pub(super) fn settle(&mut self, subject: String) -> Result<(), StoreError> {
         // Almost every write comes this way, and most tenants have nothing to settle.

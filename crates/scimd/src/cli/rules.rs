@@ -133,7 +133,8 @@ pub enum PersonCommand {
     List(Listing),
     /// Show one person
     #[command(
-        after_help = "Examples:\n  scimd person show acme 01a21508-319e-78af-adff-cd823c945d29 --store sqlite:scimd.db"
+        after_help = "Examples:\n  scimd person show acme 01a21508-319e-78af-adff-cd823c945d29 --store sqlite:scimd.db\n  \
+        scimd person show acme 01a21508-319e-78af-adff-cd823c945d29 --user --format json"
     )]
     Show {
         /// Of whom, where, and how the list is printed.
@@ -141,6 +142,9 @@ pub enum PersonCommand {
         listing: Listing,
         /// The identifier
         id: String,
+        /// Show everything that is stored of the User instead, attribute by attribute
+        #[arg(long)]
+        user: bool,
     },
     /// List the persons that came, changed or went after a change, each once and as it is now
     #[command(after_help = CHANGES)]
@@ -271,7 +275,7 @@ pub enum FindingsCommand {
         /// Only those of this code, such as domain-not-listed
         #[arg(long, value_name = "CODE")]
         rule: Option<String>,
-        /// Only those about this person: an identifier, a userName or an address
+        /// Only those about this person, or that name them: an identifier, a userName or an address
         #[arg(long)]
         person: Option<String>,
         /// Also those that are settled
@@ -288,6 +292,19 @@ pub enum FindingsCommand {
         #[command(flatten)]
         of: OfTenant,
         /// The number, as `scimd findings list` shows it; several are taken one after the other
+        #[arg(required = true, value_name = "NUMBER")]
+        numbers: Vec<u64>,
+    },
+    /// Erase for good what the rules said of requests, settled or not, and what is kept of the requests
+    #[command(after_help = "Examples:\n  scimd findings erase acme 17 --store sqlite:scimd.db\n  \
+        scimd findings list acme --all --person ada@example.com --format json |\n      \
+        jq '[.[].number] | unique[]' | xargs -r scimd findings erase acme\n\nThat it was done is in the tenant's audit trail, without \
+        names. If the request comes again, and is refused again, it is listed again.")]
+    Erase {
+        /// Of whom, and where.
+        #[command(flatten)]
+        of: OfTenant,
+        /// The number, as `scimd findings list --all` shows it; several are taken one after the other
         #[arg(required = true, value_name = "NUMBER")]
         numbers: Vec<u64>,
     },

@@ -1,4 +1,4 @@
-//! `scimd findings`: what the rules said of requests, with whom it was about as they are called by now, and settling it.
+//! `scimd findings`: what the rules said of requests, with whom it was about as they are called by now; settling and erasing it.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,6 +19,7 @@ pub(super) fn run(command: FindingsCommand) -> Result<(), Failure> {
     let (Listing { of, output }, since, rule, person, all) = match command {
         FindingsCommand::List { listing, since, rule, person, all } => (listing, since, rule, person, all),
         FindingsCommand::Dismiss { of, numbers } => return dismiss(&of, &numbers),
+        FindingsCommand::Erase { of, numbers } => return erase(&of, &numbers),
     };
     if let Some(rule) = &rule {
         check_code(rule)?;
@@ -65,10 +66,24 @@ fn dismiss(of: &OfTenant, numbers: &[u64]) -> Result<(), Failure> {
     Ok(())
 }
 
+fn erase(of: &OfTenant, numbers: &[u64]) -> Result<(), Failure> {
+    let OfTenant { tenant, common } = of;
+    let office = Office::open(common)?;
+    for number in &numbers.iter().copied().collect::<BTreeSet<u64>>() {
+        let Reported { report, .. } =
+            office.run(office.service.erase(tenant, *number, "cli:findings erase"))?;
+        // Whom it was about is left out, or the terminal's log would keep it.
+        eprintln!("erased finding {number}: {}", shown(&format!("{} {}", report.method, report.path)));
+    }
+    Ok(())
+}
+
 /// What somebody is known by: what was asked for, and where that is an identifier, the name by which the creation was reported.
 fn called(office: &Office, tenant: &Tenant, person: String) -> Result<Vec<String>, Failure> {
     let record = office.run(office.store.get(tenant, &[&person]))?.into_iter().flatten().next();
-    let name = record.map(|record| name_of(&record)).filter(|name| !name.is_empty());
+    // What is said of people names groups too.
+    let user = record.filter(|record| *record.resource_type == *"User");
+    let name = user.map(|record| name_of(&record)).filter(|name| !name.is_empty());
     Ok(std::iter::once(person).chain(name).collect())
 }
 
@@ -171,10 +186,12 @@ struct Whom {
 }
 
 impl Whom {
-    /// Whether it is somebody, by an identifier, a userName or an address.
+    /// Whether it is somebody, by an identifier, a userName or an address, or names them.
     fn is(&self, person: &str, finding: &Finding) -> bool {
         let texts = [self.id.as_deref(), self.name.as_deref(), self.email.as_deref(), Some(&*finding.value)];
-        texts.into_iter().flatten().any(|text| fold(text) == fold(person))
+        let person = fold(person);
+        texts.into_iter().flatten().any(|text| fold(text) == person)
+            || fold(&finding.explanation).contains(&*format!("`{person}`"))
     }
 }
 

@@ -8,7 +8,7 @@ use scim_core::time::Timestamp;
 use scim_service::{GenderWord, GenderWords};
 use scim_store::persons::{self, FollowError, Mark, PersonChange};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, Record, Side, Tenant};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{Office, another, keep_mark, list, list_pages};
 use crate::Failure;
@@ -52,7 +52,8 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
     let (Listing { of, output }, id) = match command {
         PersonCommand::Import(arguments) => return super::import::run(&arguments),
         PersonCommand::List(listing) | PersonCommand::Export(listing) => (listing, None),
-        PersonCommand::Show { listing, id } => (listing, Some(id)),
+        PersonCommand::Show { listing, id, user: true } => return user(&listing, id),
+        PersonCommand::Show { listing, id, user: false } => (listing, Some(id)),
         PersonCommand::Changes { listing, after, at, mark } => {
             return changes(&listing, after, at, mark.as_deref());
         }
@@ -64,10 +65,36 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
     };
     let page = office.run(office.store.persons(&name, &PersonQuery::Of(vec![id.clone()])))?;
     if page.persons.is_empty() {
-        let words = format!("tenant `{name}` has no person with the id `{}`", id.escape_debug());
-        return Err(Failure::Run(words));
+        return Err(nobody(&name, &id));
     }
     list(&output, &names, page.persons.iter().map(row))
+}
+
+fn nobody(tenant: &Tenant, id: &str) -> Failure {
+    Failure::Run(format!("tenant `{tenant}` has no person with the id `{}`", id.escape_debug()))
+}
+
+/// All attributes of a User, those that the person does not come from included, and the groups.
+fn user(listing: &Listing, id: String) -> Result<(), Failure> {
+    let (office, name) = Office::of(&listing.of)?;
+    let records = office.run(office.store.get(&name, &[&id]))?;
+    let Some(record) = records.into_iter().flatten().find(|record| *record.resource_type == *"User") else {
+        return Err(nobody(&name, &id));
+    };
+    let document: Map<String, Value> = serde_json::from_slice(&record.body)
+        .map_err(|_| Failure::Run("what is stored of the User is no JSON".to_owned()))?;
+    let query = EdgeQuery { side: Side::Groups, of: vec![id], after: None, count: 100_000 };
+    let edges = office.run(office.store.edges(&name, &query))?.edges;
+    let groups: Vec<Value> =
+        edges.iter().map(|edge| json!({"value": edge.id, "display": edge.label})).collect();
+    let beside = [
+        ("id".to_owned(), record.id.into()),
+        ("groups".to_owned(), groups.into()),
+        ("meta.created".to_owned(), record.created.to_string().into()),
+        ("meta.lastModified".to_owned(), record.modified.to_string().into()),
+    ];
+    let rows = document.into_iter().chain(beside).map(|(attribute, value)| vec![attribute.into(), value]);
+    list(&listing.output, &["attribute", "value"], rows)
 }
 
 fn row(record: &PersonRecord) -> Cells {

@@ -147,3 +147,24 @@ fn a_row_that_was_refused_is_not_carried_out_later() {
     assert!(why.contains("a row of a file"), "{replayed}");
     assert_eq!(persons(&place), [""; 0]);
 }
+
+/// Whoever asks what is held about them is shown all of it, without a token, and without a connection.
+#[test]
+fn everything_that_is_stored_of_somebody_is_shown() {
+    let place = place();
+    place.directory.write("staff.csv", "email,first_name,title\nada@example.com,Ada,Countess\n");
+    place.command(&["person", "import", "acme", "staff.csv"]);
+    let listed = place.command(&["person", "list", "acme", "--format", "json"]);
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    let id = listed[0]["id"].as_str().expect("an identifier");
+    let shown = place.command(&["person", "show", "acme", id, "--user", "--format", "json"]);
+    let shown: Value = serde_json::from_str(&shown).expect("JSON");
+    let of = |name: &str| {
+        let rows = shown.as_array().expect("a list");
+        rows.iter().find(|row| row["attribute"] == name).map(|row| row["value"].clone()).unwrap_or_default()
+    };
+    assert_eq!((of("title"), of("id"), of("groups")), (json!("Countess"), json!(id), json!([])), "{shown}");
+    assert_eq!(of("emails"), json!([{"type": "work", "value": "ada@example.com"}]));
+    let nobody = place.run(&["person", "show", "acme", "nobody", "--user"]);
+    assert!(nobody.code == Some(1) && nobody.stderr.contains("no person with the id `nobody`"), "{nobody:?}");
+}

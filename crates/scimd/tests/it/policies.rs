@@ -108,6 +108,47 @@ fn a_policy_without_any_section_is_refused() {
     }
 }
 
+/// Somebody who asks to be forgotten may be named by what was refused of them, of others, and long ago.
+#[test]
+fn what_names_somebody_is_erased() {
+    let (server, mut client) = Server::with("generic");
+    let place = &server.place;
+    let policy = place
+        .directory
+        .write("acme.toml", "[email]\nmode = \"enforce\"\n[domain]\nallow = [\"example.com\"]\n");
+    place.command(&["policy", "apply", "acme", &policy.to_string_lossy()]);
+    let with =
+        |name: &str, email: &str| user_with(name, json!({"emails": [{"value": email, "type": "work"}]}));
+    client.post("/Users", &with("eve", "eve@example.net")).refused(400, "invalidValue");
+    client.post("/Users", &with("eve", "eve.e@example.com")).expect(201);
+    client.post("/Users", &with("bob", "eve.e@example.com")).refused(400, "invalidValue");
+    client.post("/Users", &with("mallory", "mallory@example.net")).refused(400, "invalidValue");
+    let numbers = |more: &[&str]| {
+        let arguments = [&["findings", "list", "acme", "--all", "--format", "json"], more].concat();
+        let listed: Vec<Value> = serde_json::from_str(&place.command(&arguments)).expect("a list");
+        listed.iter().map(|row| (row["number"].clone(), row["settled"] == true)).collect::<Vec<_>>()
+    };
+    let of_eve = [(1, true), (2, false)].map(|(number, settled)| (Value::from(number), settled));
+    assert_eq!(numbers(&["--person", "Eve"]), of_eve, "what was said of others names her too");
+    let ran = place.run(&["findings", "erase", "acme", "1", "2"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.stderr, "erased finding 1: POST /Users\nerased finding 2: POST /Users\n");
+    assert_eq!(numbers(&[]), [(Value::from(3), false)]);
+    let trail = place.command(&["audit", "list", "acme", "--limit", "1", "--format", "json"]);
+    let trail: Vec<Value> = serde_json::from_str(&trail).expect("a list");
+    assert_eq!(
+        (&trail[0]["actor"], &trail[0]["action"]),
+        (&json!("cli:findings erase"), &json!("erase finding 2 of POST /Users"))
+    );
+    let again = place.run(&["findings", "erase", "acme", "2"]);
+    assert!(again.code == Some(1) && again.stderr.contains("no finding with the number 2"), "{again:?}");
+    assert_eq!(
+        place.run(&["findings", "erase", "acme"]).code,
+        Some(2),
+        "nothing is erased by leaving it out"
+    );
+}
+
 #[test]
 fn what_will_never_be_sent_again_is_dismissed() {
     let (server, mut client) = Server::with("generic");
