@@ -27,8 +27,9 @@ pub struct Report {
     pub method: String,
     /// The path below the tenant's base URL.
     pub path: String,
-    /// The body as JSON, without secrets. Empty of a request that was accepted, or that nobody can carry out again, and left out where it is longer
-    /// than [`Self::MOST_BODY`]. It is kept so that the request can be carried out again, and goes when the report is settled.
+    /// The body as JSON, without secrets. Empty of a request that was accepted, or that nobody can carry out again, and where
+    /// it is longer than [`Self::MOST_BODY`]. It is kept so that the request can be carried out again, and goes when the report
+    /// is settled.
     pub body: Bytes,
     /// The HTTP status of the answer.
     pub status: u16,
