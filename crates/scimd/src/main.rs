@@ -4,16 +4,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use scimd::cli::Cli;
+use scimd::log;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match scimd::run(Cli::parse()) {
+    let code = match scimd::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("scimd: {failure}");
+            log::failed(&failure);
             ExitCode::from(failure.code())
         }
-    }
+    };
+    log::finish();
+    code
 }

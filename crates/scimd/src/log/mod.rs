@@ -1,13 +1,16 @@
 //! Logs: for people on a terminal, JSON otherwise, always on the standard error output.
 //!
 //! Only this workspace's own events are logged below `warn`, whatever the level, since libraries could print what
-//! passes through them. Terminal escapes and line breaks in values are escaped.
+//! passes through them. Terminal escapes and line breaks in values are escaped. Nothing waits until a line was written.
 
 mod json;
+mod outlet;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, stderr};
 use std::panic::PanicHookInfo;
-use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
@@ -19,6 +22,8 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::json::Json;
+use self::outlet::Outlet;
+use crate::Failure;
 use crate::config::{Log, LogFormat, LogLevel};
 
 /// The crates that log.
@@ -44,34 +49,62 @@ pub fn start(log: Log) {
     let targets = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_targets(OURS.map(|target| (target, level)));
-    let terminal = std::io::stderr().is_terminal();
+    let terminal = stderr().is_terminal();
     let human = match log.format {
         LogFormat::Auto => terminal,
         LogFormat::Human => true,
         LogFormat::Json => false,
     };
     let output: Box<dyn Layer<Registry> + Send + Sync> = if human {
-        layer().with_writer(std::io::stderr).with_ansi(terminal).with_target(false).boxed()
+        layer().with_writer(writer()).with_ansi(terminal).with_target(false).boxed()
     } else {
-        layer().with_writer(standard_error()).event_format(Json).boxed()
+        layer().with_writer(writer()).event_format(Json).boxed()
     };
+    IS_JSON.store(!human, Ordering::Relaxed);
     // A test or an embedder may have started its own.
     let _ = tracing_subscriber::registry().with(output.with_filter(targets)).try_init();
     std::panic::set_hook(Box::new(panicked));
 }
 
-/// The standard error output without the lock of [`std::io::stderr`]. A line is one write, which needs none, and threads
-/// that wait for one another would switch with every request.
-fn standard_error() -> BoxMakeWriter {
-    #[cfg(unix)]
-    if let Ok(descriptor) = std::os::fd::AsFd::as_fd(&std::io::stderr()).try_clone_to_owned() {
-        return BoxMakeWriter::new(Arc::new(std::fs::File::from(descriptor)));
+/// Whether a line is an object.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+/// What takes lines, if there was a thread for it.
+static OUTLET: OnceLock<Outlet> = OnceLock::new();
+/// How long what was logged last is waited for.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+fn writer() -> BoxMakeWriter {
+    match Outlet::to(stderr()) {
+        Ok(outlet) => BoxMakeWriter::new(OUTLET.get_or_init(|| outlet).clone()),
+        Err(_) => BoxMakeWriter::new(stderr),
     }
-    BoxMakeWriter::new(std::io::stderr)
+}
+
+/// How many lines were lost, since nobody took them.
+pub fn lost() -> u64 {
+    OUTLET.get().map_or(0, Outlet::lost)
+}
+
+/// Says on the standard error output why the process ends: to whoever collects lines by another, and to people otherwise.
+pub fn failed(failure: &Failure) {
+    if IS_JSON.load(Ordering::Relaxed) {
+        tracing::error!(%failure, "ended by a failure");
+    } else {
+        eprintln!("scimd: {failure}");
+    }
+}
+
+/// Waits a little until what was logged is written. To be called before the process ends.
+pub fn finish() {
+    if let Some(outlet) = OUTLET.get() {
+        outlet.finish(FAREWELL);
+    }
 }
 
 /// Where it happened, but never the message: it may quote what was being handled.
 fn panicked(info: &PanicHookInfo<'_>) {
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     tracing::error!(place, "panic");
+    // It may be the last line of all.
+    finish();
 }
