@@ -58,6 +58,13 @@ impl Service {
                 }
             }
         }
+        for Behind { resource_type, .. } in behind.iter().filter(|behind| behind.found.is_some()) {
+            let resource_type = resource_type.name();
+            tracing::info!(
+                resource_type,
+                "what is indexed has changed; index entries are derived anew, and nothing is served before"
+            );
+        }
         let mut others = false;
         for behind in &behind {
             if let Some((_, version)) = behind.found {

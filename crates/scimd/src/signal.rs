@@ -1,5 +1,9 @@
 //! What the operating system tells the process.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::Stream;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::Failure;
@@ -18,13 +22,15 @@ impl Stop {
     pub fn new() -> Result<Self, Failure> {
         Ok(Self { terminate: taken(SignalKind::terminate())?, interrupt: taken(SignalKind::interrupt())? })
     }
+}
 
-    /// Waits for one of them.
-    pub async fn wait(mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+/// Each of them, as it comes.
+impl Stream for Stop {
+    type Item = ();
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<()>> {
+        let is_asked = self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready();
+        if is_asked { Poll::Ready(Some(())) } else { Poll::Pending }
     }
 }
 

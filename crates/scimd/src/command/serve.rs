@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, stderr};
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use scim_service::directory::Idp;
 use scim_service::environment::Environment;
 
@@ -11,7 +12,7 @@ use super::{print, runtime};
 use crate::config::{Config, Flags, StoreUrl};
 use crate::descriptors;
 use crate::environment::System;
-use crate::server::{Server, tls};
+use crate::server::{Observer, Server, tls};
 use crate::signal::{Hangups, Stop};
 use crate::{Failure, log, store};
 
@@ -60,16 +61,25 @@ pub(super) fn serve(
         // to read again goes on.
         let hears = config.tls.is_some() || !stderr().is_terminal();
         let hangups = hears.then(Hangups::new).transpose()?;
+        let observer = Observer::start(config).await?;
+        let metrics = observer.address().map(|address| address.to_string()).unwrap_or_default();
+        let (place, version) = (config.store.to_string(), env!("CARGO_PKG_VERSION"));
+        tracing::info!(store = place, metrics, version, "starting");
         let registry = store::registry(config)?;
         let store = store::open(&config.store)?;
-        let server = Server::bind(config, registry, store).await?;
-        let stop = Stop::new()?;
+        // Deriving anew may take minutes. The first process of a container has to listen for signals to hear them.
+        let mut stop = Stop::new()?;
+        let server = tokio::select! {
+            server = Server::bind(config, observer, registry, store) => server?,
+            _ = stop.next() => {
+                tracing::info!("ended before anything was served");
+                return Ok(());
+            }
+        };
         prepare(&server).await?;
-        let metrics = server.metrics_address().map(|address| address.to_string()).unwrap_or_default();
-        let (address, base_url, store) =
-            (server.address().to_string(), server.base_url(), config.store.to_string());
-        tracing::info!(address, base_url, store, metrics, version = env!("CARGO_PKG_VERSION"), "serving");
-        server.run(stop.wait(), hangups).await;
+        let (address, base_url) = (server.address().to_string(), server.base_url());
+        tracing::info!(address, base_url, store = place, metrics, version, "serving");
+        server.run(stop, hangups).await;
         Ok(())
     });
     runtime.shutdown_timeout(AFTERMATH);

@@ -45,6 +45,7 @@ layer!(File {
     behind_proxy: bool,
     passwords: Passwords,
     unknown_members: UnknownMembers,
+    drain_seconds: u32,
     schemas: Vec<SchemaFile>,
     resource_types: Vec<ResourceTypeFile>,
 } {

@@ -47,6 +47,8 @@ pub struct Config {
     pub passwords: Passwords,
     /// What becomes of members that do not exist.
     pub unknown_members: UnknownMembers,
+    /// How long the server goes on serving when it was told to end, and says that it is not ready.
+    pub drain: Duration,
     /// Where metrics and health are served, if at all.
     pub metrics: Option<SocketAddr>,
     /// Bounds of everything.
@@ -303,6 +305,7 @@ impl Config {
             behind_proxy,
             passwords: file.passwords.unwrap_or_default(),
             unknown_members: file.unknown_members.unwrap_or_default().into(),
+            drain: Duration::from_secs(file.drain_seconds.unwrap_or_default().into()),
             metrics: file.metrics.listen.unwrap_or_default().0,
             limits,
             tls,

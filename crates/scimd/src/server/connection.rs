@@ -4,6 +4,7 @@
 //! requests, and the farewell. HTTP/1.1 or HTTP/2 is decided by what the client sends, with TLS and without.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::server::TlsStream;
 
 use super::exchange::Exchange;
+use super::metrics::Turned;
 use super::stream::Stream;
 use super::tls::Identity;
 
@@ -59,9 +61,38 @@ pub(super) async fn serve(
         None => serve_stream(socket, exchange, stop).await,
         Some(identity) => match begun(encrypted(socket, &identity), stop.clone()).await {
             Some(Ok(stream)) => serve_stream(stream, exchange, stop).await,
-            Some(Err(error)) => tracing::debug!(%error, "no TLS session"),
+            Some(Err(error)) => {
+                let reason = match error.kind() {
+                    // Whoever looks whether the port is open, or was in the middle of it.
+                    io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => None,
+                    io::ErrorKind::Unsupported => Some(Turned::Plaintext),
+                    _ => Some(Turned::Tls),
+                };
+                tell(&exchange, reason, &error);
+            }
             None => tracing::debug!("no TLS session in time"),
         },
+    }
+}
+
+/// Counts a connection that ended for a reason that an operator may have to know, and gives it a line while there are some.
+fn tell(exchange: &Exchange, reason: Option<Turned>, error: &(dyn Error + 'static)) {
+    let Some(reason) = reason else { return tracing::debug!(error, "a connection ended") };
+    exchange.metrics.turned_away(reason);
+    if exchange.refused.take() {
+        tracing::info!(reason = reason.name(), error, "a connection was ended");
+    }
+}
+
+/// Why hyper ended a connection, where it was not the client who just went away.
+fn why(error: &hyper::Error) -> Option<Turned> {
+    let source = error.source();
+    match source.and_then(|source| source.downcast_ref::<io::Error>()) {
+        Some(error) => (error.kind() == io::ErrorKind::TimedOut).then_some(Turned::Unread),
+        None if error.is_parse_too_large() => Some(Turned::TooLarge),
+        // What HTTP/2 makes of it is in the source.
+        None if error.is_parse() || source.is_some() => Some(Turned::Malformed),
+        None => None,
     }
 }
 
@@ -75,7 +106,7 @@ async fn encrypted(mut socket: TcpStream, identity: &Identity) -> io::Result<Tls
         let _ = socket.read(&mut [0; 4096]).await?;
         socket.write_all(PLAINTEXT).await?;
         socket.shutdown().await?;
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "plaintext"));
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "HTTP where TLS is spoken"));
     }
     identity.acceptor().accept(socket).await
 }
@@ -97,6 +128,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Some(Ok((stream, is_http2))) = begun(Stream::open(socket), stop.clone()).await else { return };
+    let here = Arc::clone(&exchange);
     let activity = Arc::new(Activity::new());
     let service = {
         let activity = Arc::clone(&activity);
@@ -111,7 +143,7 @@ where
         })
     };
     let io = TokioIo::new(stream);
-    if is_http2 {
+    let outcome = if is_http2 {
         // A stream lasts until its client takes the answer, in the same place as the work that made it. In an allocation of its
         // own the work is given back once it is done: it is several times as large as what is left.
         let service = service_fn(move |request| Box::pin(service.call(request)));
@@ -130,7 +162,7 @@ where
             Duration::ZERO,
             activity.idle(),
         )
-        .await;
+        .await
     } else {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -146,30 +178,33 @@ where
             LINGER,
             std::future::pending(),
         )
-        .await;
+        .await
+    };
+    if let Err(error) = outcome {
+        tell(&here, why(&error), &error);
     }
 }
 
 /// Lets a connection run until it ends, the server ends, or `idle` says that it is of no use.
-async fn drive<C: Future>(
+async fn drive<C: Future<Output = hyper::Result<()>>>(
     mut connection: Pin<&mut C>,
     drain: fn(Pin<&mut C>),
     mut stop: watch::Receiver<bool>,
     linger: Duration,
     idle: impl Future<Output = ()>,
-) {
+) -> hyper::Result<()> {
     tokio::select! {
-        _ = connection.as_mut() => return,
+        outcome = connection.as_mut() => return outcome,
         _ = stop.wait_for(|stop| *stop) => {}
         () = idle => {}
     }
     // A request may be on its way already: it is answered, and the answer closes the connection.
     tokio::select! {
-        _ = connection.as_mut() => return,
+        outcome = connection.as_mut() => return outcome,
         () = sleep(linger) => {}
     }
     drain(connection.as_mut());
-    let _ = timeout(FAREWELL, connection).await;
+    timeout(FAREWELL, connection).await.unwrap_or(Ok(()))
 }
 
 /// When a connection was last of use.

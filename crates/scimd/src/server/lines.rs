@@ -1,5 +1,5 @@
-//! How many lines of the log requests get that nobody let in: without a valid token, or over a rate. Whoever sends them could
-//! fill the disk otherwise.
+//! How many lines of the log requests get that nobody let in: without a valid token, over a rate, or not understood at all.
+//! Whoever sends them could fill the disk otherwise.
 //!
 //! What gets no line is counted, and the count has one. Metrics count everything, whether it has a line or not.
 
@@ -50,7 +50,8 @@ impl Lines {
         if requests > 0 {
             tracing::warn!(
                 requests,
-                "so many more requests have no line: without a valid token, over a rate, or given up before they were answered"
+                "so many more requests have no line: without a valid token, over a rate, not understood, or given up before they \
+                 were answered"
             );
         }
     }

@@ -4,7 +4,11 @@ use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use scim_core::time::Timestamp;
+use scim_policy::Code;
 use scim_store::Load;
+
+use crate::log;
 
 const METHODS: [&str; 6] = ["GET", "POST", "PUT", "PATCH", "DELETE", "other"];
 /// The endpoints as the service calls them; `-` is whatever was refused before it was known.
@@ -14,7 +18,7 @@ const STATUSES: [u16; 23] = [
     200, 201, 204, 304, 400, 401, 403, 404, 405, 406, 408, 409, 412, 413, 415, 429, 431, 500, 501, 503, 507,
     504, 0,
 ];
-/// Upper bounds in microseconds.
+/// Upper bounds in microseconds. What takes longer has a bucket of its own.
 const BUCKETS: [u64; 13] =
     [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000];
 
@@ -25,15 +29,20 @@ pub(super) struct Metrics {
     in_flight: AtomicI64,
     connections: AtomicI64,
     commits: [AtomicU64; 3],
+    turned_away: [AtomicU64; Turned::ALL.len()],
+    refusals: [AtomicU64; Code::ALL.len()],
     panics: AtomicU64,
     abandoned: AtomicU64,
     ending: AtomicI64,
+    max_connections: AtomicI64,
+    /// When the certificate ends, in milliseconds since 1970; 0 where there is none.
+    certificate: AtomicI64,
+    started: Timestamp,
 }
 
 #[derive(Default)]
 struct Histogram {
-    buckets: [AtomicU64; BUCKETS.len()],
-    count: AtomicU64,
+    buckets: [AtomicU64; BUCKETS.len() + 1],
     micros: AtomicU64,
 }
 
@@ -48,6 +57,36 @@ pub(super) enum Commit {
     Failed,
 }
 
+/// Why a connection ended without an answer of the service, or with one that nobody took.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Turned {
+    /// There was no TLS session.
+    Tls,
+    /// HTTP was spoken where TLS is.
+    Plaintext,
+    /// What came was not HTTP, or framed ambiguously.
+    Malformed,
+    /// A head was too large.
+    TooLarge,
+    /// The client took nothing of its answer.
+    Unread,
+}
+
+impl Turned {
+    const ALL: [Self; 5] = [Self::Tls, Self::Plaintext, Self::Malformed, Self::TooLarge, Self::Unread];
+
+    /// The name in metrics and in the log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Tls => "tls",
+            Self::Plaintext => "plaintext",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::Unread => "unread",
+        }
+    }
+}
+
 /// One request that is being handled.
 pub(super) struct InFlight<'a>(&'a AtomicI64);
 
@@ -57,8 +96,9 @@ impl Drop for InFlight<'_> {
     }
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// Those of a server that starts now.
+    pub(super) fn starting_at(started: Timestamp) -> Self {
         let cells = METHODS.len() * ROUTES.len() * STATUSES.len();
         Self {
             requests: std::iter::repeat_with(AtomicU64::default).take(cells).collect(),
@@ -66,14 +106,17 @@ impl Default for Metrics {
             in_flight: AtomicI64::default(),
             connections: AtomicI64::default(),
             commits: Default::default(),
+            turned_away: Default::default(),
+            refusals: Default::default(),
             panics: AtomicU64::default(),
             abandoned: AtomicU64::default(),
             ending: AtomicI64::default(),
+            max_connections: AtomicI64::default(),
+            certificate: AtomicI64::default(),
+            started,
         }
     }
-}
 
-impl Metrics {
     /// A request begins.
     pub(super) fn begin(&self) -> InFlight<'_> {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -97,10 +140,9 @@ impl Metrics {
         }
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         if let Some(histogram) = self.durations.get(route) {
-            histogram.count.fetch_add(1, Ordering::Relaxed);
             histogram.micros.fetch_add(micros, Ordering::Relaxed);
-            let bucket = BUCKETS.iter().position(|bound| micros <= *bound);
-            if let Some(bucket) = bucket.and_then(|index| histogram.buckets.get(index)) {
+            let bucket = BUCKETS.iter().position(|bound| micros <= *bound).unwrap_or(BUCKETS.len());
+            if let Some(bucket) = histogram.buckets.get(bucket) {
                 bucket.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -115,6 +157,35 @@ impl Metrics {
             Commit::Failed => failed,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The rules refused something, for these reasons, as the audit trail has them.
+    pub(super) fn refused(&self, reasons: &str) {
+        for reason in reasons.split(' ') {
+            let code = Code::ALL.iter().position(|code| code.name() == reason);
+            if let Some(counter) = code.and_then(|code| self.refusals.get(code)) {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A connection ended without an answer of the service.
+    pub(super) fn turned_away(&self, why: Turned) {
+        for (reason, counter) in Turned::ALL.iter().zip(&self.turned_away) {
+            if reason.name() == why.name() {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// So many connections may be open.
+    pub(super) fn admits(&self, connections: usize) {
+        self.max_connections.store(i64::try_from(connections).unwrap_or(i64::MAX), Ordering::Relaxed);
+    }
+
+    /// The certificate in force holds until then.
+    pub(super) fn certified(&self, until: Option<Timestamp>) {
+        self.certificate.store(until.unwrap_or_default().0, Ordering::Relaxed);
     }
 
     /// A request panicked.
@@ -175,6 +246,29 @@ impl Metrics {
                 counter.load(Ordering::Relaxed)
             )?;
         }
+        head(out, "scimd_refused_by_rules_total", "counter", "What the rules refused, by rule.")?;
+        for (code, counter) in Code::ALL.iter().zip(&self.refusals) {
+            let (rule, count) = (code.name(), counter.load(Ordering::Relaxed));
+            writeln!(out, "scimd_refused_by_rules_total{{rule=\"{rule}\"}} {count}")?;
+        }
+        head(
+            out,
+            "scimd_connections_refused_total",
+            "counter",
+            "Connections that ended without a request or its answer, by reason.",
+        )?;
+        for (why, counter) in Turned::ALL.iter().zip(&self.turned_away) {
+            let (reason, count) = (why.name(), counter.load(Ordering::Relaxed));
+            writeln!(out, "scimd_connections_refused_total{{reason=\"{reason}\"}} {count}")?;
+        }
+        let certificate = self.certificate.load(Ordering::Relaxed);
+        if certificate != 0 {
+            let name = "scimd_certificate_end_timestamp_seconds";
+            head(out, name, "gauge", "When the certificate in force ends.")?;
+            writeln!(out, "{name} {}", certificate.div_euclid(1000))?;
+        }
+        head(out, "scimd_build_info", "gauge", "The version that runs.")?;
+        writeln!(out, "scimd_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"))?;
         if let Some(Load { most, lent, waiting }) = load {
             for (name, help, value) in [
                 ("scimd_store_connections_max", "Most connections to the database.", most),
@@ -197,6 +291,12 @@ impl Metrics {
                 self.in_flight.load(Ordering::Relaxed),
             ),
             ("scimd_connections", "gauge", "Open connections.", self.connections.load(Ordering::Relaxed)),
+            (
+                "scimd_connections_max",
+                "gauge",
+                "Most connections at once; further ones wait.",
+                self.max_connections.load(Ordering::Relaxed),
+            ),
             ("scimd_panics_total", "counter", "Requests that failed by a bug.", signed(&self.panics)),
             (
                 "scimd_requests_abandoned_total",
@@ -210,6 +310,18 @@ impl Metrics {
                 "Tokens that end within 14 days.",
                 self.ending.load(Ordering::Relaxed),
             ),
+            (
+                "scimd_log_lines_lost_total",
+                "counter",
+                "Lines of the log that nobody took.",
+                i64::try_from(log::lost()).unwrap_or(i64::MAX),
+            ),
+            (
+                "process_start_time_seconds",
+                "gauge",
+                "When the process started.",
+                self.started.0.div_euclid(1000),
+            ),
             ("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes().unwrap_or(0)),
         ] {
             head(out, name, kind, help)?;
@@ -221,14 +333,20 @@ impl Metrics {
 
 impl Histogram {
     fn write(&self, out: &mut String, route: &str) -> fmt::Result {
-        let count = self.count.load(Ordering::Relaxed);
+        // Each is read once. What is counted meanwhile could otherwise be in a bucket and not in the count.
+        let buckets = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
+        let sums: Vec<u64> = buckets
+            .scan(0, |sum, count| {
+                *sum += count;
+                Some(*sum)
+            })
+            .collect();
+        let count = sums.last().copied().unwrap_or_default();
         if count == 0 {
             return Ok(());
         }
         let name = "scimd_request_duration_seconds";
-        let mut sum = 0;
-        for (bound, bucket) in BUCKETS.iter().zip(&self.buckets) {
-            sum += bucket.load(Ordering::Relaxed);
+        for (bound, sum) in BUCKETS.iter().zip(&sums) {
             writeln!(out, "{name}_bucket{{endpoint=\"{route}\",le=\"{}\"}} {sum}", seconds(*bound))?;
         }
         writeln!(out, "{name}_bucket{{endpoint=\"{route}\",le=\"+Inf\"}} {count}")?;
@@ -266,12 +384,16 @@ mod tests {
 
     #[test]
     fn what_happened_is_counted_and_what_did_not_is_left_out() {
-        let metrics = Metrics::default();
+        let metrics = Metrics::starting_at(Timestamp(1_700_000_000_999));
         metrics.answered("GET", "resource", 200, Duration::from_micros(300));
         metrics.answered("GET", "resource", 200, Duration::from_micros(100));
         metrics.answered("BREW", "-", 401, Duration::from_secs(9));
         metrics.answered("GET", "teapot", 418, Duration::ZERO);
         metrics.committed(Commit::Conflict);
+        metrics.turned_away(Turned::Malformed);
+        metrics.refused("email-syntax domain-not-listed");
+        metrics.refused("domain-not-listed something-new");
+        metrics.certified(Some(Timestamp(1_800_000_000_000)));
         let (_request, connection) = (metrics.begin(), metrics.connect());
         drop(connection);
         let load = Load { most: 16, lent: 16, waiting: 3 };
@@ -287,6 +409,12 @@ mod tests {
             r#"scimd_request_duration_seconds_bucket{endpoint="-",le="+Inf"} 1"#,
             r#"scimd_request_duration_seconds_sum{endpoint="resource"} 0.0004"#,
             r#"scimd_commits_total{outcome="conflict"} 1"#,
+            r#"scimd_connections_refused_total{reason="tls"} 0"#,
+            r#"scimd_connections_refused_total{reason="malformed"} 1"#,
+            r#"scimd_refused_by_rules_total{rule="domain-not-listed"} 2"#,
+            r#"scimd_refused_by_rules_total{rule="email-taken"} 0"#,
+            "scimd_certificate_end_timestamp_seconds 1800000000",
+            "process_start_time_seconds 1700000000",
             "scimd_requests_in_flight 1",
             "scimd_connections 0",
             "scimd_store_connections_max 16",
@@ -296,7 +424,39 @@ mod tests {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
         assert!(!text.contains("PATCH"), "{text}");
-        assert!(!metrics.render(None).contains("scimd_store_"), "{text}");
+        metrics.certified(None);
+        let text = metrics.render(None);
+        assert!(!text.contains("scimd_store_") && !text.contains("certificate"), "{text}");
         assert!(resident_bytes().is_some_and(|bytes| bytes > 100_000));
+    }
+
+    /// What is counted while somebody reads must not be in one line and missing in another.
+    #[test]
+    fn a_histogram_agrees_with_itself_at_any_moment() {
+        let metrics = Metrics::starting_at(Timestamp(0));
+        let done = AtomicI64::new(0);
+        let count = |text: &str, of: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(of)).expect("a line");
+            line.trim().parse::<u64>().expect("a number")
+        };
+        metrics.answered("GET", "me", 200, Duration::ZERO);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while done.load(Ordering::Relaxed) == 0 {
+                    metrics.answered("GET", "me", 200, Duration::ZERO);
+                }
+            });
+            for _ in 0..500 {
+                let text = metrics.render(None);
+                let name = "scimd_request_duration_seconds";
+                let fast = count(&text, &format!("{name}_bucket{{endpoint=\"me\",le=\"0.0001\"}}"));
+                let all = count(&text, &format!("{name}_bucket{{endpoint=\"me\",le=\"+Inf\"}}"));
+                if fast != all {
+                    done.store(1, Ordering::Relaxed);
+                }
+                assert_eq!(fast, all);
+            }
+            done.store(1, Ordering::Relaxed);
+        });
     }
 }

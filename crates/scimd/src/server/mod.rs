@@ -15,10 +15,12 @@ pub(crate) mod tls;
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::{Stream, StreamExt};
 use scim_core::schema::Registry;
 use scim_service::Service;
 use scim_service::directory::Directory;
@@ -31,11 +33,11 @@ use tokio::time::{sleep, timeout};
 
 use self::exchange::{Exchange, RequestIds};
 use self::lines::Lines;
-use self::metrics::Metrics;
 use self::observed::Observed;
+pub use self::observer::Observer;
 use self::tls::Identity;
 use crate::Failure;
-use crate::config::{Config, DEFAULT_METRICS, Passwords};
+use crate::config::{Config, Passwords};
 use crate::descriptors;
 use crate::environment::System;
 use crate::password::Argon2id;
@@ -47,23 +49,24 @@ const BACKLOG: u32 = 4096;
 
 /// A server that listens and does not serve yet.
 pub struct Server {
+    drain: Duration,
     listener: TcpListener,
     address: SocketAddr,
-    observer: Option<TcpListener>,
+    observer: Observer,
     base_url: String,
     max_connections: usize,
     identity: Option<Arc<Identity>>,
     exchange: Arc<Exchange>,
-    store: Arc<dyn Store>,
 }
 
 impl Server {
-    /// Opens the sockets that the configuration names, for the schemas of `registry` over `store`.
+    /// Opens the socket that the configuration names, for the schemas of `registry` over `store`.
     ///
     /// # Errors
-    /// When a socket cannot be opened, TLS cannot be set up, or the server would expose what it must not.
+    /// When the socket cannot be opened, TLS cannot be set up, or the server would expose what it must not.
     pub async fn bind(
         config: &Config,
+        observer: Observer,
         registry: Arc<Registry>,
         store: Arc<dyn Store>,
     ) -> Result<Self, Failure> {
@@ -71,18 +74,6 @@ impl Server {
         let identity = config.tls.as_ref().map(Identity::load).transpose()?.map(Arc::new);
         let listener = listen(config.listen, "listen")?;
         let address = listener.local_addr().map_err(|error| Failure::io("cannot listen", &error))?;
-        let observer = match config.metrics {
-            None => None,
-            Some(address) => match listen(address, "metrics.listen") {
-                Ok(listener) => Some(listener),
-                // A second server on one machine must not fail over a port that nobody asked for.
-                Err(failure) if address == DEFAULT_METRICS => {
-                    tracing::warn!(%failure, "no metrics are served");
-                    None
-                }
-                Err(failure) => return Err(failure),
-            },
-        };
         let base_url = config.base_url(address);
         let environment: Arc<dyn Environment> = Arc::new(System);
         let mut settings = config.settings(&base_url);
@@ -90,7 +81,7 @@ impl Server {
             let parallel = std::thread::available_parallelism().map_or(1, usize::from);
             settings.passwords = Some(Arc::new(Argon2id::new(Arc::clone(&environment), parallel)));
         }
-        let metrics = Arc::new(Metrics::default());
+        let metrics = Arc::clone(observer.metrics());
         let store: Arc<dyn Store> = Arc::new(Observed { store, metrics: Arc::clone(&metrics) });
         let mut origin = [0; 8];
         environment.fill(&mut origin);
@@ -106,18 +97,17 @@ impl Server {
         let others = observer::MAX_CONNECTIONS + store.load().map_or(0, |load| load.most);
         let max_connections =
             descriptors::room(config.limits.max_connections.min(Semaphore::MAX_PERMITS), others);
+        exchange.metrics.admits(max_connections);
+        exchange.metrics.certified(identity.as_ref().and_then(|identity| identity.until()));
         let exchange = Arc::new(exchange);
-        Ok(Self { listener, address, observer, base_url, max_connections, identity, exchange, store })
+        let drain = config.drain;
+        observer.serves(Arc::clone(&exchange), store);
+        Ok(Self { drain, listener, address, observer, base_url, max_connections, identity, exchange })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// Where metrics and health are served, if at all.
-    pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.observer.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// What clients reach it under, without a trailing slash.
@@ -130,25 +120,23 @@ impl Server {
         self.exchange.service.directory()
     }
 
-    /// Serves until `stop` is ready, then finishes what was begun, within ten seconds. Certificate and key are read again at
-    /// each of `hangups`.
-    pub async fn run(self, stop: impl Future<Output = ()>, hangups: Option<Hangups>) {
-        let Self { listener, observer, max_connections, identity, exchange, store, .. } = self;
+    /// Serves until `stop` has something, then finishes what was begun, within ten seconds. Where the configuration says so, it
+    /// goes on for some time before, or until `stop` has something again. Certificate and key are read again at each of
+    /// `hangups`.
+    pub async fn run(self, mut stop: impl Stream + Unpin, hangups: Option<Hangups>) {
+        // The observer goes when all is done.
+        let Self { drain, listener, max_connections, identity, exchange, observer: _observer, .. } = self;
         let mut tasks = Tasks::default();
         tasks.spawn(follow(Arc::clone(&exchange)));
         tasks.spawn(share(Arc::clone(&exchange)));
         tasks.spawn(finish(Arc::clone(&exchange)));
         tasks.spawn(tell(Arc::clone(&exchange)));
         tasks.spawn(endings::watch(Arc::clone(&exchange)));
-        let observing = observer.map(|listener| observer::start(listener, Arc::clone(&exchange), store));
-        if let Some(Err(error)) = &observing {
-            tracing::error!(%error, "neither metrics nor health are served");
-        }
         if let Some(identity) = &identity {
             tasks.spawn(look_at(Arc::clone(identity)));
         }
         if let Some(hangups) = hangups {
-            tasks.spawn(hangups.each(reloading(identity.clone())));
+            tasks.spawn(hangups.each(reloading(identity.clone(), Arc::clone(&exchange))));
         }
         let (stopping, stopped) = watch::channel(false);
         let slots = Arc::new(Semaphore::new(max_connections));
@@ -159,18 +147,29 @@ impl Server {
                 drop(slot);
             });
         };
-        let accepting = async {
-            while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
-                if let Ok((socket, _)) = accept(&listener).await {
-                    open(socket, slot);
+        {
+            let mut accepting = pin!(async {
+                while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+                    if let Ok((socket, _)) = accept(&listener).await {
+                        open(socket, slot);
+                    }
+                }
+            });
+            tokio::select! {
+                _ = stop.next() => {}
+                () = &mut accepting => {}
+            }
+            exchange.draining.store(true, Ordering::Relaxed);
+            if !drain.is_zero() {
+                let seconds = drain.as_secs();
+                tracing::info!(seconds, "not ready any more; serving on until others have noticed");
+                tokio::select! {
+                    () = sleep(drain) => {}
+                    _ = stop.next() => {}
+                    () = &mut accepting => {}
                 }
             }
-        };
-        tokio::select! {
-            () = stop => {}
-            () = accepting => {}
         }
-        exchange.draining.store(true, Ordering::Relaxed);
         // Clients that are connected already, as they see it, are served. The runtime may not have noticed all of them, so
         // the system is asked; what it says is there is taken until there is nothing, and then nobody else can come.
         if let Ok(listener) = listener.into_std() {
@@ -295,7 +294,7 @@ async fn look_at(identity: Arc<Identity>) {
     }
 }
 
-fn reloading(identity: Option<Arc<Identity>>) -> impl Fn() {
+fn reloading(identity: Option<Arc<Identity>>, exchange: Arc<Exchange>) -> impl Fn() {
     move || match &identity {
         None => {
             tracing::info!("there is nothing to read again: the configuration is read at the start alone");
@@ -308,6 +307,7 @@ fn reloading(identity: Option<Arc<Identity>>) -> impl Fn() {
                 }
                 Err(failure) => tracing::error!(%failure, "the certificate in force stays"),
             }
+            exchange.metrics.certified(identity.until());
             identity.tell();
         }
     }

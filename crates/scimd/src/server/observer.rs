@@ -1,12 +1,14 @@
 //! The listener for operators: `/healthz`, `/readyz` and `/metrics`, in plain HTTP/1.1, without authentication.
 //!
 //! It has a thread of its own. Where a disk hangs, it holds all threads that serve requests, and whoever watches the server has
-//! to learn that it lives, and whether its store answers.
+//! to learn that it lives, and whether its store answers. It begins before the store is opened, since what has to be done
+//! until a server can serve may take minutes.
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use scim_service::environment::Environment;
 use scim_store::Store;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
@@ -26,6 +29,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::exchange::Exchange;
+use super::listen;
+use super::metrics::Metrics;
+use crate::Failure;
+use crate::config::{Config, DEFAULT_METRICS};
+use crate::environment::System;
 
 /// How long the store may take to show that it answers.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -34,19 +42,77 @@ const ASKING: usize = 2;
 /// Most connections at once.
 pub(super) const MAX_CONNECTIONS: usize = 64;
 
-/// Begins to serve, until what it gives back is dropped.
-pub(super) fn start(
-    listener: TcpListener,
+/// Whoever watches the server is answered until this is dropped.
+pub struct Observer {
+    watched: Arc<Watched>,
+    /// Where it listens, and what ends it.
+    place: Option<(SocketAddr, oneshot::Sender<()>)>,
+}
+
+/// What is watched.
+struct Watched {
+    metrics: Arc<Metrics>,
+    /// What serves, from when it does.
+    serving: OnceLock<Serving>,
+}
+
+struct Serving {
     exchange: Arc<Exchange>,
     store: Arc<dyn Store>,
-) -> io::Result<oneshot::Sender<()>> {
-    let listener = listener.into_std()?;
+}
+
+impl Observer {
+    /// Begins to listen where the configuration says, if it does.
+    ///
+    /// # Errors
+    /// When it cannot listen at an address that somebody has chosen.
+    pub async fn start(config: &Config) -> Result<Self, Failure> {
+        let metrics = Arc::new(Metrics::starting_at(System.now()));
+        let watched = Arc::new(Watched { metrics, serving: OnceLock::new() });
+        let listener = match config.metrics {
+            None => None,
+            Some(address) => match listen(address, "metrics.listen") {
+                Ok(listener) => Some(listener),
+                // A second server on one machine must not fail over a port that nobody asked for.
+                Err(failure) if address == DEFAULT_METRICS => {
+                    tracing::warn!(%failure, "no metrics are served");
+                    None
+                }
+                Err(failure) => return Err(failure),
+            },
+        };
+        let cannot = |error: io::Error| Failure::io("neither metrics nor health can be served", &error);
+        let place =
+            listener.map(|listener| begin(listener, Arc::clone(&watched))).transpose().map_err(cannot)?;
+        Ok(Self { watched, place })
+    }
+
+    /// Where it listens, if at all.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.place.as_ref().map(|(address, _)| *address)
+    }
+
+    /// What is counted.
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.watched.metrics
+    }
+
+    /// The server is ready from now on.
+    pub(super) fn serves(&self, exchange: Arc<Exchange>, store: Arc<dyn Store>) {
+        // There is one server for it.
+        let _ = self.watched.serving.set(Serving { exchange, store });
+    }
+}
+
+/// Begins to serve, until what it gives back is dropped.
+fn begin(listener: TcpListener, watched: Arc<Watched>) -> io::Result<(SocketAddr, oneshot::Sender<()>)> {
+    let (address, listener) = (listener.local_addr()?, listener.into_std()?);
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(ASKING).build()?;
     let (kept, dropped) = oneshot::channel();
     let work = async move {
         tokio::select! {
             _ = dropped => Ok(()),
-            ended = serve(listener, exchange, store) => ended,
+            ended = serve(listener, watched) => ended,
         }
     };
     let run = move || {
@@ -57,23 +123,19 @@ pub(super) fn start(
         runtime.shutdown_background();
     };
     thread::Builder::new().name("scimd-observer".to_owned()).spawn(run)?;
-    Ok(kept)
+    Ok((address, kept))
 }
 
-async fn serve(
-    listener: std::net::TcpListener,
-    exchange: Arc<Exchange>,
-    store: Arc<dyn Store>,
-) -> io::Result<()> {
+async fn serve(listener: std::net::TcpListener, watched: Arc<Watched>) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
         let Ok((socket, _)) = super::accept(&listener).await else { continue };
-        let (exchange, store) = (Arc::clone(&exchange), Arc::clone(&store));
+        let watched = Arc::clone(&watched);
         tokio::spawn(async move {
             let service = service_fn(|request| {
-                let (exchange, store) = (Arc::clone(&exchange), Arc::clone(&store));
-                async move { Ok::<_, Infallible>(answer(&request, &exchange, &store).await) }
+                let watched = Arc::clone(&watched);
+                async move { Ok::<_, Infallible>(answer(&request, &watched).await) }
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -89,15 +151,15 @@ async fn serve(
     Ok(())
 }
 
-async fn answer(
-    request: &Request<Incoming>,
-    exchange: &Arc<Exchange>,
-    store: &Arc<dyn Store>,
-) -> Response<Full<Bytes>> {
+async fn answer(request: &Request<Incoming>, watched: &Watched) -> Response<Full<Bytes>> {
+    let serving = watched.serving.get();
     let (status, text) = match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => (StatusCode::OK, "ok\n".to_owned()),
-        (&Method::GET | &Method::HEAD, "/metrics") => (StatusCode::OK, exchange.metrics.render(store.load())),
-        (&Method::GET | &Method::HEAD, "/readyz") => match ready(exchange).await {
+        (&Method::GET | &Method::HEAD, "/metrics") => {
+            let load = serving.and_then(|serving| serving.store.load());
+            (StatusCode::OK, watched.metrics.render(load))
+        }
+        (&Method::GET | &Method::HEAD, "/readyz") => match ready(serving).await {
             Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
             Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
         },
@@ -111,7 +173,8 @@ async fn answer(
     response
 }
 
-async fn ready(exchange: &Arc<Exchange>) -> Result<(), &'static str> {
+async fn ready(serving: Option<&Serving>) -> Result<(), &'static str> {
+    let Some(Serving { exchange, .. }) = serving else { return Err("the server is starting") };
     if exchange.draining.load(Ordering::Relaxed) {
         return Err("the server is ending");
     }
@@ -134,12 +197,11 @@ mod tests {
     use std::net::TcpStream;
     use std::sync::mpsc;
 
+    use futures_util::FutureExt;
     use scim_core::schema::Registry;
     use scim_store::MemoryStore;
 
     use super::super::Server;
-    use crate::config::Config;
-
     use super::*;
 
     /// As a disk that hangs holds them.
@@ -149,9 +211,8 @@ mod tests {
         let text = "listen = \"127.0.0.1:0\"\n[metrics]\nlisten = \"127.0.0.1:0\"";
         let config = Config::parse(text, "here").expect("a configuration");
         let registry = Arc::new(Registry::builtin().expect("built in"));
-        let bound = runtime.block_on(Server::bind(&config, registry, Arc::new(MemoryStore::new())));
-        let server = bound.expect("bound");
-        let address = server.metrics_address().expect("metrics");
+        let observer = runtime.block_on(Observer::start(&config)).expect("started");
+        let address = observer.address().expect("an address");
         let ask = |path: &str| {
             let mut socket = TcpStream::connect(address).expect("connects");
             write!(socket, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("asked");
@@ -159,8 +220,13 @@ mod tests {
             socket.read_to_string(&mut answer).expect("answered");
             answer.lines().next().expect("a line").to_owned()
         };
+        assert_eq!(ask("/healthz"), "HTTP/1.1 200 OK");
+        assert_eq!(ask("/metrics"), "HTTP/1.1 200 OK");
+        assert_eq!(ask("/readyz"), "HTTP/1.1 503 Service Unavailable");
+        let bound = runtime.block_on(Server::bind(&config, observer, registry, Arc::new(MemoryStore::new())));
+        let server = bound.expect("bound");
         let (stop, stopped) = oneshot::channel::<()>();
-        let running = runtime.spawn(server.run(async { drop(stopped.await) }, None));
+        let running = runtime.spawn(server.run(stopped.into_stream(), None));
         assert_eq!(ask("/readyz"), "HTTP/1.1 200 OK");
         let (release, released) = mpsc::channel::<()>();
         let (hold, held) = mpsc::channel();

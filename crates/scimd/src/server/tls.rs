@@ -59,6 +59,12 @@ impl Identity {
         TlsAcceptor::from(Arc::clone(&current.config))
     }
 
+    /// When the certificate ends, if that can be read.
+    pub(super) fn until(&self) -> Option<Timestamp> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.certificate.as_ref().map(|certificate| certificate.until)
+    }
+
     /// Tells the log of a certificate that clients refuse, or will before long.
     pub(super) fn tell(&self) {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);

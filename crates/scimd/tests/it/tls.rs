@@ -16,6 +16,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use crate::http::{Client, Connection};
 use crate::server::{Directory, Place, Process, Server, base, scimd};
 
 /// Writes a certificate for `localhost` and its key, and gives back the certificate.
@@ -315,4 +316,41 @@ fn who_has_said_nothing_does_not_hold_up_the_end() {
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}: {err}", begun.elapsed());
         drop(silent);
     }
+}
+
+/// Clients that cannot connect tell everybody but the operator.
+#[test]
+fn connections_without_a_session_are_told_of_and_so_is_the_certificate() {
+    let config =
+        "[metrics]\nlisten = \"127.0.0.1:0\"\n[tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"";
+    let place = Place::new(config);
+    certify(&place.directory);
+    let process = place.serve();
+    // A port that is looked at is nothing to speak of.
+    drop(Connection::open(process.address).expect("connects"));
+    let mut plain = Connection::open(process.address).expect("connects");
+    plain.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sends");
+    assert_eq!(plain.receive("GET").expect("an answer").status, 400);
+    let another = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let outcome = runtime.block_on(connect(process.address, another.cert.der(), "h2"));
+    assert!(outcome.is_err(), "it is not trusted");
+    let mut reasons = process.wait_for("why they ended", |_, err| {
+        let lines = err.lines().filter(|line| line.contains("a connection was ended"));
+        let lines = lines.filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let reasons: Vec<String> =
+            lines.filter_map(|line| Some(line["reason"].as_str()?.to_owned())).collect();
+        (reasons.len() == 2).then_some(reasons)
+    });
+    reasons.sort();
+    assert_eq!(reasons, ["plaintext", "tls"]);
+    let text = Client::bare(process.metrics(), "").get("/metrics").text();
+    for reason in reasons {
+        assert!(
+            text.contains(&format!("\nscimd_connections_refused_total{{reason=\"{reason}\"}} 1\n")),
+            "{text}"
+        );
+    }
+    // What the library that made it takes for the end of time: the year 4096.
+    assert!(text.contains("\nscimd_certificate_end_timestamp_seconds 67090"), "{text}");
 }
