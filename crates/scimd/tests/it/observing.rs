@@ -315,7 +315,7 @@ fn connections_that_never_ask_are_counted() {
         connection.rest().expect("closed");
         answer.status
     };
-    let mut counted = |reason: &str| {
+    let counted = |reason: &str| {
         let name = format!("scimd_connections_refused_total{{reason=\"{reason}\"}}");
         counted(&observer.get("/metrics"), &name)
     };
@@ -335,7 +335,7 @@ fn connections_that_never_ask_are_counted() {
     });
     let reasons: Vec<&str> = lines.iter().filter_map(|line| line["reason"].as_str()).collect();
     assert_eq!(reasons, ["malformed", "malformed", "too_large"]);
-    assert_eq!(["malformed", "too_large", "tls", "unread"].map(|reason| counted(reason)), [2, 1, 0, 0]);
+    assert_eq!(["malformed", "too_large", "tls", "unread"].map(counted), [2, 1, 0, 0]);
 }
 
 /// An alert about a metric that is not there never comes.
