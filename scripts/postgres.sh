@@ -19,6 +19,12 @@ fail() {
     exit 1
 }
 
+# How many seconds a server may take for what is waited for. Only a broken one needs them, or a very slow machine.
+patience=600
+
+# What the environment says of somebody else's database is not for this one.
+unset ${!PG@}
+
 usage() {
     echo "usage: scripts/postgres.sh start DIR | stop DIR | restart DIR | follow DIR OTHER | promote DIR | lend DIR PID [OTHER]" >&2
     exit 2
@@ -49,13 +55,14 @@ as_nobody_special() {
     fi
 }
 
-if [ "$1" = lend ] && { [ "$#" -eq 3 ] || [ "$#" -eq 4 ]; }; then
+if [ "${1:-}" = lend ] && { [ "$#" -eq 3 ] || [ "$#" -eq 4 ]; }; then
     if [ "$#" -eq 3 ]; then "$0" start "$2"; else "$0" follow "$2" "$4"; fi
     script=$(cd "$(dirname "$0")" && pwd)/postgres.sh
-    (while kill -0 "$3" 2>/dev/null; do sleep 1; done; exec "$script" stop "$2") </dev/null >/dev/null 2>&1 &
+    # Whatever ends the tests must not end whoever cleans up after them.
+    (trap '' HUP INT TERM; while kill -0 "$3" 2>/dev/null; do sleep 1; done; exec "$script" stop "$2") </dev/null >/dev/null 2>&1 &
     exit 0
 fi
-case $1 in
+case ${1:-} in
     follow) [ "$#" -eq 3 ] || usage ;;
     *) [ "$#" -eq 2 ] || usage ;;
 esac
@@ -90,21 +97,31 @@ prepare() {
     # The path of a socket has room for 107 bytes.
     socket=$directory
     [ "${#socket}" -le 80 ] || socket=$(as_nobody_special mktemp -d /tmp/scim-postgres.XXXXXX)
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 }
 
 # Starts what is in the place, and says where it is.
 launch() {
     as_nobody_special tee -a "$directory/data/postgresql.conf" >/dev/null <<CONF
 listen_addresses = '127.0.0.1'
-port = $port
 unix_socket_directories = '$socket'
 fsync = on
 max_connections = 300
 shared_buffers = 64MB
 CONF
-    as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --log "$directory/server.log" --wait --timeout 60 \
-        start >/dev/null || { cat "$directory/server.log" >&2; fail "the server did not start"; }
+    # The system gives ports up to 32767 to nobody by itself, so that ours is still there after a restart. Where somebody else
+    # has it, another will do.
+    local is_tried
+    for is_tried in $(seq 10); do
+        port=$((10000 + (RANDOM * 32768 + RANDOM) % 22768))
+        echo "port = $port" | as_nobody_special tee -a "$directory/data/postgresql.conf" >/dev/null
+        as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --log "$directory/server.log" --wait \
+            --timeout "$patience" start >"$directory/initdb.log" 2>&1 && break
+        if [ "$is_tried" -eq 10 ] || ! grep -q 'could not bind' "$directory/server.log"; then
+            cat "$directory/initdb.log" "$directory/server.log" >&2
+            fail "the server did not start"
+        fi
+        : >"$directory/server.log"
+    done
     echo "$socket $port" >"$directory/socket"
     echo "postgres://postgres@${socket//\//%2F}:$port/postgres"
 }
@@ -136,7 +153,8 @@ case $1 in
         ask "ALTER SYSTEM SET synchronous_standby_names = '*'" >/dev/null
         ask "SELECT pg_reload_conf()" >/dev/null
         # A session that asks again would not see what was configured meanwhile.
-        for _ in $(seq 600); do
+        until=$((SECONDS + patience))
+        while [ "$SECONDS" -lt "$until" ]; do
             [ "$(ask "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")" != 1 ] || exit 0
             sleep 0.1
         done
@@ -145,18 +163,19 @@ case $1 in
         ;;
     promote)
         cd "$directory"
-        as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --wait --timeout 60 promote >/dev/null ||
+        as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --wait --timeout "$patience" promote >/dev/null ||
             fail "the server in $directory was not promoted"
         ;;
     restart)
         cd "$directory"
         as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --log "$directory/server.log" --mode immediate --wait \
-            --timeout 60 restart >/dev/null || fail "the server in $directory did not start again"
+            --timeout "$patience" restart >/dev/null || fail "the server in $directory did not start again"
         ;;
     stop)
         cd /
         if [ -n "$bin" ] && [ -e "$directory/data/postmaster.pid" ]; then
-            as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --mode immediate --wait stop >/dev/null ||
+            as_nobody_special "$bin/pg_ctl" --pgdata "$directory/data" --mode immediate --wait \
+                --timeout "$patience" stop >/dev/null ||
                 fail "the server in $directory did not stop"
         fi
         if [ -e "$directory/socket" ]; then

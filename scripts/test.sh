@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The test command: everything that must hold before a change is merged. It needs Rust (with rustfmt and clippy), git,
 # Python 3 and PostgreSQL (which it installs on Debian and Ubuntu), and the network only for crates.io, PyPI and that. It
-# stops at the first failure. What it builds stays in target/.
+# stops at the first failure, or by a signal, with all that it has started. What it builds stays in target/.
 #
 # usage: scripts/test.sh
 set -euo pipefail
@@ -13,15 +13,31 @@ cluster=""
 step="looking for tools"
 started=$SECONDS
 
+# A step is a process group of its own. With it ends all that it has started: tests, and the servers that they leave alone.
+set -m
+group=""
+
 finish() {
     local code=$?
-    [ -z "$cluster" ] || scripts/postgres.sh stop "$cluster" || true
+    trap '' HUP INT TERM
+    if [ -n "$group" ]; then
+        kill -- "-$group" 2>/dev/null || true
+        wait "$group" 2>/dev/null || true
+    fi
+    if [ -n "$cluster" ]; then
+        rm -f "$cluster/address"
+        scripts/postgres.sh stop "$cluster" || true
+    fi
     if [ "$code" -ne 0 ]; then
-        printf '\nFAILED after %d s, at: %s\n' "$((SECONDS - started))" "$step" >&2
+        printf '\nFAILED after %d s, at: %s\n' "$((SECONDS - started))" "$step" >&2 || true
     fi
     exit "$code"
 }
 trap finish EXIT
+for signal in HUP INT TERM; do
+    # shellcheck disable=SC2064
+    trap "step+=', by SIG$signal'; exit $((128 + $(kill -l "$signal")))" "$signal"
+done
 
 need() {
     command -v "$1" >/dev/null && return
@@ -35,7 +51,11 @@ run() {
     shift
     local before=$SECONDS
     printf '\n=== %s: %s\n' "$step" "$*"
-    "$@"
+    # A signal is not heard while something is done in the foreground.
+    "$@" </dev/null &
+    group=$!
+    wait "$group"
+    group=""
     summary+=$(printf '  %-28s %5d s' "$step" "$((SECONDS - before))")$'\n'
 }
 
@@ -54,10 +74,9 @@ tests_on_postgres() {
     SCIM_TEST_STORE=postgres cargo test --package scimd --test it --locked 2>&1 | tee -a "$log"
 }
 
+# It ends with this script, whatever ends that.
 start_cluster() {
-    cluster=$(mktemp -d /tmp/scim-postgres.XXXXXX)
-    SCIM_TEST_POSTGRES=$(scripts/postgres.sh start "$cluster")
-    export SCIM_TEST_POSTGRES
+    scripts/postgres.sh lend "$cluster" $$ >"$cluster/address"
 }
 
 need git "install it"
@@ -90,7 +109,11 @@ run "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-de
 # What would be published, without building it a second time.
 run "packages" cargo package --workspace --exclude xtask --exclude scim-bench --exclude scim-examples --no-verify --locked --allow-dirty --quiet
 # Examples, unit, property, conformance and end-to-end tests, and the examples in the documentation.
+step="a PostgreSQL cluster"
+cluster=$(mktemp -d /tmp/scim-postgres.XXXXXX)
 run "a PostgreSQL cluster" start_cluster
+SCIM_TEST_POSTGRES=$(<"$cluster/address")
+export SCIM_TEST_POSTGRES
 run "tests and examples" tests
 run "end to end on PostgreSQL" tests_on_postgres
 
