@@ -97,14 +97,20 @@ impl<T> Line<T> {
     }
 
     /// Something of the tenant is done. Whoever says so takes what is next, so that nobody has to be woken. If it was the last
-    /// while the line is held, waits for it to be released, but no longer than that.
-    pub(crate) fn done(&self, tenant: &Tenant, patience: Duration) {
+    /// while the line is held, waits for it to be released, but no longer than that, unless somebody is on the way who will.
+    pub(crate) fn done(&self, tenant: &Tenant, patience: Duration, is_coming: impl Fn() -> bool) {
         let mut state = self.lock();
         state.begun.give_back(tenant);
         if self.is_held() && state.begun.is_empty() {
             let still = |state: &mut State<T>| self.is_held() && !state.is_over;
-            (state, _) =
-                self.more.wait_timeout_while(state, patience, still).unwrap_or_else(PoisonError::into_inner);
+            loop {
+                let waited = self.more.wait_timeout_while(state, patience, still);
+                let timed_out;
+                (state, timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
+                if !timed_out.timed_out() || !is_coming() {
+                    break;
+                }
+            }
             let was_held = self.free();
             drop(state);
             if was_held {
@@ -190,5 +196,27 @@ impl<T> Drop for Closing<'_, T> {
     fn drop(&mut self) {
         self.0.end();
         while self.0.try_next().is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A disk may take longer for one transaction than who holds the line is otherwise waited for.
+    #[test]
+    fn who_is_on_the_way_is_waited_for() {
+        let line = Line::new(1, 1);
+        let tenant = Tenant::new("acme").expect("a name");
+        assert!(line.push(&tenant, ()) && line.begin_next().is_some() && !line.hold());
+        let asked = Cell::new(0);
+        line.done(&tenant, Duration::from_millis(1), || {
+            asked.set(asked.get() + 1);
+            asked.get() < 3
+        });
+        assert_eq!(asked.get(), 3);
+        assert!(line.push(&tenant, ()) && line.begin_next().is_some(), "it is not held for ever");
     }
 }

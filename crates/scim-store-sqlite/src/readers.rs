@@ -6,7 +6,7 @@
 //! whoever has found a change in the log looks at what was changed next, and must not find it as it was before.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -21,7 +21,8 @@ use crate::line::Line;
 /// How old the state may be that a read on the calling thread sees of what other processes wrote.
 const KEEP: Duration = Duration::from_millis(5);
 
-/// How long walks that are held wait for the writer, which does not come where nobody writes.
+/// How long walks that are held wait for the writer, which does not come where nobody writes. One that is writing does,
+/// however long its disk takes.
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// How long a walk may be in the way of the log while others wait for it. It ends without an answer then, since otherwise no
@@ -45,6 +46,17 @@ pub(crate) struct Points {
     /// How often there was something that reads from then on have to see: this process committed, or a walk, which may have
     /// seen what another one committed, was over.
     news: AtomicU64,
+    /// Whether the writer has a transaction, after which it looks at the log.
+    is_writing: AtomicBool,
+}
+
+/// See [`Points::writing`].
+pub(crate) struct Writing<'a>(&'a AtomicBool);
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Those that nobody reads with.
@@ -90,6 +102,7 @@ impl Readers {
             files: Arc::clone(files),
             wait,
             news: AtomicU64::default(),
+            is_writing: AtomicBool::new(false),
         });
         // The threads that there are end with it, should one not start.
         let mut readers = Self { points, threads: Vec::new() };
@@ -168,6 +181,12 @@ impl Points {
     /// after it cannot be written into the file, and the log cannot start over.
     pub(crate) fn let_go(&self) {
         self.lock().points.iter_mut().for_each(Point::end);
+    }
+
+    /// The writer has a transaction, and looks at the log after it, until this is dropped.
+    pub(crate) fn writing(&self) -> Writing<'_> {
+        self.is_writing.store(true, Ordering::Relaxed);
+        Writing(&self.is_writing)
     }
 
     /// Has no further walk begin before those that have begun are over, and then for a [`MOMENT`] that is there for whoever
@@ -273,7 +292,7 @@ fn walk(database: &Database, points: &Points) {
             let _ = database.connection.execute_batch("ROLLBACK");
         }
         points.let_go_of_old();
-        points.walks.done(&tenant, MOMENT);
+        points.walks.done(&tenant, MOMENT, || points.is_writing.load(Ordering::Relaxed));
     }
 }
 

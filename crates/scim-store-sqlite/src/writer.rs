@@ -63,6 +63,7 @@ impl Writer {
         let run = move || {
             let _closing = line.closing();
             while let Some(batch) = queue.batch() {
+                let _writing = readers.writing();
                 let mut outcome = commit(&database, &files, batch);
                 readers.is_news();
                 queue.note(&outcome);
