@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scim_core::key::Key;
 use scim_store::conformance::wait;
@@ -16,9 +16,20 @@ use serde_json::json;
 
 use crate::people::{Town, acme, stranger};
 
+/// Of a store that waits for another process for as long as a test may need for what it does meanwhile.
+fn patient() -> Options {
+    Options { wait: Duration::from_secs(120), ..Options::default() }
+}
+
+/// How many transactions have been ended since because they took long, at most. It is none unless the machine is slow.
+fn long_ones(since: Instant) -> usize {
+    // A quarter of a second is what one may take in changesets for.
+    usize::try_from(since.elapsed().as_millis() / 250).expect("few")
+}
+
 #[test]
 fn waiting_writers_share_a_sync() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("first")).expect("created");
     town.statements();
     // Somebody else writes; meanwhile all of ours come to wait.
@@ -30,6 +41,7 @@ fn waiting_writers_share_a_sync() {
         let polled = Pin::new(commit).poll(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(polled, Poll::Pending));
     }
+    let begun = Instant::now();
     other.execute_batch("ROLLBACK").expect("ends");
     let mut sequences: Vec<u64> =
         waiting.into_iter().map(|commit| wait(commit).expect("created").sequence).collect();
@@ -37,7 +49,7 @@ fn waiting_writers_share_a_sync() {
     assert_eq!(sequences, (2..=65).collect::<Vec<u64>>());
     let commits = town.statements().iter().filter(|sql| *sql == "COMMIT").count();
     // The first may go alone.
-    assert!((1..=2).contains(&commits), "{commits} transactions for 64 changesets");
+    assert!((1..=2 + long_ones(begun)).contains(&commits), "{commits} transactions for 64 changesets");
 }
 
 /// A transaction takes in what comes while it writes.
@@ -61,6 +73,7 @@ fn who_comes_while_others_are_written_shares_their_sync() {
     let store =
         SqliteStore::open(town.file(), Options { trace: Some(trace), ..Options::default() }).expect("opens");
     let mut waiting = Vec::new();
+    let begun = Instant::now();
     for n in 0..10 {
         let mut commit = store.commit(town_tenant(), town.user(&format!("u{n}")));
         assert!(Pin::new(&mut commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -73,13 +86,14 @@ fn who_comes_while_others_are_written_shares_their_sync() {
     for commit in waiting {
         wait(commit).expect("created");
     }
-    assert_eq!(commits.load(Ordering::Relaxed), 1);
+    let commits = commits.load(Ordering::Relaxed);
+    assert!((1..=1 + long_ones(begun)).contains(&commits), "{commits} transactions for 10 changesets");
 }
 
 /// One changeset may have as much to write as thousands of others, which do not wait for more than one such.
 #[test]
 fn giants_do_not_share_a_transaction() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     let giant = |n: usize| {
         let mut changeset = town.user(&format!("giant{n}"));
         let Some(Operation::Create { content, .. }) = changeset.operations.first_mut() else {
@@ -114,7 +128,7 @@ fn town_tenant() -> &'static scim_store::Tenant {
 /// A conflict concerns its own changeset, not those that share its transaction.
 #[test]
 fn a_conflict_concerns_nobody_else() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     let other = stranger(&town.file());
     other.execute_batch("BEGIN IMMEDIATE").expect("begins");
     let mut waiting: Vec<_> = ["a", "b", "a", "c", "b", "a"]
@@ -148,21 +162,25 @@ fn another_writer_is_waited_for_so_long_and_readers_go_on() {
 /// Batches do not wait one after the other for the same other process, and everybody is told why.
 #[test]
 fn whoever_waited_for_another_process_is_told_with_the_first() {
-    let town = Town::new(Options { wait: Duration::from_millis(200), batch: 1, ..Options::default() });
+    let wait_for_others = Duration::from_millis(200);
+    let town = Town::new(Options { wait: wait_for_others, batch: 1, ..Options::default() });
     let other = stranger(&town.file());
     other.execute_batch("BEGIN IMMEDIATE").expect("begins");
     town.statements();
+    let begun = Instant::now();
     let mut waiting: Vec<_> =
         (0..20).map(|n| town.store.commit(town_tenant(), town.user(&format!("u{n}")))).collect();
     for commit in &mut waiting {
         assert!(Pin::new(commit).poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
+    // Whoever comes when the first have been told is told with others.
+    let late = usize::try_from(begun.elapsed().as_millis() / wait_for_others.as_millis()).expect("few");
     for commit in waiting {
         let refused = wait(commit).expect_err("the file is held").to_string();
         assert!(refused.contains("database is locked"), "{refused}");
     }
     let attempts = town.statements().iter().filter(|sql| *sql == "BEGIN IMMEDIATE").count();
-    assert!((1..=2).contains(&attempts), "{attempts} attempts for 20 changesets");
+    assert!((1..=2 + late).contains(&attempts), "{attempts} attempts for 20 changesets");
     other.execute_batch("ROLLBACK").expect("ends");
     town.commit(town.user("u1")).expect("created at last");
 }
@@ -170,7 +188,7 @@ fn whoever_waited_for_another_process_is_told_with_the_first() {
 /// More waiting writers than the queue holds are told so at once; the others are served.
 #[test]
 fn the_queue_is_bounded() {
-    let town = Town::new(Options { queue: 4, ..Options::default() });
+    let town = Town::new(Options { queue: 4, ..patient() });
     let other = stranger(&town.file());
     other.execute_batch("BEGIN IMMEDIATE").expect("begins");
     let mut waiting = Vec::new();
