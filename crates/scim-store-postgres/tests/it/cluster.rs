@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use scim_store::Tenant;
 use scim_store_postgres::{Address, Options, PostgresStore, migrate};
@@ -71,6 +71,27 @@ pub(crate) fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| {
         Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
     })
+}
+
+/// How long something may take that is waited for. Only a broken store needs it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How a store is that gives nothing up before a test does. A test of what is given up says after how long.
+pub(crate) fn patient() -> Options {
+    Options { wait: PATIENCE, statement: PATIENCE, lock: PATIENCE, ..Options::default() }
+}
+
+/// Waits until something is there. That it never comes is a failure with its line, and not a test that hangs.
+#[track_caller]
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "waited in vain {what}");
+        std::thread::yield_now();
+    }
 }
 
 /// Runs statements as somebody, and gives the first column of their rows.
@@ -166,8 +187,8 @@ impl Database {
     }
 
     fn empty_in(superuser: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("t{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        // Tests that were killed leave theirs, and the number of a process comes again.
+        let name = run(superuser, "SELECT 't' || replace(gen_random_uuid()::text, '-', '')").concat();
         run(superuser, &format!("CREATE DATABASE {name} TEMPLATE template0"));
         Self { superuser: superuser.to_owned(), name }
     }
@@ -246,6 +267,20 @@ impl Database {
     pub(crate) fn tenants(&self) -> Vec<Tenant> {
         let names = self.run("SELECT name FROM scim.tenant ORDER BY name");
         names.iter().map(|name| Tenant::new(name).unwrap_or_else(|_| Tenant::system())).collect()
+    }
+
+    /// Waits until statements that the superuser runs find so many rows, and gives their first column.
+    #[track_caller]
+    pub(crate) fn until_found(&self, count: usize, sql: &str) -> Vec<String> {
+        until(&format!("for {count} rows of {sql}"), || {
+            Some(self.run(sql)).filter(|rows| rows.len() >= count)
+        })
+    }
+
+    /// Waits until they find none any more.
+    #[track_caller]
+    pub(crate) fn until_gone(&self, sql: &str) {
+        until(&format!("for an end of {sql}"), || self.run(sql).is_empty().then_some(()));
     }
 
     /// Takes all rows away.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use scim_store::{Store, conformance, pass_on};
-use scim_store_postgres::{Options, PostgresStore};
+use scim_store_postgres::PostgresStore;
 
-use crate::cluster::Database;
+use crate::cluster::{Database, patient};
 
 #[test]
 fn postgres_store_conforms() {
@@ -17,7 +17,7 @@ fn postgres_store_conforms() {
 pub(crate) fn check(database: &Database) {
     for case in conformance::cases() {
         database.clear();
-        let store = Arc::new(database.open(Options::default()));
+        let store = Arc::new(database.open(patient()));
         println!("{}", case.name);
         case.run(Arc::clone(&store) as _);
         assert_eq!(store.check(&database.tenants()).expect("a check"), [""; 0], "{}", case.name);
@@ -42,7 +42,7 @@ impl Store for Two {
 #[test]
 fn two_servers_conform_where_many_write() {
     let database = Database::new();
-    let open = || database.open(Options::default());
+    let open = || database.open(patient());
     let store = Arc::new(Two([open(), open()], AtomicUsize::new(0)));
     let races =
         conformance::cases().filter(|case| case.name.contains("many") || case.name.contains("own writes"));

@@ -8,9 +8,9 @@ use scim_core::time::Timestamp;
 use scim_store::conformance::wait;
 use scim_store::transfer::Portable;
 use scim_store::{Changeset, CommitError, Committed, MemoryStore, Operation, Store};
-use scim_store_postgres::{Options, PostgresStore};
+use scim_store_postgres::PostgresStore;
 
-use crate::cluster::ROLE;
+use crate::cluster::{ROLE, patient};
 use crate::mill::{GROUPS, Mill, USERS, everything};
 use crate::people::{Town, a_tenant, acme};
 
@@ -35,8 +35,8 @@ fn servers_that_write_at_once_and_are_cut_off_come_to_what_one_would() {
 
 /// Whether what servers write at once could have been written in order. After each so many changesets, connections are cut.
 fn is_in_order(seed: u64, cut_after: Option<usize>) {
-    let town = Town::new(Options::default());
-    let servers = [(); SERVERS].map(|()| town.database.open(Options::default()));
+    let town = Town::new(patient());
+    let servers = [(); SERVERS].map(|()| town.database.open(patient()));
     let mut told: Vec<Told> = Vec::new();
     std::thread::scope(|scope| {
         let (sender, receiver) = channel();
@@ -54,7 +54,7 @@ fn is_in_order(seed: u64, cut_after: Option<usize>) {
             }
         }
     });
-    let town = Town { store: town.database.open(Options::default()), ..town };
+    let town = Town { store: town.database.open(patient()), ..town };
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
     let model = MemoryStore::new();
     for (changeset, outcome) in in_order(&town, &told) {

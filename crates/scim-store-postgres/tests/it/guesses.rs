@@ -11,8 +11,8 @@ use scim_store::{
     ChangeKind, Changeset, CommitError, Conflict, Content, EdgeQuery, Guard, MemberDelta, MemoryStore,
     Operation, PersonQuery, ReportQuery, Side, Store,
 };
-use scim_store_postgres::Options;
 
+use crate::cluster::patient;
 use crate::mill::{Mill, everything};
 use crate::people::{Town, a_tenant, acme, delta, report};
 use crate::writers::all_at_once;
@@ -21,7 +21,7 @@ use crate::writers::all_at_once;
 /// while the turns are short.
 #[test]
 fn guesses_come_to_what_reading_would() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     let other = town.another();
     let model = MemoryStore::new();
     let mut mill = Mill::new(&town, 7, 0);
@@ -105,7 +105,7 @@ fn namesake(town: &Town, id: &str, name: &str) -> Changeset {
 /// A value that was taken for free, and that the same transaction gives back: whoever has it is found all the same.
 #[test]
 fn what_is_given_back_is_not_taken_for_free() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("b")).expect("created");
     let other = confident(&town);
     let changesets = [town.user("a"), renamed(&town, "a", "b"), renamed(&town, "a", "c")];
@@ -117,7 +117,7 @@ fn what_is_given_back_is_not_taken_for_free() {
 /// A member whom somebody else has added is taken for none, and found to be one.
 #[test]
 fn a_member_is_not_added_twice() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("a")).expect("created");
     town.commit(town.group("g", &["a"])).expect("created");
     let other = confident(&town);
@@ -135,7 +135,7 @@ fn a_member_is_not_added_twice() {
 /// they are as they were when it read.
 #[test]
 fn what_was_derived_anew_meanwhile_is_not_taken_for_what_was_read() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     let other = confident(&town);
     let person = |name: &str| {
         let person = Person { first_name: Some(name.to_owned()), ..Person::default() };
@@ -183,7 +183,7 @@ fn members(town: &Town, group: &str) -> Vec<String> {
 /// Somebody is deleted of whom it is remembered that he is in no group, after another server has put him into one.
 #[test]
 fn who_has_come_into_a_group_meanwhile_leaves_it_when_deleted() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.group("g", &[])).expect("created");
     let other = confident(&town);
     other.commit(other.user("a")).expect("created");
@@ -202,7 +202,7 @@ fn who_has_come_into_a_group_meanwhile_leaves_it_when_deleted() {
 /// twice by one transaction.
 #[test]
 fn nobody_is_put_into_two_groups_that_exclude_each_other() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     for id in ["a", "b"] {
         town.commit(town.user(id)).expect("created");
     }
@@ -233,7 +233,7 @@ fn nobody_is_put_into_two_groups_that_exclude_each_other() {
 /// What a server has read is changed by another before it writes: what belonged to that goes as well.
 #[test]
 fn what_was_changed_meanwhile_is_not_taken_for_what_was_read() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("u")).expect("created");
     let other = confident(&town);
     drop(wait(other.store.get(&acme(), &["u"])).expect("a record"));
@@ -250,7 +250,7 @@ fn what_was_changed_meanwhile_is_not_taken_for_what_was_read() {
 /// Somebody who is deleted by another server is not taken for whom this one has created.
 #[test]
 fn who_was_deleted_meanwhile_does_not_become_a_member() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.group("g", &[])).expect("created");
     let other = confident(&town);
     town.commit(town.delete("User", "v2")).expect("deleted");
@@ -263,7 +263,7 @@ fn who_was_deleted_meanwhile_does_not_become_a_member() {
 /// A report that another server has stored is settled by whoever knows of none.
 #[test]
 fn a_report_that_has_come_meanwhile_is_settled() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     let other = confident(&town);
     let refusal = Changeset { operations: Vec::new(), reports: vec![report("u")], ..town.user("x") };
     town.commit(refusal).expect("stored");
@@ -278,7 +278,7 @@ fn a_report_that_has_come_meanwhile_is_settled() {
 /// Nobody writes by rules that another server has replaced.
 #[test]
 fn rules_that_were_replaced_meanwhile_are_not_written_by() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     let other = confident(&town);
     town.commit(Changeset { epoch: 5, ..town.user("a") }).expect("created");
     let refused = other.commit(other.user("b")).expect_err("these are the rules of before");
@@ -290,7 +290,7 @@ fn rules_that_were_replaced_meanwhile_are_not_written_by() {
 /// Who has left a group and is put back by another server is a member by then.
 #[test]
 fn who_is_back_in_a_group_does_not_come_into_it() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.group("g", &[])).expect("created");
     let other = confident(&town);
     for (add, remove) in [(&["v1"][..], &[][..]), (&[], &["v1"])] {
@@ -306,7 +306,7 @@ fn who_is_back_in_a_group_does_not_come_into_it() {
 /// A tenant that was removed begins anew, whatever is remembered of it.
 #[test]
 fn a_tenant_that_was_removed_begins_anew() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     let other = confident(&town);
     while wait(town.store.discard(&acme(), Some(0), 100)).expect("removed") > 0 {}
     let committed = other.commit(other.user("w")).expect("nobody is there");
@@ -318,7 +318,7 @@ fn a_tenant_that_was_removed_begins_anew() {
 /// Who was found to be there by a refusal is deleted by another server, and does not become a member.
 #[test]
 fn who_was_seen_by_a_refusal_and_is_deleted_does_not_become_a_member() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     for id in ["a", "b"] {
         town.commit(town.user(id)).expect("created");
     }
@@ -337,7 +337,7 @@ fn who_was_seen_by_a_refusal_and_is_deleted_does_not_become_a_member() {
 /// only its members are remembered from before.
 #[test]
 fn members_that_are_remembered_are_not_taken_for_those_of_a_group_that_was_read_since() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     for id in ["a", "b"] {
         town.commit(town.user(id)).expect("created");
     }
@@ -355,7 +355,7 @@ fn members_that_are_remembered_are_not_taken_for_those_of_a_group_that_was_read_
 #[test]
 fn who_is_known_to_be_in_a_group_is_not_put_into_another_that_excludes_it() {
     for (is_there, both) in [(false, false), (true, false), (true, true)] {
-        let town = Town::new(Options::default());
+        let town = Town::new(patient());
         town.commit(town.user("a")).expect("created");
         for id in ["g", "h"] {
             town.commit(town.group(id, if is_there && id == "g" { &["a"] } else { &[] })).expect("created");
@@ -383,7 +383,7 @@ fn who_is_known_to_be_in_a_group_is_not_put_into_another_that_excludes_it() {
 /// Who leaves a group later in the same changeset is in it until then.
 #[test]
 fn who_is_to_leave_a_group_is_in_it_until_then() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("a")).expect("created");
     for id in ["g", "h"] {
         town.commit(town.group(id, if id == "g" { &["a"] } else { &[] })).expect("created");
@@ -407,7 +407,7 @@ fn who_is_to_leave_a_group_is_in_it_until_then() {
 /// Who is created by a later changeset of the same transaction is not there before.
 #[test]
 fn who_is_created_later_is_not_a_member_before() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.group("g", &[])).expect("created");
     let other = confident(&town);
     other.commit(join(&other, "g", &["v1"], &[], false)).expect("joined");

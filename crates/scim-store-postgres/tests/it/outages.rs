@@ -9,7 +9,7 @@ use scim_store::conformance::wait;
 use scim_store::{Changeset, CommitError, Committed, Conflict, Pending, Store, StoreError};
 use scim_store_postgres::{Options, PostgresStore, migrate, standing};
 
-use crate::cluster::{Cluster, Database, Session, superuser_of};
+use crate::cluster::{Cluster, Database, Session, patient, superuser_of, until};
 use crate::people::{Town, a_tenant, acme};
 use crate::proxy::{Mode, Proxy};
 
@@ -25,7 +25,7 @@ fn town(proxy: &Proxy, options: Options) -> Town {
 
 /// One that has written so often that it does not read before it writes.
 fn confident(proxy: &Proxy) -> Town {
-    let town = town(proxy, Options::default());
+    let town = town(proxy, patient());
     for id in ["second", "third"] {
         town.commit(town.user(id)).expect("created");
     }
@@ -53,14 +53,10 @@ fn begin_with(town: &Town, changeset: Changeset) -> (Waiting<'_>, Session) {
 }
 
 /// Waits until a connection waits for this, and gives its process.
+#[track_caller]
 fn until_waiting(town: &Town, what: &str) -> String {
     let sql = format!("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND {what}");
-    loop {
-        if let Some(process) = town.database.run(&sql).pop() {
-            return process;
-        }
-        std::thread::yield_now();
-    }
+    town.database.until_found(1, &sql).remove(0)
 }
 
 /// Lets go of a commit that this session holds, until its change is there. What the database says of it goes nowhere.
@@ -68,9 +64,7 @@ fn let_go(town: &Town, proxy: &Proxy, session: &Session, sequence: u64) {
     proxy.set(Mode::Swallow);
     session.run("ROLLBACK");
     let is_there = format!("SELECT 1 FROM scim.tenant WHERE sequence = {sequence}");
-    while town.database.run(&is_there).is_empty() {
-        std::thread::yield_now();
-    }
+    town.database.until_found(1, &is_there);
 }
 
 /// The same, and its answer is lost.
@@ -85,7 +79,7 @@ fn changes(town: &Town) -> Vec<String> {
 
 #[test]
 fn connections_that_were_cut_are_made_anew() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("u1")).expect("created");
     for n in 2..5 {
         assert!(!town.database.run(KILL).is_empty());
@@ -101,7 +95,7 @@ fn connections_that_were_cut_are_made_anew() {
 #[test]
 fn a_commit_whose_answer_is_lost_is_found() {
     let proxy = Proxy::new(None);
-    let town = town(&proxy, Options::default());
+    let town = town(&proxy, patient());
     let (commit, other) = begin(&town, "u1");
     lose_its_answer(&town, &proxy, &other, 2);
     assert_eq!(wait(commit).expect("it was committed").sequence, 2);
@@ -113,7 +107,7 @@ fn a_commit_whose_answer_is_lost_is_found() {
 #[test]
 fn a_commit_that_was_lost_on_its_way_is_done_again() {
     let proxy = Proxy::new(None);
-    let town = town(&proxy, Options::default());
+    let town = town(&proxy, patient());
     let (commit, other) = begin(&town, "u1");
     town.database.run(KILL);
     other.run("COMMIT");
@@ -149,7 +143,7 @@ fn a_guess_that_was_lost_on_its_way_is_done_again() {
 fn a_guess_that_was_lost_is_not_taken_for_what_another_server_wrote() {
     let proxy = Proxy::new(None);
     let town = confident(&proxy);
-    let another = PostgresStore::open(&town.database.address(), Options::default()).expect("opens");
+    let another = PostgresStore::open(&town.database.address(), patient()).expect("opens");
     let (commit, other) = begin(&town, "u1");
     proxy.set(Mode::Away);
     town.database.run(KILL);
@@ -207,8 +201,8 @@ fn a_guess_that_comes_late_is_found() {
 #[test]
 fn a_guess_is_not_taken_for_what_was_done_in_its_place() {
     let proxy = Proxy::new(None);
-    let town = town(&proxy, Options::default());
-    let another = PostgresStore::open(&town.database.address(), Options::default()).expect("opens");
+    let town = town(&proxy, patient());
+    let another = PostgresStore::open(&town.database.address(), patient()).expect("opens");
     wait(another.commit(a_tenant(), town.user("b"))).expect("created");
     for id in ["second", "third"] {
         town.commit(town.user(id)).expect("created");
@@ -247,7 +241,7 @@ fn a_guess_is_not_taken_for_what_was_done_in_its_place() {
 fn a_guess_whose_answer_is_lost_is_found_behind_others() {
     let proxy = Proxy::new(None);
     let town = confident(&proxy);
-    let another = PostgresStore::open(&town.database.address(), Options::default()).expect("opens");
+    let another = PostgresStore::open(&town.database.address(), patient()).expect("opens");
     for id in ["a", "b"] {
         wait(another.commit(a_tenant(), town.user(id))).expect("created");
     }
@@ -283,7 +277,7 @@ fn what_was_not_read_is_told_when_the_answer_is_lost() {
 fn a_guess_that_was_refused_does_nothing_when_it_comes_late() {
     let proxy = Proxy::new(None);
     let town = confident(&proxy);
-    let another = PostgresStore::open(&town.database.address(), Options::default()).expect("opens");
+    let another = PostgresStore::open(&town.database.address(), patient()).expect("opens");
     let commit = begin_late(&town, &proxy);
     wait(another.commit(a_tenant(), town.user("u1"))).expect("created");
     proxy.cut();
@@ -308,7 +302,7 @@ fn is_unknown(outcome: &Result<Committed, CommitError>) -> bool {
 #[test]
 fn an_outcome_that_cannot_be_found_out_is_unknown() {
     let proxy = Proxy::new(None);
-    let town = town(&proxy, Options { patience: Duration::from_millis(300), ..Options::default() });
+    let town = town(&proxy, Options { patience: Duration::from_millis(300), ..patient() });
     let (commit, other) = begin(&town, "u1");
     proxy.set(Mode::Away);
     other.run("COMMIT");
@@ -325,7 +319,7 @@ fn an_outcome_that_cannot_be_found_out_is_unknown() {
 /// Nothing was done where there is no connection, and so nothing is unknown.
 #[test]
 fn a_database_that_lets_nobody_in_is_unavailable() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("u1")).expect("created");
     town.database.close();
     assert!(matches!(wait(town.store.get(&acme(), &["u1"])), Err(StoreError::Unavailable(_))));
@@ -345,7 +339,7 @@ fn a_database_that_lets_nobody_in_is_unavailable() {
 fn what_listens_and_says_nothing_is_given_up() {
     let (database, proxy) = (Database::new(), Proxy::new(None));
     proxy.set(Mode::Swallow);
-    let options = Options { connect: Duration::from_millis(50), ..Options::default() };
+    let options = Options { connect: Duration::from_millis(50), ..patient() };
     for more in ["sslmode=disable", "sslmode=require"] {
         let address = proxy.address(&database, "127.0.0.1", more);
         let refusals = [
@@ -363,7 +357,7 @@ fn what_listens_and_says_nothing_is_given_up() {
 fn a_cluster_that_fails_and_comes_back_is_found_again() {
     let cluster = Cluster::start();
     let database = cluster.database();
-    let town = Town::at(&database.address(), database, Options::default());
+    let town = Town::at(&database.address(), database, patient());
     town.commit(town.user("before")).expect("created");
     cluster.restart();
     town.commit(town.user("after")).expect("created");
@@ -376,7 +370,7 @@ fn a_standby_that_takes_over_is_written_to() {
     let cluster = Cluster::start();
     let database = cluster.database();
     let standby = cluster.standby();
-    let mut town = Town::at(&database.on_either(&standby), database, Options::default());
+    let mut town = Town::at(&database.on_either(&standby), database, patient());
     for id in ["u1", "u2", "u3"] {
         town.commit(town.user(id)).expect("created");
     }
@@ -404,7 +398,7 @@ fn given_again(changeset: impl FnOnce(&Town) -> Changeset) -> (Result<Committed,
     // What nobody waits for does not reach the disk.
     configure(&database, "wal_writer_delay = '10s'");
     let address = proxy.address(&database, "127.0.0.1", "sslmode=disable");
-    let options = Options { patience: Duration::from_secs(60), ..Options::default() };
+    let options = Options { patience: Duration::from_secs(60), ..patient() };
     let town = Town::at(&address, database, options);
     town.commit(town.user("first")).expect("created");
     let (commit, _other) = begin_with(&town, changeset(&town));
@@ -442,7 +436,7 @@ fn a_commit_without_an_entry_is_not_taken_for_one_that_was_given_its_number() {
 #[test]
 fn a_commit_without_an_entry_whose_answer_is_lost_is_found() {
     let proxy = Proxy::new(None);
-    let town = town(&proxy, Options::default());
+    let town = town(&proxy, patient());
     let (commit, other) = begin_with(&town, unaudited(&town, "u1"));
     lose_its_answer(&town, &proxy, &other, 2);
     assert_eq!(wait(commit).expect("it was committed").sequence, 2);
@@ -454,7 +448,7 @@ fn a_commit_without_an_entry_whose_answer_is_lost_is_found() {
 fn a_commit_that_is_found_waits_for_a_standby() {
     let cluster = Cluster::start();
     let database = cluster.database();
-    let town = Town::at(&database.address(), database, Options::default());
+    let town = Town::at(&database.address(), database, patient());
     configure(&town.database, "synchronous_standby_names = 'nobody'");
     // It takes a moment until commits wait.
     let is_waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
@@ -475,12 +469,10 @@ fn a_commit_that_is_found_waits_for_a_standby() {
     for _ in 0..2 {
         town.database.run(KILL);
         let others = format!("{is_waiting} AND pid NOT IN ({})", gone.join(", "));
-        gone.push(loop {
+        gone.push(until("for a commit that waits", || {
             assert!(poll(&mut commit).is_pending(), "no standby has it");
-            if let Some(process) = town.database.run(&others).pop() {
-                break process;
-            }
-        });
+            town.database.run(&others).pop()
+        }));
     }
     assert!(poll(&mut commit).is_pending(), "no standby has it");
     configure(&town.database, "synchronous_standby_names = ''");

@@ -1,8 +1,8 @@
 //! Tables that are partitioned as `docs/partition.sql` does it serve as well as whole ones, and protect as well.
 
-use scim_store_postgres::{Options, PostgresStore, migrate};
+use scim_store_postgres::{PostgresStore, migrate};
 
-use crate::cluster::{Database, ROLE, run};
+use crate::cluster::{Database, ROLE, patient, run};
 
 const PARTITION: &str = include_str!("../../../../docs/partition.sql");
 
@@ -39,7 +39,7 @@ fn partitioning_keeps_rows_rights_and_protection() {
         assert_eq!(run(&database.text(ROLE), &itself), [found], "{table}");
     }
     // Later migrations let the server use all tables. A partition shows nothing even so.
-    migrate(&database.owner(), Options::default(), Some(ROLE)).expect("migrates");
+    migrate(&database.owner(), patient(), Some(ROLE)).expect("migrates");
     let partitions = database.run(
         "SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r' AND relnamespace = 'scim'::regnamespace",
     );
@@ -47,7 +47,7 @@ fn partitioning_keeps_rows_rights_and_protection() {
     for partition in partitions.iter().filter(|name| name.starts_with("total_")) {
         assert_eq!(as_server("acme", partition), ["0"], "{partition}");
     }
-    let store = PostgresStore::open(&database.address(), Options::default()).expect("opens");
+    let store = PostgresStore::open(&database.address(), patient()).expect("opens");
     assert_eq!(store.standing().unprotected, [""; 0]);
     for (table, size) in &store.standing().tables {
         assert!(*size > 0, "the size of `{table}` is that of its partitions");

@@ -15,7 +15,7 @@ use scim_store::{
 use scim_store_postgres::{Address, Options, PostgresStore};
 use serde_json::{Value, json};
 
-use crate::cluster::Database;
+use crate::cluster::{Database, patient};
 
 /// A store on a database of its own, and the statements of each round trip.
 pub(crate) struct Town {
@@ -58,7 +58,7 @@ impl Town {
 
     /// Another server on the same database.
     pub(crate) fn another(&self) -> Self {
-        Self::at(&self.database.address(), Database::new(), Options::default())
+        Self::at(&self.database.address(), Database::new(), patient())
     }
 
     pub(crate) fn kind(&self, name: &str) -> Arc<ResourceType> {

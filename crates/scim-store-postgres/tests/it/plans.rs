@@ -3,13 +3,12 @@
 use scim_core::time::Timestamp;
 use scim_store::conformance::wait;
 use scim_store::{Changeset, EdgeQuery, PersonQuery, Position, Report, ReportQuery, Side, Start, Store};
-use scim_store_postgres::Options;
 
-use crate::cluster::{ROLE, run};
+use crate::cluster::{ROLE, patient, run};
 use crate::people::{Town, acme};
 
 fn town() -> Town {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     fill(&town);
     town
 }
@@ -28,7 +27,7 @@ fn fill(town: &Town) {
 
 /// One of whose tables no more is known than that there were one user and one group, before all others came.
 fn town_that_was_small() -> Town {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     for table in [
         "resource", "entry", "claim", "edge", "change", "audit", "person", "hidden", "report", "tenant",
         "total",
@@ -229,14 +228,14 @@ fn what_is_skipped_is_not_looked_up() {
     let looked_up = || -> u64 {
         // A connection has counted all before it goes.
         let one =
-            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        while database.run(&format!("SELECT count(*) FROM ({one} AND usename = '{ROLE}') o")) != ["0"] {}
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        database.until_gone(&format!("{one} AND usename = '{ROLE}'"));
         let sql = "SELECT idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'resource'";
         database.run(sql).concat().parse().expect("a number")
     };
     for query in queries {
         let before = looked_up();
-        let store = database.open(Options::default());
+        let store = database.open(patient());
         assert!(wait(store.query(&acme(), &query)).expect("a page").records.is_empty());
         drop(store);
         assert_eq!(looked_up() - before, 0, "{:?}", query.sort);

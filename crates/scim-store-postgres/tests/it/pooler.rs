@@ -5,10 +5,10 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 
-use scim_store_postgres::{OpenError, Options, PostgresStore};
+use scim_store_postgres::{OpenError, PostgresStore};
 
 use crate::cluster::socket_path;
-use crate::cluster::{Database, ROLE};
+use crate::cluster::{Database, ROLE, patient};
 
 /// The sessions of the database that nobody has a transaction in, the latest at the end.
 type Idle = Arc<Mutex<Vec<UnixStream>>>;
@@ -73,7 +73,7 @@ fn one_that_pools_transactions_is_refused() {
     let (_, name) = name.rsplit_once('/').expect("a database");
     let address =
         format!("postgres://{ROLE}@127.0.0.1:{port}/{name}?sslmode=disable").parse().expect("an address");
-    let refused = PostgresStore::open(&address, Options::default()).expect_err("pooled");
+    let refused = PostgresStore::open(&address, patient()).expect_err("pooled");
     assert!(matches!(refused, OpenError::Pooled), "{refused}");
     assert!(refused.to_string().contains("pool_mode = session"), "{refused}");
 }

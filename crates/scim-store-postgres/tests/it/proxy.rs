@@ -8,9 +8,10 @@ use scim_store_postgres::Address;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::cluster::{Cluster, Database, ROLE, runtime, socket_path, superuser};
+use crate::cluster::{Cluster, Database, PATIENCE, ROLE, runtime, socket_path, superuser};
 
 /// What a proxy does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,18 +99,13 @@ impl Proxy {
 
     /// Waits until something is kept.
     pub(crate) fn until_kept(&self) {
-        let mut kept = self.late.kept.subscribe();
-        runtime()
-            .block_on(async { drop(kept.wait_for(|kept| *kept > 0).await.expect("the proxy is there")) });
+        come("kept", &self.late.kept);
     }
 
     /// Lets what was kept of a connection that was cut arrive, and waits until the database is done with it.
     pub(crate) fn release(&self) {
         self.late.is_released.send_replace(true);
-        let mut arrived = self.late.arrived.subscribe();
-        runtime().block_on(async {
-            drop(arrived.wait_for(|arrived| *arrived > 0).await.expect("the proxy is there"))
-        });
+        come("arrived", &self.late.arrived);
     }
 
     pub(crate) fn set(&self, mode: Mode) {
@@ -126,6 +122,14 @@ impl Proxy {
     pub(crate) fn address(&self, database: &Database, host: &str, options: &str) -> Address {
         database.through(host, self.port, options)
     }
+}
+
+/// Waits until there is something.
+#[track_caller]
+fn come(what: &str, count: &watch::Sender<usize>) {
+    let mut counted = count.subscribe();
+    let come = async { timeout(PATIENCE, counted.wait_for(|count| *count > 0)).await.map(drop) };
+    assert!(runtime().block_on(come).is_ok(), "waited in vain for something that is {what}");
 }
 
 async fn encrypted(

@@ -11,11 +11,11 @@ use scim_store::{
 };
 use scim_store_postgres::Options;
 
-use crate::cluster::{ROLE, run, superuser_of};
+use crate::cluster::{ROLE, patient, run, superuser_of, until};
 use crate::people::{Town, a_tenant, acme};
 
 fn town() -> Town {
-    let town = Town::new(Options { pool: 2, ..Options::default() });
+    let town = Town::new(Options { pool: 2, ..patient() });
     for id in ["u1", "u2", "u3"] {
         town.commit(town.user(id)).expect("created");
     }
@@ -171,7 +171,7 @@ fn a_tenant_that_is_set_too_late_shows_nothing() {
 fn a_read_that_nobody_waits_for_ends_well() {
     const BACKENDS: &str = "SELECT pid::text FROM pg_stat_activity
         WHERE datname = current_database() AND usename = 'scim_test' ORDER BY pid";
-    let town = Town::new(Options { pool: 2, wait: Duration::from_millis(1), ..Options::default() });
+    let town = Town::new(Options { pool: 2, wait: Duration::from_millis(1), ..patient() });
     town.commit(town.user("u1")).expect("created");
     let ids = ["u1"];
     let both = || [town.store.get(a_tenant(), &ids), town.store.get(a_tenant(), &ids)];
@@ -181,25 +181,19 @@ fn a_read_that_nobody_waits_for_ends_well() {
         }
     };
     let other = superuser_of(&town.database);
-    let held = |count: usize| {
-        let sql = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while town.database.run(sql).len() < count {
-            std::thread::yield_now();
-        }
-    };
     other.run("BEGIN; LOCK TABLE scim.resource IN ACCESS EXCLUSIVE MODE");
     let mut reads = both();
     begin(&mut reads);
     drop(reads);
-    held(2);
+    let held =
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    town.database.until_found(2, held);
     let backends = town.database.run(BACKENDS);
     assert_eq!(backends.len(), 2);
     let refused = wait(town.store.get(&acme(), &["u1"])).expect_err("both are in use");
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
     other.run("ROLLBACK");
-    while wait(town.store.get(&acme(), &["u1"])).is_err() {
-        std::thread::yield_now();
-    }
+    until("for a connection", || wait(town.store.get(&acme(), &["u1"])).ok());
     assert_eq!(town.database.run(BACKENDS), backends);
 }
 
@@ -212,7 +206,7 @@ fn a_runtime_can_be_lent() {
     let held_up = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("built");
     let work = || async {
         let runtime = Some(tokio::runtime::Handle::current());
-        let town = Town::new(Options { runtime, ..Options::default() });
+        let town = Town::new(Options { runtime, ..patient() });
         town.store.commit(&acme(), town.user("u1")).await.expect("created");
         let records = town.store.get(&acme(), &["u1"]).await.expect("records");
         assert_eq!(records.iter().flatten().count(), 1);

@@ -2,13 +2,13 @@
 
 use scim_store::conformance::wait;
 use scim_store::{Changeset, Start, Store};
-use scim_store_postgres::Options;
 
+use crate::cluster::patient;
 use crate::people::{Town, acme};
 
 #[test]
 fn a_walk_goes_on_in_portions_and_ends_early() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     let ids: Vec<String> = (0..450).map(|n| format!("u{n:03}")).collect();
     for some in ids.chunks(150) {
         let operations = some.iter().flat_map(|id| town.user(id).operations).collect();

@@ -10,7 +10,7 @@ use scim_store::{Changeset, CommitError, Query, ReportQuery, Spent, Store, Store
 use scim_store_postgres::Options;
 use tokio::time::timeout;
 
-use crate::cluster::{Cluster, Database, Session, runtime, superuser_of};
+use crate::cluster::{Cluster, Database, Session, patient, runtime, superuser_of};
 use crate::people::{Town, a_tenant, acme};
 use crate::proxy::{Mode, Proxy};
 
@@ -22,13 +22,6 @@ const BACKENDS: &str = "SELECT pid::text FROM pg_stat_activity
 
 fn poll<T>(pending: &mut Pin<Box<dyn Future<Output = T> + Send + '_>>) {
     assert!(pending.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-}
-
-/// Waits until a statement finds something.
-fn until(database: &Database, sql: &str) {
-    while database.run(sql).is_empty() {
-        std::thread::yield_now();
-    }
 }
 
 /// What is written, in one of several ways.
@@ -55,8 +48,8 @@ fn discard(town: &Town) -> Result<(), StoreError> {
 /// Holds reads of reports up, on a standby too.
 fn hold(primary: &Session, standby: &Database) {
     primary.run("BEGIN; LOCK TABLE scim.report IN ACCESS EXCLUSIVE MODE");
-    until(
-        standby,
+    standby.until_found(
+        1,
         "SELECT pid FROM pg_locks WHERE relation = 'scim.report'::regclass AND mode = 'AccessExclusiveLock'",
     );
 }
@@ -69,7 +62,7 @@ fn a_server_that_only_reads_is_left() {
     let standby = cluster.standby();
     proxy.lead_to(&database);
     let address = proxy.address(&database, "127.0.0.1", "sslmode=disable");
-    let mut town = Town::at(&address, database, Options::default());
+    let mut town = Town::at(&address, database, patient());
     for id in ["u1", "u2", "u3"] {
         town.commit(town.user(id)).expect("created");
     }
@@ -84,7 +77,7 @@ fn a_server_that_only_reads_is_left() {
         {
             let mut read = town.store.reports(a_tenant(), &reports);
             poll(&mut read);
-            until(&town.database, "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+            town.database.until_found(1, "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
             let refused = write(&town).expect_err("it is a standby");
             assert!(matches!(refused, StoreError::Unavailable(_)), "{what}: {refused}");
             assert!(!refused.to_string().contains("unknown"), "{what}: {refused}");
@@ -109,7 +102,7 @@ fn a_session_that_was_idle_for_too_long_is_made_anew() {
         END $$",
     );
     let address = proxy.address(&database, "127.0.0.1", "sslmode=disable");
-    let town = Town::at(&address, database, Options::default());
+    let town = Town::at(&address, database, patient());
     town.commit(town.user("u1")).expect("created");
     loop {
         wait(town.store.get(a_tenant(), &["u1"])).expect("read");
@@ -120,9 +113,7 @@ fn a_session_that_was_idle_for_too_long_is_made_anew() {
         // It was too late to hold anything back.
         proxy.set(Mode::Forward);
     }
-    while !town.database.run(BACKENDS).is_empty() {
-        std::thread::yield_now();
-    }
+    town.database.until_gone(BACKENDS);
     let ids = ["u1"];
     let mut read = town.store.get(a_tenant(), &ids);
     poll(&mut read);
@@ -138,11 +129,12 @@ fn rows_that_do_not_come_are_given_up() {
     let database = Database::new();
     // Nothing else gives up meanwhile.
     let address = proxy.address(&database, "127.0.0.1", "sslmode=disable&keepalives_idle=600");
-    let statement = Duration::from_millis(500);
-    let town = Town::at(&address, database, Options { statement, ..Options::default() });
+    let statement = Duration::from_secs(5);
+    let town = Town::at(&address, database, Options { statement, ..patient() });
     let ids: Vec<String> = (0..300).map(|n| format!("u{n:03}")).collect();
     let operations = ids.iter().flat_map(|id| town.user(id).operations).collect();
-    town.commit(Changeset { operations, ..town.user("x") }).expect("created");
+    let another = town.database.open(patient());
+    wait(another.commit(a_tenant(), Changeset { operations, ..town.user("x") })).expect("created");
     let query = Query { total: true, ..town.query("User", "not (title pr)", "") };
     assert_eq!(wait(town.store.query(a_tenant(), &query)).expect("a page").total, Some(300));
     proxy.set(Mode::Fade);
@@ -156,7 +148,7 @@ fn rows_that_do_not_come_are_given_up() {
 /// A round trip has its statements, whatever is kept of them.
 #[test]
 fn a_connection_need_not_keep_what_it_has_prepared() {
-    let town = Town::new(Options { prepared: 1, ..Options::default() });
+    let town = Town::new(Options { prepared: 1, ..patient() });
     for id in ["u1", "u2", "u3"] {
         town.commit(town.user(id)).expect("created");
     }
@@ -171,7 +163,7 @@ fn a_connection_need_not_keep_what_it_has_prepared() {
 /// Whoever waits, and whoever is waited for.
 #[test]
 fn the_database_tells_for_which_tenant_a_session_waits() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("u1")).expect("created");
     let other = superuser_of(&town.database);
     other.run("BEGIN; SELECT FROM scim.tenant WHERE name = 'acme' FOR UPDATE");
@@ -179,12 +171,7 @@ fn the_database_tells_for_which_tenant_a_session_waits() {
         let writer = scope.spawn(|| town.commit(town.user("u2")));
         let sql = "SELECT application_name FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        let waiting = loop {
-            let waiting = town.database.run(sql);
-            if !waiting.is_empty() {
-                break waiting;
-            }
-        };
+        let waiting = town.database.until_found(1, sql);
         other.run("COMMIT");
         assert_eq!(waiting, ["scimd acme"]);
         writer.join().expect("no panic").expect("created");
@@ -197,7 +184,7 @@ fn the_database_tells_for_which_tenant_a_session_waits() {
 /// Whoever finds no more connections waits for one of those that there are.
 #[test]
 fn a_server_makes_do_with_the_connections_that_it_gets() {
-    let town = Town::new(Options { pool: 8, wait: LONG, ..Options::default() });
+    let town = Town::new(Options { pool: 8, wait: LONG, ..patient() });
     town.commit(town.user("u1")).expect("created");
     let name = town.database.run("SELECT current_database()").concat();
     town.database.run(&format!("ALTER DATABASE {name} CONNECTION LIMIT 2"));

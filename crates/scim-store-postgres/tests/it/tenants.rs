@@ -2,9 +2,9 @@
 
 use scim_store::conformance::wait;
 use scim_store::{Store, Tenant};
-use scim_store_postgres::{OpenError, Options, PostgresStore, migrate};
+use scim_store_postgres::{OpenError, PostgresStore, migrate};
 
-use crate::cluster::{Database, ROLE, run};
+use crate::cluster::{Database, ROLE, patient, run};
 use crate::people::{Town, acme};
 
 const TABLES: [&str; 12] = [
@@ -14,7 +14,7 @@ const TABLES: [&str; 12] = [
 
 #[test]
 fn whoever_names_no_tenant_sees_and_changes_nothing() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("u1")).expect("created");
     wait(town.store.commit(&Tenant::new("umbrella").expect("a name"), town.user("u1"))).expect("created");
     let as_role = town.database.text(ROLE);
@@ -64,15 +64,15 @@ fn every_table_and_every_key_is_of_one_tenant() {
 #[test]
 fn roles_that_are_not_bound_are_refused() {
     let database = Database::new();
-    let refused = PostgresStore::open(&database.owner(), Options::default()).expect_err("a superuser");
+    let refused = PostgresStore::open(&database.owner(), patient()).expect_err("a superuser");
     assert!(matches!(&refused, OpenError::Role { role, .. } if role == "postgres"), "{refused}");
-    let bypassing = format!("bypassing_{}", std::process::id());
+    let bypassing = database.run("SELECT 'bypassing_' || current_database()").concat();
     database.run(&format!("CREATE ROLE {bypassing} LOGIN BYPASSRLS; GRANT {ROLE} TO {bypassing}"));
     let address = database.text(&bypassing).parse().expect("an address");
-    let refused = PostgresStore::open(&address, Options::default()).expect_err("it is not bound");
+    let refused = PostgresStore::open(&address, patient()).expect_err("it is not bound");
     assert!(matches!(refused, OpenError::Role { .. }), "{refused}");
     database.run(&format!("DROP ROLE {bypassing}; ALTER TABLE scim.edge NO FORCE ROW LEVEL SECURITY"));
-    let refused = PostgresStore::open(&database.address(), Options::default()).expect_err("a table is open");
+    let refused = PostgresStore::open(&database.address(), patient()).expect_err("a table is open");
     assert!(matches!(&refused, OpenError::Unprotected { tables } if tables == "edge"), "{refused}");
 }
 
@@ -80,13 +80,13 @@ fn roles_that_are_not_bound_are_refused() {
 #[test]
 fn an_owner_is_bound_too() {
     let database = Database::empty();
-    let owner = format!("owning_{}", std::process::id());
+    let owner = database.run("SELECT 'owning_' || current_database()").concat();
     database.run(&format!("CREATE ROLE {owner} LOGIN; CREATE SCHEMA scim AUTHORIZATION {owner}"));
     let address = database.text(&owner).parse().expect("an address");
-    migrate(&address, Options::default(), None).expect("migrates");
-    let store = PostgresStore::open(&address, Options::default()).expect("opens");
+    migrate(&address, patient(), None).expect("migrates");
+    let store = PostgresStore::open(&address, patient()).expect("opens");
     assert!(store.standing().is_owner && store.standing().is_bound);
-    let town = Town::at(&address, database, Options::default());
+    let town = Town::at(&address, database, patient());
     town.commit(town.user("u1")).expect("created");
     assert_eq!(wait(town.store.get(&acme(), &["u1"])).expect("records").iter().flatten().count(), 1);
     assert_eq!(run(&town.database.text(&owner), "SELECT id FROM scim.resource"), [""; 0]);
@@ -101,7 +101,7 @@ fn commits_are_made_and_synced_whatever_the_defaults() {
     let name = database.run("SELECT current_database()").pop().expect("a name");
     database.run(&format!("ALTER DATABASE {name} SET synchronous_commit = off"));
     database.run(&format!("ALTER ROLE {ROLE} IN DATABASE {name} SET default_transaction_read_only = on"));
-    let town = Town::at(&database.address(), database, Options::default());
+    let town = Town::at(&database.address(), database, patient());
     // The setting is looked at from inside of a transaction of the store.
     town.database.run(
         "CREATE FUNCTION scim.note() RETURNS trigger LANGUAGE plpgsql AS
@@ -117,7 +117,7 @@ fn commits_are_made_and_synced_whatever_the_defaults() {
 /// A connection that is lost to a silent network, or with the machine at its other end, is let go of by the database too.
 #[test]
 fn the_database_asks_whether_we_are_there() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     // By TCP: a socket does not go silent.
     let by_socket = town.database.text(ROLE);
     let (_, rest) = by_socket.rsplit_once(':').expect("a port");
@@ -135,7 +135,7 @@ fn the_database_asks_whether_we_are_there() {
         let text =
             format!("postgres://{ROLE}@127.0.0.1:{rest}?password_file={}{options}", password.display());
         let address = text.parse().expect("an address");
-        let store = PostgresStore::open(&address, Options::default()).expect("opens");
+        let store = PostgresStore::open(&address, patient()).expect("opens");
         wait(store.commit(&acme(), town.user(id))).expect("created");
         let record = wait(store.get(&acme(), &[id])).expect("records").pop().flatten().expect("there");
         assert_eq!(record.label, expected, "{options}");

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use scim_store_postgres::{Options, PostgresStore};
+use scim_store_postgres::PostgresStore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::cluster::Database;
+use crate::cluster::{Database, patient};
 use crate::proxy::Proxy;
 
 /// A proxy for `localhost`, and its authority's certificate as PEM.
@@ -47,7 +47,7 @@ fn the_server_is_verified() {
     let database = Database::new();
     let open = |host: &str, options: &str| {
         let address = proxy.address(&database, host, options);
-        PostgresStore::open(&address, Options::default()).map(drop).map_err(|error| error.to_string())
+        PostgresStore::open(&address, patient()).map(drop).map_err(|error| error.to_string())
     };
     for mode in ["require", "verify-full", "prefer"] {
         assert_eq!(open("localhost", &format!("sslmode={mode}&sslrootcert={right}")), Ok(()), "{mode}");
@@ -81,7 +81,7 @@ fn a_server_without_tls_is_refused_where_it_is_required() {
     let proxy = Proxy::new(None);
     let open = |options: &str| {
         let address = proxy.address(&database, "localhost", options);
-        PostgresStore::open(&address, Options::default()).map(drop).map_err(|error| error.to_string())
+        PostgresStore::open(&address, patient()).map(drop).map_err(|error| error.to_string())
     };
     assert!(open("sslmode=require").expect_err("no TLS").contains("TLS"));
     assert_eq!(open("sslmode=prefer"), Ok(()));

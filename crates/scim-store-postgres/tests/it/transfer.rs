@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use scim_store::conformance::{transfer_cases, wait};
 use scim_store::transfer::{Portable, copy, verify};
-use scim_store_postgres::Options;
 
-use crate::cluster::Database;
+use crate::cluster::{Database, patient};
 use crate::people::{Town, acme};
 
 #[test]
@@ -15,7 +14,7 @@ fn databases_can_be_moved() {
     for case in transfer_cases() {
         let open = |database: &Database| {
             database.clear();
-            Arc::new(database.open(Options::default()))
+            Arc::new(database.open(patient()))
         };
         let (from, to) = (open(&here), open(&there));
         println!("{}", case.name);
@@ -28,7 +27,7 @@ fn databases_can_be_moved() {
 
 #[test]
 fn rows_that_no_resource_lists_are_missed() {
-    let (here, there) = (Town::new(Options::default()), Town::new(Options::default()));
+    let (here, there) = (Town::new(patient()), Town::new(patient()));
     here.commit(here.user("u1")).expect("created");
     wait(copy(&here.store, &there.store, &acme(), &mut |_| {})).expect("copied");
     let check = |sql: &str, expected: &str| {
@@ -42,7 +41,7 @@ fn rows_that_no_resource_lists_are_missed() {
 
 #[test]
 fn a_copy_whose_connection_is_cut_can_be_gone_on_with() {
-    let (here, there) = (Town::new(Options::default()), Town::new(Options::default()));
+    let (here, there) = (Town::new(patient()), Town::new(patient()));
     for number in 0..100 {
         here.commit(here.user(&format!("u{number}"))).expect("created");
     }

@@ -8,13 +8,13 @@ use scim_store::conformance::wait;
 use scim_store::{EdgeQuery, Load, Pending, Query, Side, Store, Tenant};
 use scim_store_postgres::Options;
 
-use crate::cluster::superuser_of;
+use crate::cluster::{patient, superuser_of, until};
 use crate::people::{Town, acme};
 
 /// What one tenant asks is not behind all that another has asked before.
 #[test]
 fn nobody_waits_for_all_of_another() {
-    let town = Town::new(Options { pool: 2, wait: Duration::from_secs(60), ..Options::default() });
+    let town = Town::new(Options { pool: 2, wait: Duration::from_secs(60), ..patient() });
     town.commit(town.user("u1")).expect("created");
     let (loud, quiet) = (acme(), Tenant::new("quiet").expect("a name"));
     let query = town.query("User", r#"emails.value co "nobody""#, "");
@@ -50,7 +50,7 @@ fn is_served_early<'a, T>(town: &Town, ask: impl Fn() -> Pending<'a, T>, mut one
 /// Lists that wait for one another are not in the way of what is short, of the same tenant.
 #[test]
 fn what_is_short_does_not_wait_for_what_is_long() {
-    let town = Town::new(Options { pool: 4, wait: Duration::from_secs(60), ..Options::default() });
+    let town = Town::new(Options { pool: 4, wait: Duration::from_secs(60), ..patient() });
     town.commit(town.user("u1")).expect("created");
     let long = town.query("User", r#"userName sw "u""#, "");
     let other = superuser_of(&town.database);
@@ -74,7 +74,7 @@ fn what_is_short_does_not_wait_for_what_is_long() {
 /// Who watches sees that connections are missing.
 #[test]
 fn a_store_tells_how_many_connections_it_has_lent() {
-    let town = Town::new(Options { pool: 2, wait: Duration::from_secs(60), ..Options::default() });
+    let town = Town::new(Options { pool: 2, wait: Duration::from_secs(60), ..patient() });
     town.commit(town.user("u1")).expect("created");
     let other = superuser_of(&town.database);
     other.run("BEGIN; LOCK TABLE scim.resource IN ACCESS EXCLUSIVE MODE");
@@ -84,10 +84,11 @@ fn a_store_tells_how_many_connections_it_has_lent() {
         assert!(Pin::new(read).poll(&mut context).is_pending());
     }
     let full = Load { most: 2, lent: 2, waiting: 8 };
-    while town.store.load() != Some(full) {}
+    until("for all connections", || (town.store.load() == Some(full)).then_some(()));
     other.run("ROLLBACK");
     for read in reads {
         wait(read).expect("a record");
     }
-    while town.store.load() != Some(Load { lent: 0, waiting: 0, ..full }) {}
+    let idle = Load { lent: 0, waiting: 0, ..full };
+    until("for connections that are given back", || (town.store.load() == Some(idle)).then_some(()));
 }

@@ -11,7 +11,7 @@ use scim_store::{
 };
 use scim_store_postgres::Options;
 
-use crate::cluster::{Database, Session, superuser_of};
+use crate::cluster::{Database, Session, patient, superuser_of};
 use crate::people::{Town, a_tenant, acme, delta, report};
 
 /// Keeps writers of the tenant waiting until it is dropped.
@@ -22,12 +22,11 @@ fn hold(town: &Town) -> Session {
 }
 
 /// Waits until somebody waits for a lock.
+#[track_caller]
 fn until_blocked(town: &Town, count: usize) {
     let sql =
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while town.database.run(sql).len() < count {
-        std::thread::yield_now();
-    }
+    town.database.until_found(count, sql);
 }
 
 /// Has changesets wait together for somebody who holds the tenant's row, and tells what becomes of each once it is let go.
@@ -49,7 +48,7 @@ pub(crate) fn all_at_once(
 
 #[test]
 fn waiting_writers_share_a_transaction() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("first")).expect("created");
     town.trips();
     let outcomes = all_at_once(&town, &town.store, (0..64).map(|n| town.user(&format!("u{n:02}"))));
@@ -66,7 +65,7 @@ fn waiting_writers_share_a_transaction() {
 /// A conflict concerns its own changeset, not those that share its transaction.
 #[test]
 fn a_conflict_concerns_nobody_else() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("first")).expect("created");
     let users = ["a", "b", "a", "c", "b", "a"].map(|id| town.user(id));
     let outcomes = all_at_once(&town, &town.store, users).iter().map(Result::is_ok).collect::<Vec<_>>();
@@ -77,7 +76,7 @@ fn a_conflict_concerns_nobody_else() {
 /// Neither does what the database cannot keep.
 #[test]
 fn a_broken_changeset_concerns_nobody_else() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("first")).expect("created");
     let mut broken = town.user("broken");
     if let Some(Operation::Create { content, .. }) = broken.operations.first_mut() {
@@ -92,7 +91,7 @@ fn a_broken_changeset_concerns_nobody_else() {
 /// A report that is settled by who comes with it has no body either.
 #[test]
 fn a_report_is_settled_by_who_shares_its_transaction() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("first")).expect("created");
     let refused =
         |subject: &str| Changeset { operations: Vec::new(), reports: vec![report(subject)], ..town.user("") };
@@ -109,7 +108,7 @@ fn a_report_is_settled_by_who_shares_its_transaction() {
 
 #[test]
 fn another_writer_is_waited_for_so_long_and_readers_go_on() {
-    let town = Town::new(Options { lock: Duration::from_millis(50), ..Options::default() });
+    let town = Town::new(Options { lock: Duration::from_millis(50), ..patient() });
     town.commit(town.user("u1")).expect("created");
     let other = hold(&town);
     let refused = town.commit(town.user("u2")).expect_err("the tenant is held");
@@ -124,10 +123,10 @@ fn another_writer_is_waited_for_so_long_and_readers_go_on() {
 /// connection is not lent again before that is over.
 #[test]
 fn a_table_that_is_held_is_waited_for_so_long() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     town.commit(town.user("first")).expect("created");
     for table in ["resource", "entry", "edge", "audit"] {
-        let options = Options { lock: Duration::from_millis(50), pool: 2, ..Options::default() };
+        let options = Options { lock: Duration::from_millis(50), pool: 2, ..patient() };
         let unprepared = Town::at(&town.database.address(), Database::new(), options);
         for is_prepared in [false, true] {
             let group = town.group(&format!("{table}-{is_prepared}"), &["first"]);
@@ -151,7 +150,7 @@ fn a_table_that_is_held_is_waited_for_so_long() {
 #[test]
 fn queue_and_pool_are_bounded() {
     let wait_for_a_connection = Duration::from_millis(50);
-    let options = Options { queue: 4, pool: 2, wait: wait_for_a_connection, ..Options::default() };
+    let options = Options { queue: 4, pool: 2, wait: wait_for_a_connection, ..patient() };
     let town = Town::new(options);
     town.commit(town.user("first")).expect("created");
     let other = superuser_of(&town.database);
@@ -184,7 +183,7 @@ fn queue_and_pool_are_bounded() {
 /// What a read costs in round trips, once its statements are prepared.
 #[test]
 fn round_trips_of_reads_are_few() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     for n in 0..100 {
         town.commit(town.user(&format!("u{n:03}"))).expect("created");
     }
@@ -231,7 +230,7 @@ fn round_trips_of_reads_are_few() {
 /// where it has to be read first.
 #[test]
 fn round_trips_of_writes_are_few() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     for n in 0..10 {
         town.commit(town.user(&format!("u{n}"))).expect("created");
     }
@@ -296,7 +295,7 @@ fn round_trips_of_writes_are_few() {
 /// The tenant's lock is held for one round trip. What has to be known is read before, without it.
 #[test]
 fn nobody_holds_a_tenant_between_round_trips() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     for n in 0..6 {
         town.commit(town.user(&format!("u{n}"))).expect("created");
     }
@@ -335,7 +334,7 @@ fn is_whole(trip: &[String]) -> bool {
 /// Somebody has come into a group after its members were read, and before it is deleted.
 #[test]
 fn what_is_written_after_it_was_read_is_read_again() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     for id in ["a", "b"] {
         town.commit(town.user(id)).expect("created");
     }
@@ -365,7 +364,7 @@ fn what_is_written_after_it_was_read_is_read_again() {
 #[test]
 fn servers_that_take_turns_need_one_round_trip() {
     let servers = {
-        let first = Town::new(Options::default());
+        let first = Town::new(patient());
         let others = [first.another(), first.another()];
         let [second, third] = others;
         [first, second, third]
@@ -404,7 +403,7 @@ fn servers_that_take_turns_need_one_round_trip() {
 /// However many users are created in between: a group that changes is not read.
 #[test]
 fn groups_are_not_read_to_change_their_members() {
-    let town = Town::new(Options::default());
+    let town = Town::new(patient());
     let groups: Vec<String> = (0..20).map(|n| format!("g{n}")).collect();
     for group in &groups {
         town.commit(town.group(group, &[])).expect("created");
