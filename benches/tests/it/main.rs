@@ -12,7 +12,20 @@ use serde_json::Value;
 /// alone has the one that was built last.
 fn load(arguments: &[&str]) -> Output {
     scimd();
-    Command::new(env!("CARGO_BIN_EXE_load")).args(arguments).output().expect("the load generator starts")
+    alone(Command::new(env!("CARGO_BIN_EXE_load")))
+        .args(arguments)
+        .output()
+        .expect("the load generator starts")
+}
+
+/// A command that starts the server, without any configuration of it from the environment.
+fn alone(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SCIMD_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The server beside it.
@@ -103,7 +116,7 @@ impl Running {
         let folder = folder();
         let address =
             TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a port").to_string();
-        let mut process = Command::new(scimd())
+        let mut process = alone(Command::new(scimd()))
             .args(["quickstart", "--idp", "entra", "--listen", &address, "--data"])
             .arg(folder.path().join("data"))
             .stdout(Stdio::piped())

@@ -147,10 +147,11 @@ pub(crate) fn drive_each(
 }
 
 impl Session<'_> {
-    /// Whether there is time left, and a reason to go on.
+    /// Whether there is time left, and a reason to go on. Each connection sends something, however late it comes to it.
     pub(crate) fn goes_on(&self) -> bool {
         let futile = self.outcome.requests() == 0 && self.outcome.errors() >= FUTILE;
-        self.clock.end.is_none_or(|end| Instant::now() < end) && !futile
+        let is_over = self.clock.end.is_some_and(|end| Instant::now() >= end);
+        (!is_over || self.outcome.sent == 0) && !futile
     }
 
     /// Sends a request of this step, when it is due.
