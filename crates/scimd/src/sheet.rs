@@ -309,17 +309,12 @@ fn separator_of(text: &[u8]) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
 
     /// The rows of a file, as `line: cell|cell`, or the complaint about it.
     fn read(name: &str, bytes: &[u8]) -> Result<Vec<String>, String> {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("scimd-sheet-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let path = folder.join(name);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(name);
         std::fs::write(&path, bytes).expect("a file");
         let told = |failure: Failure| failure.to_string().replace(&path.display().to_string(), name);
         let rows = (|| {
@@ -337,7 +332,6 @@ mod tests {
             assert_eq!(passes.first(), passes.last(), "{name}: the second time is like the first");
             Ok(passes.pop().unwrap_or_default())
         })();
-        std::fs::remove_dir_all(&folder).expect("a folder");
         rows.map_err(told)
     }
 

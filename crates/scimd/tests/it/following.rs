@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::messages::{group, id, op, user, user_with};
-use crate::server::{Place, Server, run_in, scimd};
+use crate::server::{Place, Server, alone, run_in, scimd};
 
 /// The application, and the file of its table.
 struct Application<'a> {
@@ -19,7 +19,7 @@ impl Application<'_> {
     #[track_caller]
     fn run(&self) -> Vec<Value> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/follow_persons/follow.py");
-        let mut command = Command::new("python3");
+        let mut command = alone(Command::new("python3"));
         command.arg(script).arg(&self.file).arg("acme").arg("--config").arg(&self.place.config);
         command.env("SCIMD", env!("CARGO_BIN_EXE_scimd"));
         command.envs(self.place.environment.iter().map(|(name, value)| (name, value)));
@@ -59,7 +59,7 @@ fn a_role_of_a_database_that_only_reads_can_follow() {
     let server = Server { process: place.serve(), place };
     server.client("acme", &token).post("/Users", &user("ada")).expect(201);
     let database = server.place.database();
-    let role = format!("reader_{}", std::process::id());
+    let role = database.run("SELECT 'reader_of_' || current_database()").concat();
     database.run(&format!(
         "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA scim TO {role}; \
          GRANT SELECT ON scim.persons, scim.migration, scim.resource, scim.change, scim.edge TO {role}"

@@ -5,15 +5,14 @@
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::server::PATIENCE;
+
 /// The media type of SCIM.
 pub(crate) const SCIM: &str = "application/scim+json";
-
-/// How long a server may stay silent before a test calls it stuck.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One connection.
 pub(crate) struct Connection {
@@ -56,7 +55,11 @@ impl Connection {
     }
 
     fn read_answer(&mut self, method: &str) -> Result<Answer> {
-        let status_line = self.line()?;
+        let status_line = self.line().map_err(|error| match error.kind() {
+            // Nothing of an answer is there.
+            ErrorKind::UnexpectedEof => Error::new(ErrorKind::ConnectionAborted, error),
+            _ => error,
+        })?;
         let status = status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
         let status: u16 = status.ok_or_else(|| odd(format!("status line `{status_line}`")))?;
         let mut headers = Vec::new();
@@ -291,6 +294,19 @@ impl Client {
         self.must("GET", path, None)
     }
 
+    /// Asks until the answer is the one that is waited for, which is the only way for a client to learn of a change.
+    #[track_caller]
+    pub(crate) fn get_until(&mut self, what: &str, path: &str, is_it: impl Fn(&Answer) -> bool) -> Answer {
+        let begun = Instant::now();
+        loop {
+            let answer = self.get(path);
+            if is_it(&answer) {
+                return answer;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{what} in vain: {answer:?}");
+        }
+    }
+
     #[track_caller]
     pub(crate) fn post(&mut self, path: &str, body: &Value) -> Answer {
         self.must("POST", path, Some(body))
@@ -353,7 +369,12 @@ pub(crate) fn encode(text: &str) -> String {
 fn exchange(connection: &mut Connection, message: &[u8], method: &str) -> Result<Answer> {
     // A server may refuse before it has read everything, and close: the answer counts, not the failed write.
     let sent = connection.send(message);
-    connection.receive(method).map_err(|error| sent.err().unwrap_or(error))
+    connection.receive(method).map_err(|error| match sent.err().unwrap_or(error) {
+        error if error.kind() == ErrorKind::WouldBlock => {
+            Error::new(ErrorKind::TimedOut, "the server is stuck")
+        }
+        error => error,
+    })
 }
 
 fn odd(what: String) -> Error {

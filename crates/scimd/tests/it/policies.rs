@@ -45,17 +45,10 @@ fn command(place: &Place, request: &Request) -> Response {
 fn connections_without_groups_and_paused_ones_say_so() {
     let (server, mut client) = Server::with("entra");
     server.place.command(&["connection", "pause", "acme"]);
-    let paused = |client: &mut Client| client.get("/Users").status == 403;
-    let since = std::time::Instant::now();
-    while !paused(&mut client) {
-        assert!(since.elapsed().as_secs() < 10, "the server does not follow");
-    }
+    client.get_until("paused", "/Users", |answer| answer.status == 403);
     server.place.command(&["connection", "remove", "acme"]);
     server.place.command(&["connection", "create", "acme", "--idp", "entra", "--users-only"]);
-    let since = std::time::Instant::now();
-    while paused(&mut client) {
-        assert!(since.elapsed().as_secs() < 10, "the server does not follow");
-    }
+    client.get_until("connected again", "/Users", |answer| answer.status != 403);
     // The test of the connection looks at groups, whether they are to be provisioned or not, and fails by a 404.
     let probe = client.get("/Groups?excludedAttributes=members&filter=displayName+eq+%225d1e%22").expect(200);
     assert_eq!((&probe["totalResults"], &probe["Resources"]), (&json!(0), &json!([])), "{probe}");
@@ -236,10 +229,7 @@ fn an_extension_is_changed_and_removed_where_nothing_is_lost() {
     place.command(&["schema", "replace", "acme", &other]);
     place.command(&["connection", "resume", "acme"]);
     let path = format!("/Users/{}", ada["id"].as_str().expect("an identifier"));
-    let since = std::time::Instant::now();
-    while !client.get(&format!("/Schemas/{URN}")).text().contains("desk") {
-        assert!(since.elapsed().as_secs() < 10, "the server does not follow");
-    }
+    client.get_until("replaced", &format!("/Schemas/{URN}"), |answer| answer.text().contains("desk"));
     assert_eq!(client.get(&path).expect(200), ada, "nothing of it has changed");
     client.post("/Users", &user("bob", json!({ "desk": 7 }))).expect(201);
     let found = |client: &mut Client, site: &str| {

@@ -9,8 +9,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -19,19 +18,17 @@ use scimd::config::StoreUrl;
 use crate::cluster::Database;
 use crate::http::Client;
 
-/// How long a server may take for what it announces. Only a broken one needs it.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a server may take for what is waited for. Only a broken one needs it, or a machine that does much else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A directory that is removed when the test succeeded.
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
     pub(crate) fn new() -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("scimd-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::create_dir_all(&path).expect("a directory");
-        Self(path)
+        // Tests that were killed leave theirs, and the number of a process comes again.
+        let made = tempfile::Builder::new().prefix("scimd-").tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+        Self(made.expect("a directory").keep())
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -114,6 +111,15 @@ impl Place {
     /// A place whose data are in this store.
     pub(crate) fn on(directory: Directory, store: StoreUrl, config: &str) -> Self {
         let metrics = if config.contains("[metrics]") { "" } else { "[metrics]\nlisten = \"\"\n" };
+        // No test is about these that does not say so: a slow machine is not told that it takes too long, nor a fast one that
+        // it asks too often.
+        let usual = ["request_timeout_seconds = 300\n", "requests_per_second = 1000000\n"];
+        let said = |key: &&str| !config.contains(key.split(' ').next().unwrap_or_default());
+        let limits = format!("[limits]\n{}", usual.into_iter().filter(said).collect::<String>());
+        let config = match config.contains("[limits]\n") {
+            true => config.replacen("[limits]\n", &limits, 1),
+            false => format!("{config}\n{limits}"),
+        };
         let text = format!("listen = \"127.0.0.1:0\"\nstore = \"{store}\"\n{config}\n{metrics}");
         let config = directory.write("scimd.toml", &text);
         Self { directory, store, database: None, config, environment: Vec::new() }
@@ -268,10 +274,16 @@ impl Ran {
 
 /// The program, without any configuration from the environment.
 pub(crate) fn scimd() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_scimd"));
+    let mut command = alone(Command::new(env!("CARGO_BIN_EXE_scimd")));
     command.stdin(Stdio::null());
-    for (name, _) in std::env::vars() {
-        if name.starts_with("SCIMD_") || name == "RUST_LOG" {
+    command
+}
+
+/// A command that starts the program, without any configuration from the environment.
+pub(crate) fn alone(mut command: Command) -> Command {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("SCIMD_") || text.starts_with("PG") || text == "RUST_LOG" {
             command.env_remove(name);
         }
     }
@@ -356,8 +368,26 @@ impl Process {
 
     /// Everything printed so far: standard output and standard error.
     pub(crate) fn printed(&self) -> (String, String) {
-        let state = self.printed.state.lock().expect("the lock");
+        // Whoever waits in vain panics with the lock, and a panic while another is under way would end all tests.
+        let state = self.printed.state.lock().unwrap_or_else(PoisonError::into_inner);
         (state.0.clone(), state.1.clone())
+    }
+
+    /// Waits for something that is not printed, as long as the process runs.
+    #[track_caller]
+    pub(crate) fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let begun = Instant::now();
+        loop {
+            let has_ended = self.printed.state.lock().expect("the lock").2 == 2;
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(
+                !has_ended && begun.elapsed() < PATIENCE,
+                "scimd ended, or it took too long, before {what}"
+            );
+            std::thread::yield_now();
+        }
     }
 
     /// Sends a signal by its name.
@@ -368,6 +398,9 @@ impl Process {
 
     /// Waits until the process has ended, and gives back its exit code and what it printed.
     pub(crate) fn ended(mut self) -> (Option<i32>, String, String) {
+        let state = self.printed.state.lock().expect("the lock");
+        let waited = self.printed.more.wait_timeout_while(state, PATIENCE, |state| state.2 < 2);
+        assert!(!waited.expect("the lock").1.timed_out(), "scimd did not end");
         let code = self.child.wait().expect("a child").code();
         for reader in self.readers.drain(..) {
             reader.join().expect("a reader");

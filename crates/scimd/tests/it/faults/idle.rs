@@ -4,9 +4,9 @@ use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use super::slow::{PATIENCE, connections};
+use super::slow::connections;
 use super::{TENANT, millis, seen, sized};
-use crate::server::{Place, Server};
+use crate::server::{PATIENCE, Place, Server};
 
 #[test]
 fn idle_connections_cost_little() {

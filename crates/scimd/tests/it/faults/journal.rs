@@ -6,12 +6,10 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How long something may take that is waited for. Only a broken server needs it.
-const PATIENCE: Duration = Duration::from_secs(120);
+use crate::server::PATIENCE;
 
 /// What a client wants to change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

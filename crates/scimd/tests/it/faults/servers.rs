@@ -36,8 +36,10 @@ impl Crowd<'_> {
             let writer = Writer { client, groups, journal, watch, reconnects: false };
             match writer.run(&format!("c{number}l{life}"), || ended.load(Ordering::Relaxed)) {
                 End::Told => return,
-                End::Refused | End::Untaken | End::Cut(_) if ended.load(Ordering::Relaxed) => return,
-                End::Refused | End::Untaken | End::Cut(_) => {}
+                End::Refused | End::Untaken | End::Late | End::Cut(_) if ended.load(Ordering::Relaxed) => {
+                    return;
+                }
+                End::Refused | End::Untaken | End::Late | End::Cut(_) => {}
             }
         }
     }

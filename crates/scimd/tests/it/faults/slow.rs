@@ -10,10 +10,7 @@ use serde_json::json;
 
 use super::{TENANT, millis, seen, sized};
 use crate::messages::user_with;
-use crate::server::{Place, Process, Server};
-
-/// How long a descriptor may stay open that nobody uses. Only a broken server needs it.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+use crate::server::{PATIENCE, Place, Process, Server};
 
 /// How many descriptors a server has open.
 fn descriptors(process: &Process) -> usize {
@@ -78,7 +75,7 @@ fn slow_and_vanished_clients_are_let_go() {
     let (count, least) = sized((100, Duration::ZERO), (2000, Duration::from_secs(60)));
     scimd::descriptors::raise_limit();
     let place = Place::new(
-        "[limits]\nrequests_per_second = 1000000\nrequest_timeout_seconds = 6\nmax_results = 1000",
+        "[limits]\nrequests_per_second = 1000000\nrequest_timeout_seconds = 12\nmax_results = 1000",
     );
     let token = place.tenant(TENANT, "generic");
     let server = Server { process: place.serve(), place };

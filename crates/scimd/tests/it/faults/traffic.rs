@@ -27,6 +27,9 @@ pub(super) enum End {
     Cut(std::io::Error),
     /// A connection was opened and reset, as the system does with one that the server has not taken yet when its socket ends.
     Untaken,
+    /// A connection that was open ended without a byte of an answer, as one that nothing was sent on for a moment when the
+    /// server ends.
+    Late,
 }
 
 /// What all writers saw together, besides what is in the journal.
@@ -184,11 +187,17 @@ impl<'a> Writer<'a> {
         self.journal.note(number, &outcome);
         match answer {
             Ok(_) => Ok(outcome),
+            Err(error) if kept && is_end(&error) => Err(End::Late),
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => Err(End::Refused),
             Err(error) if error.kind() == ErrorKind::ConnectionReset && !kept => Err(End::Untaken),
             Err(error) => Err(End::Cut(error)),
         }
     }
+}
+
+/// Whether a connection had ended before there was anything of an answer.
+fn is_end(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
 
 fn request(intent: &Intent) -> (&'static str, String, Option<Value>) {
