@@ -62,7 +62,8 @@ fn one_tenant_asks_for_much() {
             1 => client.get("/Users?count=300"),
             _ => client.get("/Users?filter=name.familyName+co+%22nobody%22"),
         };
-        assert!(matches!(answer.status, 200 | 201 | 409), "{}: {}", answer.status, answer.text());
+        // Whoever asks for more than there are connections may be told so.
+        assert!(matches!(answer.status, 200 | 201 | 409 | 503), "{}: {}", answer.status, answer.text());
         false
     };
     let (figures, _) = town.measure(CROWD, noise, 0).expect("it is measured at once");
@@ -179,6 +180,8 @@ impl Town {
 /// Does each errand so often, all of which must be answered, and gives the time that 99 of 100 took at most.
 fn errands(client: &mut Client, user: &str, count: usize) -> [Duration; 3] {
     let path = format!("/Users/{user}");
+    // One that was idle for long has been closed.
+    *client = client.clone();
     let mut times: [Vec<Duration>; 3] = Default::default();
     for number in 0..count {
         let change = patch_body(json!([op("replace", "name.givenName", json!(format!("G{number}")))]));
