@@ -8,7 +8,7 @@ use scim_core::time::Timestamp;
 use scim_service::{GenderWord, GenderWords};
 use scim_store::persons::{self, FollowError, Mark, PersonChange};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, Record, Side, Tenant};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Office, another, keep_mark, list, list_pages};
 use crate::Failure;
@@ -81,19 +81,12 @@ fn user(listing: &Listing, id: String) -> Result<(), Failure> {
     let Some(record) = records.into_iter().flatten().find(|record| *record.resource_type == *"User") else {
         return Err(nobody(&name, &id));
     };
-    let document: Map<String, Value> = serde_json::from_slice(&record.body)
-        .map_err(|_| Failure::Run("what is stored of the User is no JSON".to_owned()))?;
+    let mut document = record.document()?;
     let query = EdgeQuery { side: Side::Groups, of: vec![id], after: None, count: 100_000 };
     let edges = office.run(office.store.edges(&name, &query))?.edges;
-    let groups: Vec<Value> =
-        edges.iter().map(|edge| json!({"value": edge.id, "display": edge.label})).collect();
-    let beside = [
-        ("id".to_owned(), record.id.into()),
-        ("groups".to_owned(), groups.into()),
-        ("meta.created".to_owned(), record.created.to_string().into()),
-        ("meta.lastModified".to_owned(), record.modified.to_string().into()),
-    ];
-    let rows = document.into_iter().chain(beside).map(|(attribute, value)| vec![attribute.into(), value]);
+    let groups = edges.iter().map(|edge| json!({"value": edge.id, "display": edge.label}));
+    document.insert("groups".to_owned(), groups.collect());
+    let rows = document.into_iter().map(|(attribute, value)| vec![attribute.into(), value]);
     list(&listing.output, &["attribute", "value"], rows)
 }
 

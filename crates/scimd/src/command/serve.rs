@@ -93,14 +93,13 @@ pub(super) fn check(flags: &Flags) -> Result<(), Failure> {
         Some(files) => {
             let material = tls::read(files)?;
             material.check(files, System.now())?;
+            if let Some(lack) = material.certificate.as_ref().and_then(|own| own.lack(files)) {
+                eprintln!("warning: {lack}");
+            }
             material.certificate
         }
         None => None,
     };
-    if let Some(lack) = certificate.as_ref().zip(config.tls.as_ref()).and_then(|(own, files)| own.lack(files))
-    {
-        eprintln!("warning: {lack}");
-    }
     let certificate = certificate.map(|own| format!("\n  certificate     ends at {}", own.until));
     if let StoreUrl::Sqlite(path) = &config.store {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -128,10 +128,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let Some(Ok((stream, is_http2))) = begun(Stream::open(socket), stop.clone()).await else { return };
-    let here = Arc::clone(&exchange);
     let activity = Arc::new(Activity::new());
     let service = {
-        let activity = Arc::clone(&activity);
+        let (activity, exchange) = (Arc::clone(&activity), Arc::clone(&exchange));
         service_fn(move |request| {
             let exchange = Arc::clone(&exchange);
             let busy = Busy::new(Arc::clone(&activity));
@@ -181,7 +180,7 @@ where
         .await
     };
     if let Err(error) = outcome {
-        tell(&here, why(&error), &error);
+        tell(&exchange, why(&error), &error);
     }
 }
 

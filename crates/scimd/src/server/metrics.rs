@@ -58,7 +58,7 @@ pub(super) enum Commit {
 }
 
 /// Why a connection ended without an answer of the service, or with one that nobody took.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turned {
     /// There was no TLS session.
     Tls,
@@ -171,10 +171,9 @@ impl Metrics {
 
     /// A connection ended without an answer of the service.
     pub(super) fn turned_away(&self, why: Turned) {
-        for (reason, counter) in Turned::ALL.iter().zip(&self.turned_away) {
-            if reason.name() == why.name() {
-                counter.fetch_add(1, Ordering::Relaxed);
-            }
+        let reason = Turned::ALL.iter().position(|reason| *reason == why);
+        if let Some(counter) = reason.and_then(|reason| self.turned_away.get(reason)) {
+            counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::server::{Directory, PATIENCE, Place, Process, Server, alone, base, sc
 
 /// What a counter is at.
 #[track_caller]
-fn counted(answer: &Answer, name: &str) -> u64 {
+pub(crate) fn counted(answer: &Answer, name: &str) -> u64 {
     let text = answer.text();
     let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
     found.unwrap_or_else(|| panic!("no {name} in {text}"))

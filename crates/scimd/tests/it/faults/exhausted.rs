@@ -11,11 +11,14 @@ use super::state::verify;
 use super::traffic::{Ending, Watch, Writer, groups};
 use super::{TENANT, millis, not_run, on_postgres, seen};
 use crate::http::Client;
-use crate::server::{Place, Server};
+use crate::observing::counted;
+use crate::server::{PATIENCE, Place, Server};
 
 const ROW: &str = "exhausted";
 /// More than one transaction takes and the queue holds.
 const CLIENTS: usize = 1600;
+/// As many as one transaction takes and the queue holds.
+const ROOM: usize = 256 + 1024;
 /// Several times as many as there are connections.
 const READERS: usize = 64;
 const WRITERS: usize = 8;
@@ -38,7 +41,7 @@ fn the_queue_of_writes_is_full() {
     let mut client = server.client(TENANT, &token);
     let held = Held::by_another(&server.place, Part::File);
     let sent = AtomicUsize::new(0);
-    let mut probes = Vec::new();
+    let (mut probes, mut taken) = (Vec::new(), 0);
     std::thread::scope(|scope| {
         for number in 0..CLIENTS {
             let (client, journal, watch, sent) = (client.clone(), &journal, &watch, &sent);
@@ -52,7 +55,12 @@ fn the_queue_of_writes_is_full() {
             };
             thread.spawn_scoped(scope, write).expect("a thread");
         }
-        journal.wait("for refusals", |count| count.unknown > 0);
+        let mut observing = Client::bare(observer, "");
+        let since = Instant::now();
+        while journal.count().unknown == 0 {
+            assert!(since.elapsed() < PATIENCE, "nothing is refused: {:?}", journal.count());
+            taken = taken.max(counted(&observing.get("/metrics"), "scimd_requests_in_flight"));
+        }
         // The queue is full: what comes now is refused without waiting for anything.
         for path in ["/healthz", "/readyz", "/metrics"] {
             probes.push((path, probe(observer, path, 200)));
@@ -66,6 +74,7 @@ fn the_queue_of_writes_is_full() {
     let seen_by_clients = watch.only(&[201, 503]);
     verify(&server.place.store, &mut client, &[], &journal);
     if !err.contains("too many changes wait already") {
+        assert!(taken <= ROOM as u64, "{taken} writes waited, and none was refused");
         return not_run(ROW, "on a machine that does not take so many writes while the first of them waits");
     }
     seen(
