@@ -1,10 +1,11 @@
-//! Tenants moved into a database and out of it. It is for a command, not for a request: what counts or removes everything
+//! Tenants moved into a database and out of it, and logs pruned. It is for a command, not for a request: what counts or removes everything
 //! takes as long as [`Options::statement`](crate::Options::statement) allows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use scim_store::draft::Stored;
+use scim_store::retention::Cut;
 use scim_store::transfer::{Holdings, Link, Lot, Marks, Portable, Rows, Whole};
 use scim_store::{Pending, Tenant};
 use tokio_postgres::Row;
@@ -46,6 +47,10 @@ impl Portable for PostgresStore {
 
     fn discard<'a>(&'a self, tenant: &'a Tenant, retired: Option<u64>, count: usize) -> Pending<'a, u64> {
         Box::pin(self.write(discard(self.pool(), tenant.clone(), retired, count)))
+    }
+
+    fn prune<'a>(&'a self, tenant: &'a Tenant, cut: &'a Cut, count: usize) -> Pending<'a, u64> {
+        Box::pin(self.write(prune(self.pool(), tenant.clone(), cut.clone(), count)))
     }
 }
 
@@ -90,20 +95,45 @@ async fn discard(pool: Arc<Pool>, tenant: Tenant, retired: Option<u64>, count: u
     Ok(gone)
 }
 
+/// Removes the first entries of either log that are in the cut. Writers go on: no commit looks at what is older than the last
+/// entries.
+async fn prune(pool: Arc<Pool>, tenant: Tenant, cut: Cut, count: usize) -> Result<u64, Failed> {
+    let name = tenant.as_str().to_owned();
+    let most = clamp(count.max(1) as u64);
+    let ends = [cut.changes.end, cut.audit.end].map(clamp);
+    let steps = PRUNE.into_iter().zip(ends).map(|(sql, end)| step!(sql, name.clone(), most, end)).collect();
+    let removed = pool.lend(&tenant).await?.whole(WRITE, &tenant, steps).await?;
+    removed.iter().flatten().map(|row| number(row, 0)).sum()
+}
+
 /// Removes the first rows of a table by their places, and counts them. Nobody moves them meanwhile.
 macro_rules! remove {
     ($table:literal, $key:literal) => {
+        remove!($table, $key, "")
+    };
+    ($table:literal, $key:literal, $which:literal) => {
         concat!(
             "WITH gone AS (DELETE FROM ",
             $table,
             " WHERE tenant = $1 AND ctid = ANY(ARRAY(SELECT ctid FROM ",
             $table,
-            " WHERE tenant = $1 ORDER BY ",
+            " WHERE tenant = $1",
+            $which,
+            " ORDER BY ",
             $key,
             " LIMIT $2)) RETURNING 1) SELECT count(*) FROM gone"
         )
     };
 }
+
+const PRUNE: [&str; 2] = [
+    remove!(
+        "change",
+        "sequence",
+        " AND sequence < least($3, (SELECT t.sequence FROM tenant t WHERE t.name = $1))"
+    ),
+    remove!("audit", "number", " AND number < least($3, (SELECT t.audited FROM tenant t WHERE t.name = $1))"),
+];
 
 const REMOVE: [&str; 9] = [
     remove!("edge", "grp, member"),

@@ -65,17 +65,19 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ),
     (
         "SELECT count(*) FROM tenant t WHERE t.sequence <>
-            (SELECT count(*) FROM change c WHERE c.tenant = t.num) OR t.sequence <>
-            (SELECT coalesce(max(sequence), 0) FROM change c WHERE c.tenant = t.num)",
+            (SELECT coalesce(max(sequence), 0) FROM change c WHERE c.tenant = t.num) OR
+            (SELECT count(*) <> coalesce(max(sequence) - min(sequence) + 1, 0) FROM change c WHERE c.tenant = t.num)",
         "tenants whose log of changes has gaps",
     ),
     (
         "SELECT count(*) FROM tenant t WHERE t.audited <>
-            (SELECT count(*) FROM audit a WHERE a.tenant = t.num)",
+            (SELECT coalesce(max(number), 0) FROM audit a WHERE a.tenant = t.num) OR
+            (SELECT count(*) <> coalesce(max(number) - min(number) + 1, 0) FROM audit a WHERE a.tenant = t.num)",
         "tenants whose audit trail has gaps",
     ),
     (
-        "SELECT count(*) FROM resource r WHERE NOT EXISTS
+        "SELECT count(*) FROM resource r WHERE r.version >=
+            (SELECT coalesce(min(sequence), 0) FROM change c WHERE c.tenant = r.tenant) AND NOT EXISTS
             (SELECT 1 FROM change c WHERE c.tenant = r.tenant AND c.sequence = r.version AND c.id = r.id)",
         "resources whose version is not in the log",
     ),

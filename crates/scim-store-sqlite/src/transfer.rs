@@ -1,4 +1,4 @@
-//! Tenants moved into a file and out of it. All of it runs on the calling thread and on a connection of its own, apart
+//! Tenants moved into a file and out of it, and logs pruned. All of it runs on the calling thread and on a connection of its own, apart
 //! from those who serve: it is for a command, not for a request. Whoever writes meanwhile waits, and is waited for, as for
 //! another process.
 
@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::types::Value;
 use rusqlite::{Row, ToSql};
+use scim_store::retention::Cut;
 use scim_store::transfer::{Holdings, Link, Lot, Marks, Portable, Rows, Whole};
 use scim_store::{Pending, StoreError, Tenant};
 
@@ -54,6 +55,12 @@ impl Portable for SqliteStore {
     fn discard<'a>(&'a self, tenant: &'a Tenant, retired: Option<u64>, count: usize) -> Pending<'a, u64> {
         Box::pin(async move {
             transaction(&self.own_connection()?, |database| discard(database, tenant, retired, count))
+        })
+    }
+
+    fn prune<'a>(&'a self, tenant: &'a Tenant, cut: &'a Cut, count: usize) -> Pending<'a, u64> {
+        Box::pin(async move {
+            transaction(&self.own_connection()?, |database| prune(database, tenant, cut, count))
         })
     }
 }
@@ -150,6 +157,30 @@ fn discard(
         let sql =
             "UPDATE tenant SET sequence = 0, audited = 0, reported = 0, reports = 0, open = 0 WHERE num = ?1";
         database.run(sql, &[&num])?;
+    }
+    Ok(gone)
+}
+
+/// Removes the first entries of either log that are in the cut.
+fn prune(database: &Database, tenant: &Tenant, cut: &Cut, count: usize) -> Result<u64, StoreError> {
+    let Some(TenantRow { num, totals }) = TenantRow::read(database, tenant)? else { return Ok(0) };
+    let most = clamp(count.max(1) as u64);
+    let mut gone = 0;
+    for (sql, end, last) in [
+        (
+            "DELETE FROM change WHERE tenant = ?1 AND sequence IN
+                (SELECT sequence FROM change WHERE tenant = ?1 AND sequence < ?2 ORDER BY sequence LIMIT ?3)",
+            cut.changes.end,
+            totals.counts.sequence,
+        ),
+        (
+            "DELETE FROM audit WHERE tenant = ?1 AND number IN
+                (SELECT number FROM audit WHERE tenant = ?1 AND number < ?2 ORDER BY number LIMIT ?3)",
+            cut.audit.end,
+            totals.audited,
+        ),
+    ] {
+        gone += database.run(sql, &[&num, &clamp(end.min(last)), &most])? as u64;
     }
     Ok(gone)
 }

@@ -69,6 +69,7 @@ pub mod plan;
 mod query;
 mod record;
 mod report;
+pub mod retention;
 mod spent;
 mod store;
 mod tenant;

@@ -7,7 +7,9 @@
 //!
 //! A mark is of one change log. Where the store was set back to an earlier state, or the tenant was deleted, its numbers are
 //! given again to other changes. A mark that is handed back as it was given is told from those, and refused: take over
-//! everything from [`Mark::default`], and remove whoever is not named.
+//! everything from [`Mark::default`], and remove whoever is not named. So is a mark of a change that is not kept any more,
+//! where the log was [pruned](crate::retention). Who begins after that is told of everybody first, by identifier, and then of
+//! what is in the log.
 //!
 //! Nothing is stored for it. A person changes with its own resource, with its memberships, and with the label of a group,
 //! if its user group is one of its groups. All of these are in the log; the members of a group that got another label are
@@ -19,20 +21,29 @@ use std::str::FromStr;
 
 use scim_core::time::Timestamp;
 
-use crate::{Change, EdgeQuery, PersonQuery, PersonRecord, Side, Store, StoreError, Tenant};
+use crate::{Change, EdgeQuery, PersonPage, PersonQuery, PersonRecord, Side, Store, StoreError, Tenant};
 
 /// How far an application has come. The default is the beginning.
 ///
-/// As text it is a number, an `@` with milliseconds since 1970, and a slash with an identifier, of which only the first is always
-/// there.
+/// As text it is a number, an `@` with milliseconds since 1970, and a slash or a plus sign with an identifier, of which only
+/// the first is always there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mark {
     /// The last change of which everybody was named.
     pub sequence: u64,
     /// When it was committed. Without it, a change that has the same number by now is taken for it.
     pub at: Option<Timestamp>,
-    /// Of the change after it, those up to this identifier were named.
-    pub within: Option<String>,
+    /// Who was named besides.
+    pub within: Option<Within>,
+}
+
+/// Where a page ended in the midst of something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Within {
+    /// Of the change after that of the mark, those up to this identifier were named.
+    Change(String),
+    /// Of everybody, those up to this identifier were named. The log was pruned, and begins with the change of the mark.
+    Everybody(String),
 }
 
 /// A text that is no [`Mark`].
@@ -42,7 +53,8 @@ pub struct InvalidMark;
 /// What became of one person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PersonChange {
-    /// The last change of those looked at that concerned the person.
+    /// The last change of those looked at that concerned the person. Of who is named because the log was pruned, the first that
+    /// is there.
     pub sequence: u64,
     /// When it was committed.
     pub at: Timestamp,
@@ -66,10 +78,41 @@ pub struct PersonChanges {
 /// Why there is no page.
 #[derive(Debug)]
 pub enum FollowError {
-    /// The mark is of another log: its change is not there, or another one has its number, which was made at this moment.
-    Anew(Option<Timestamp>),
+    /// The change of the mark is not there.
+    Anew(Lost),
     /// What kept the store from answering.
     Store(StoreError),
+}
+
+/// Why there is nothing to go on after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// Nothing has the number yet: it is of another log.
+    Missing,
+    /// What has the number was made at this moment: it is of another log.
+    Other(Timestamp),
+    /// The log was pruned since, and begins with what was made at this moment.
+    Pruned(Timestamp),
+}
+
+impl Lost {
+    /// The entry that somebody knows by its number, and by its moment if that is known, from the first entry of the log that has
+    /// that number or a higher one.
+    ///
+    /// # Errors
+    /// When that is another entry, or there is none.
+    pub fn check<T>(
+        (number, at): (u64, Option<Timestamp>),
+        first: Option<T>,
+        place: impl Fn(&T) -> (u64, Timestamp),
+    ) -> Result<T, Self> {
+        let Some(first) = first else { return Err(Self::Missing) };
+        match place(&first) {
+            (found, made) if found != number => Err(Self::Pruned(made)),
+            (_, made) if at.is_some_and(|at| at != made) => Err(Self::Other(made)),
+            _ => Ok(first),
+        }
+    }
 }
 
 /// Most entries of the log that are looked at for a page. One that changed many members is long.
@@ -87,9 +130,21 @@ pub async fn changes(
 ) -> Result<PersonChanges, FollowError> {
     let count = count.max(1);
     let (made, entries) = entries(store, tenant, after).await?;
-    let mut more = entries.len() == ENTRIES;
     // Where nothing follows, too, the mark is one that is told from another log's.
     let mut next = Mark { at: made, ..after.clone() };
+    if let (Some(Within::Everybody(last)), Some(at)) = (&after.within, made) {
+        return everybody(store, tenant, (after.sequence, at), Some(last), count).await;
+    }
+    // Of a log that was pruned, whoever begins is told of everybody, and who was in the midst of what is gone begins anew.
+    if after.sequence == 0
+        && let Some(first) = entries.first().filter(|first| first.sequence > 1)
+    {
+        return match after.within {
+            None => everybody(store, tenant, (first.sequence, first.at), None, count).await,
+            Some(_) => Err(FollowError::Anew(Lost::Pruned(first.at))),
+        };
+    }
+    let mut more = entries.len() == ENTRIES;
     let mut concerned: BTreeMap<String, Concern> = BTreeMap::new();
     for entry in entries {
         let room = count.saturating_sub(concerned.len());
@@ -97,14 +152,18 @@ pub async fn changes(
             more = true;
             break;
         }
-        let (ids, rest) = named(store, tenant, &entry, next.within.as_deref(), room).await?;
+        let named_until = match &next.within {
+            Some(Within::Change(id)) => Some(id.as_str()),
+            Some(Within::Everybody(_)) | None => None,
+        };
+        let (ids, rest) = named(store, tenant, &entry, named_until, room).await?;
         for id in &ids {
             let concern = concerned.entry(id.clone()).or_insert(Concern::of(&entry));
             let itself = concern.itself || (entry.person && *id == entry.id);
             *concern = Concern { itself, ..Concern::of(&entry) };
         }
         if rest {
-            next.within = ids.into_iter().next_back();
+            next.within = ids.into_iter().next_back().map(Within::Change);
             more = true;
             break;
         }
@@ -136,11 +195,28 @@ async fn entries(
         return Ok((None, store.changes(tenant, 0, ENTRIES).await?));
     };
     let mut entries = store.changes(tenant, before, ENTRIES + 1).await?.into_iter();
-    let made = entries.next().map(|known| known.at);
-    match made.is_some_and(|made| after.at.is_none_or(|at| at == made)) {
-        true => Ok((made, entries.collect())),
-        false => Err(FollowError::Anew(made)),
+    match Lost::check((after.sequence, after.at), entries.next(), |change| (change.sequence, change.at)) {
+        Ok(known) => Ok((Some(known.at), entries.collect())),
+        Err(lost) => Err(FollowError::Anew(lost)),
     }
+}
+
+/// Everybody, a page at a time, before what came after the first change that is there. Who comes, changes or goes meanwhile is
+/// in the log after it.
+async fn everybody(
+    store: &dyn Store,
+    tenant: &Tenant,
+    (sequence, at): (u64, Timestamp),
+    after: Option<&str>,
+    count: usize,
+) -> Result<PersonChanges, FollowError> {
+    let query = PersonQuery::Page { after: after.map(str::to_owned), count };
+    let PersonPage { persons, more } = store.persons(tenant, &query).await?;
+    let last = persons.last().filter(|_| more).map(|person| Within::Everybody(person.id.clone()));
+    let named =
+        |person: PersonRecord| PersonChange { sequence, at, id: person.id.clone(), person: Some(person) };
+    let changes = persons.into_iter().map(named).collect();
+    Ok(PersonChanges { changes, next: Mark { sequence, at: Some(at), within: last }, more: true })
 }
 
 /// How a resource is concerned by entries of the log.
@@ -193,7 +269,8 @@ impl fmt::Display for Mark {
             write!(f, "@{at}")?;
         }
         match &self.within {
-            Some(within) => write!(f, "/{within}"),
+            Some(Within::Change(id)) => write!(f, "/{id}"),
+            Some(Within::Everybody(id)) => write!(f, "+{id}"),
             None => Ok(()),
         }
     }
@@ -203,8 +280,8 @@ impl FromStr for Mark {
     type Err = InvalidMark;
 
     fn from_str(text: &str) -> Result<Self, InvalidMark> {
-        let (text, within) = match text.split_once('/') {
-            Some((text, within)) => (text, Some(within.to_owned())),
+        let (text, within) = match text.find(['/', '+']).map(|place| text.split_at(place)) {
+            Some((text, within)) => (text, Within::parse(within)),
             None => (text, None),
         };
         let (sequence, at) = match text.split_once('@') {
@@ -212,6 +289,17 @@ impl FromStr for Mark {
             None => (text, None),
         };
         Ok(Self { sequence: sequence.parse().map_err(|_| InvalidMark)?, at, within })
+    }
+}
+
+impl Within {
+    /// Reads the identifier with the sign before it.
+    fn parse(text: &str) -> Option<Self> {
+        let id = |id: &str| id.to_owned();
+        text.strip_prefix('/')
+            .map(id)
+            .map(Self::Change)
+            .or(text.strip_prefix('+').map(id).map(Self::Everybody))
     }
 }
 
@@ -226,16 +314,25 @@ impl std::error::Error for InvalidMark {}
 impl fmt::Display for FollowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Anew(made) => {
-                match made {
-                    Some(made) => write!(f, "the change was made at {made}")?,
-                    None => f.write_str("the change is not there yet")?,
-                }
-                f.write_str(
-                    ": its number is one of another tenant or of one that was deleted, or the store was set back to a backup",
+            Self::Anew(lost) => write!(f, "the change {lost}"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+/// What became of the entry, to follow on what it is called.
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const OTHER: &str = "the number is one of another tenant or of one that was deleted, or the store was set back to a backup";
+        match self {
+            Self::Missing => write!(f, "is not there yet: {OTHER}"),
+            Self::Other(made) => write!(f, "was made at {made}: {OTHER}"),
+            Self::Pruned(first) => {
+                write!(
+                    f,
+                    "is not kept any more: the log was pruned since, and begins with what was made at {first}"
                 )
             }
-            Self::Store(error) => error.fmt(f),
         }
     }
 }
@@ -261,23 +358,23 @@ mod tests {
 
     #[test]
     fn marks_are_read_as_they_are_written() {
-        let check = |text: &str, expected: Result<(u64, Option<i64>, Option<&str>), InvalidMark>| {
+        let check = |text: &str, expected: Result<(u64, Option<i64>, Option<Within>), InvalidMark>| {
             let mark: Result<Mark, InvalidMark> = text.parse();
-            let expected = expected.map(|(sequence, at, within)| Mark {
-                sequence,
-                at: at.map(Timestamp),
-                within: within.map(str::to_owned),
-            });
+            let expected =
+                expected.map(|(sequence, at, within)| Mark { sequence, at: at.map(Timestamp), within });
             assert_eq!(mark, expected, "{text}");
             if let Ok(mark) = mark {
                 assert_eq!(mark.to_string(), text);
             }
         };
+        let change = |id: &str| Some(Within::Change(id.to_owned()));
+        let everybody = |id: &str| Some(Within::Everybody(id.to_owned()));
         check("0", Ok((0, None, None)));
-        check("17/a/b", Ok((17, None, Some("a/b"))));
+        check("17/a/b+c", Ok((17, None, change("a/b+c"))));
+        check("17@-5+a+b/@c", Ok((17, Some(-5), everybody("a+b/@c"))));
         check("17@1700000000000", Ok((17, Some(1_700_000_000_000), None)));
-        check("17@-5/a@b", Ok((17, Some(-5), Some("a@b"))));
-        check("18446744073709551615/", Ok((u64::MAX, None, Some(""))));
+        check("17@-5/a@b", Ok((17, Some(-5), change("a@b"))));
+        check("18446744073709551615/", Ok((u64::MAX, None, change(""))));
         check("", Err(InvalidMark));
         check("-1", Err(InvalidMark));
         check("17@", Err(InvalidMark));

@@ -106,10 +106,11 @@ impl ChangeKind {
     }
 }
 
-/// One entry of a tenant's change log. Entries are numbered without gaps in the order they were committed.
+/// One entry of a tenant's change log. Entries are numbered without gaps in the order they were committed, from 1, or where
+/// the log was [pruned](crate::retention) from a later number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The number, starting at 1.
+    /// The number.
     pub sequence: u64,
     /// When it was committed.
     pub at: Timestamp,
@@ -167,10 +168,10 @@ impl PersonRecord {
     }
 }
 
-/// An audit entry as it was stored.
+/// An audit entry as it was stored. Entries are numbered as those of the change log are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audited {
-    /// Its number within the tenant, starting at 1.
+    /// Its number within the tenant.
     pub number: u64,
     /// The tenant's latest change when the entry was committed.
     pub sequence: u64,

@@ -84,6 +84,17 @@ impl Directory {
         Ok(())
     }
 
+    /// Records that the logs of a tenant are pruned, before anything of them goes. It is in the trail of administration, which
+    /// is not pruned. See [`scim_store::retention`].
+    ///
+    /// # Errors
+    /// When the store cannot do it.
+    pub async fn record_pruning(&self, tenant: &Tenant, actor: &str, detail: String) -> Result<()> {
+        let action = format!("prune the logs of {tenant}");
+        // Nothing is changed with which something could be in conflict.
+        self.change_noting(Vec::new(), actor, action, 204, detail).await.map(drop)
+    }
+
     /// The records and the rules of a tenant that can be deleted, or is being.
     async fn deletable(&self, tenant: &Tenant) -> Result<(Found, PolicyBody)> {
         let found = self.found(tenant).await?;

@@ -2,6 +2,8 @@
 
 use scim_core::time::Timestamp;
 use scim_store::conformance::wait;
+use scim_store::retention::Cut;
+use scim_store::transfer::Portable;
 use scim_store::{Changeset, EdgeQuery, PersonQuery, Position, Report, ReportQuery, Side, Start, Store};
 
 use crate::cluster::{ROLE, patient, run};
@@ -214,6 +216,9 @@ fn ask_everything(town: &Town, show: &mut dyn FnMut(&str, Vec<String>)) {
         wait(town.store.reports(&acme(), &query)).expect("reports");
     }
     check("reports", town);
+    let cut = Cut { changes: 1..20, audit: 1..20 };
+    assert_eq!(wait(town.store.prune(&acme(), &cut, 10)).expect("pruned"), 20);
+    check("pruning", town);
 }
 
 /// What comes before a page is walked in an index alone.

@@ -5,6 +5,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use scim_store::conformance::wait;
+use scim_store::retention::Cut;
 use scim_store::transfer::Portable;
 use scim_store::{Changeset, CommitError, Query, ReportQuery, Spent, Store, StoreError, Tenant};
 use scim_store_postgres::Options;
@@ -45,6 +46,11 @@ fn discard(town: &Town) -> Result<(), StoreError> {
     wait(town.store.discard(&Tenant::new("umbrella").expect("a name"), None, 10)).map(drop)
 }
 
+fn prune(town: &Town) -> Result<(), StoreError> {
+    let cut = Cut { changes: 1..2, audit: 0..0 };
+    wait(town.store.prune(&acme(), &cut, 10)).map(|gone| assert_eq!(gone, 1))
+}
+
 /// Holds reads of reports up, on a standby too.
 fn hold(primary: &Session, standby: &Database) {
     primary.run("BEGIN; LOCK TABLE scim.report IN ACCESS EXCLUSIVE MODE");
@@ -67,7 +73,8 @@ fn a_server_that_only_reads_is_left() {
         town.commit(town.user(id)).expect("created");
     }
     let primary = superuser_of(&town.database);
-    let writes: [(&str, Write); 3] = [("commit", commit), ("spend", spend), ("discard", discard)];
+    let writes: [(&str, Write); 4] =
+        [("commit", commit), ("spend", spend), ("discard", discard), ("prune", prune)];
     for (what, write) in writes {
         town.database.move_to(&standby);
         proxy.lead_to(&town.database);

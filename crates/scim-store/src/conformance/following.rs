@@ -1,6 +1,6 @@
 //! Following persons through the change log, page by page, up to what the store has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use scim_core::person::Pick;
 use scim_core::time::Timestamp;
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::fixture::{Fixture, adding, named, removing, setting};
 use super::words::Random;
 use super::{Case, wait};
-use crate::persons::{FollowError, Mark, PersonChanges, changes};
+use crate::persons::{FollowError, Lost, Mark, PersonChanges, changes};
 use crate::{Guard, PersonRecord, Side};
 
 pub(super) const CASES: &[Case] = &[
@@ -153,67 +153,93 @@ fn other_logs(f: &Fixture) {
         let mark = Mark { sequence, at, within: None };
         match wait(changes(&*f.store, &f.tenant, &mark, 9)) {
             Ok(page) => Ok(page.changes.len()),
-            Err(FollowError::Anew(made)) => Err(made),
+            Err(FollowError::Anew(lost)) => Err(lost),
             Err(FollowError::Store(error)) => panic!("{error}"),
         }
     };
     assert_eq!(asked(1, at), Ok(1));
     assert_eq!(asked(1, None), Ok(1), "the number alone");
-    assert_eq!(asked(1, at.map(|at| at.plus_seconds(1))), Err(at));
+    assert_eq!(asked(1, at.map(|at| at.plus_seconds(1))), Err(Lost::Other(at.expect("a change"))));
     assert_eq!(asked(2, None), Ok(0));
-    assert_eq!(asked(3, at), Err(None), "not there yet");
-    assert_eq!(asked(u64::MAX, None), Err(None));
+    assert_eq!(asked(3, at), Err(Lost::Missing), "not there yet");
+    assert_eq!(asked(u64::MAX, None), Err(Lost::Missing));
 }
 
 /// The members of each group by the order in which they came, which is all that a naive model needs to know.
 type Model = BTreeMap<String, Vec<(usize, String)>>;
 
 fn random(f: &Fixture) {
+    follow_at_random(f, &mut |_, _| {});
+}
+
+/// Follows random changes, before each of which something else may happen. Who is told that there is nothing to go on after
+/// begins anew.
+pub(super) fn follow_at_random(f: &Fixture, meanwhile: &mut dyn FnMut(&Fixture, &mut Random)) {
     for seed in 1..=4_u64 {
         let f = &f.other_tenant(&format!("f{seed}"));
         let random = &mut Random::new(0x00C0_FFEE ^ (seed << 32));
         let ids: Vec<String> = (0..12).map(|n| format!("u{n:02}")).collect();
         let groups: Vec<String> = (0..5).map(|n| format!("g{n}")).collect();
         let mut model = Model::new();
-        let mut known: BTreeMap<String, PersonRecord> = BTreeMap::new();
-        let mut mark = Mark::default();
+        let mut follower = Follower::default();
         for moment in 0..160 {
+            meanwhile(f, random);
             step(f, random, moment, &ids, &groups, &mut model);
             for person in f.all_persons() {
                 assert_eq!(person.person.user_group, expected(f, &model, &person), "seed {seed}: {person:?}");
             }
             if random.one_in(4) {
-                let count = random.below(5);
-                let page = wait(changes(&*f.store, &f.tenant, &mark, count)).expect("an answer");
-                take(&mut known, page, &mut mark);
+                follower.ask(f, random.below(5));
             }
         }
-        loop {
-            let page = wait(changes(&*f.store, &f.tenant, &mark, 3)).expect("an answer");
-            if !take(&mut known, page, &mut mark) {
-                break;
-            }
-        }
+        while follower.ask(f, 3) {}
         // Versions of a resource whose person stayed the same are no news.
         let plain =
             |person: &PersonRecord| (person.id.clone(), person.derived.clone(), person.person.clone());
-        let known: Vec<_> = known.values().map(plain).collect();
+        let known: Vec<_> = follower.known.values().map(plain).collect();
         let stored: Vec<_> = f.all_persons().iter().map(plain).collect();
         assert!(!stored.is_empty());
         assert_eq!(known, stored, "seed {seed}");
     }
 }
 
-/// Takes a page over. Whether more follow.
-fn take(known: &mut BTreeMap<String, PersonRecord>, page: PersonChanges, mark: &mut Mark) -> bool {
-    for change in page.changes {
-        match change.person {
-            Some(person) => drop(known.insert(change.id, person)),
-            None => drop(known.remove(&change.id)),
+/// An application that follows.
+#[derive(Default)]
+struct Follower {
+    known: BTreeMap<String, PersonRecord>,
+    mark: Mark,
+    /// Who was known when it began anew, and was not named since.
+    unseen: BTreeSet<String>,
+}
+
+impl Follower {
+    /// Takes over a page. Whether more follow.
+    fn ask(&mut self, f: &Fixture, count: usize) -> bool {
+        let page = match wait(changes(&*f.store, &f.tenant, &self.mark, count)) {
+            Ok(page) => page,
+            Err(FollowError::Anew(_)) => {
+                self.mark = Mark::default();
+                self.unseen = self.known.keys().cloned().collect();
+                return true;
+            }
+            Err(FollowError::Store(error)) => panic!("{error}"),
+        };
+        for change in page.changes {
+            self.unseen.remove(&change.id);
+            match change.person {
+                Some(person) => drop(self.known.insert(change.id, person)),
+                None => drop(self.known.remove(&change.id)),
+            }
         }
+        if !page.more {
+            for id in std::mem::take(&mut self.unseen) {
+                self.known.remove(&id);
+            }
+        }
+        // As an application keeps it.
+        self.mark = page.next.to_string().parse().expect("as it was written");
+        page.more
     }
-    *mark = page.next;
-    page.more
 }
 
 /// The user group of a person by the model.

@@ -21,6 +21,7 @@ mod following;
 mod log;
 mod members;
 mod persons;
+mod pruning;
 mod queries;
 mod races;
 mod random;

@@ -8,7 +8,7 @@ use scim_core::person::Pick;
 use serde_json::json;
 
 use super::fixture::{Fixture, adding, named, removing};
-use super::wait;
+use super::{pruning, wait};
 use crate::transfer::{
     Copied, CopyError, Holdings, Link, Lot, Outcome, Portable, Progress, Whole, copy, discard, verify,
 };
@@ -26,7 +26,7 @@ pub struct TransferCase {
 }
 
 impl TransferCase {
-    const fn new(name: &'static str, check: fn(&Pair)) -> Self {
+    pub(super) const fn new(name: &'static str, check: fn(&Pair)) -> Self {
         Self { name, check }
     }
 
@@ -41,9 +41,9 @@ impl TransferCase {
     }
 }
 
-/// All cases about moving.
+/// All cases about moving, and about pruning.
 pub fn transfer_cases() -> impl Iterator<Item = TransferCase> {
-    CASES.iter().copied()
+    CASES.iter().chain(pruning::CASES).copied()
 }
 
 const CASES: &[TransferCase] = &[
@@ -60,20 +60,21 @@ const CASES: &[TransferCase] = &[
     ),
 ];
 
-struct Pair {
-    from: Arc<dyn Portable>,
-    to: Arc<dyn Portable>,
-    here: Fixture,
-    there: Fixture,
+/// Two stores, and the same tenant in both.
+pub(super) struct Pair {
+    pub(super) from: Arc<dyn Portable>,
+    pub(super) to: Arc<dyn Portable>,
+    pub(super) here: Fixture,
+    pub(super) there: Fixture,
 }
 
 impl Pair {
-    fn copy(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Copied, CopyError> {
+    pub(super) fn copy(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Copied, CopyError> {
         wait(copy(&*self.from, &*self.to, &self.here.tenant, progress))
     }
 
     /// Copies until `ends` says so, as if the process had been killed there. `None` when it was.
-    fn copy_until(&self, mut ends: impl FnMut(&Progress) -> bool + Send) -> Option<Copied> {
+    pub(super) fn copy_until(&self, mut ends: impl FnMut(&Progress) -> bool + Send) -> Option<Copied> {
         let copied = catch_unwind(AssertUnwindSafe(|| {
             self.copy(&mut |progress| {
                 if ends(&progress) {
@@ -84,7 +85,7 @@ impl Pair {
         copied.ok().map(|copied| copied.expect("copied"))
     }
 
-    fn holdings(&self) -> (Holdings, Holdings) {
+    pub(super) fn holdings(&self) -> (Holdings, Holdings) {
         let of = |store: &Arc<dyn Portable>| wait(store.holdings(&self.here.tenant)).expect("holdings");
         (of(&self.from), of(&self.to))
     }
@@ -94,7 +95,7 @@ impl Pair {
     }
 
     #[track_caller]
-    fn assert_same(&self) {
+    pub(super) fn assert_same(&self) {
         let (here, there) = self.holdings();
         assert_eq!(here, there);
         assert!(self.here.everything() == self.there.everything());
@@ -123,7 +124,7 @@ fn with_secret(operation: Operation, secret: &str) -> Operation {
     }
 }
 
-fn entry(action: &str) -> Option<AuditEntry> {
+pub(super) fn entry(action: &str) -> Option<AuditEntry> {
     Some(AuditEntry {
         actor: "token:abcd2345".to_owned(),
         request: "r1".to_owned(),
@@ -147,7 +148,7 @@ fn report(subject: &str, digest: u8) -> Report {
 }
 
 /// Something of everything, and more of it than fits the first page.
-fn fill(f: &Fixture) {
+pub(super) fn fill(f: &Fixture) {
     let many: Vec<Operation> =
         (0..150).map(|n| f.user(&format!("u{n:03}"), &format!("user{n}@example.com"))).collect();
     f.commit_audited(many, entry("POST /Bulk")).expect("no conflict");

@@ -1,7 +1,7 @@
 //! A tenant moved from one store into another: what a store tells of all that it keeps ([`Portable`]), and [`copy()`].
 //!
-//! [`Store`] has no way to read hidden values, index entries and claims, on purpose. Whoever moves a tenant has to, so
-//! that is a trait of its own, which nothing that serves requests asks for. What is moved is moved as it is, with its
+//! [`Store`] has no way to read hidden values, index entries and claims, or to remove anything from a log, on purpose.
+//! Whoever moves a tenant, or [prunes](crate::retention), has to, so that is a trait of its own, which nothing that serves requests asks for. What is moved is moved as it is, with its
 //! identifiers, versions, times and numbers. Nothing here knows what a tenant is called elsewhere, or who may use it.
 //!
 //! # Unfinished copies
@@ -29,9 +29,10 @@ use scim_core::time::Timestamp;
 pub use self::copy::{Copied, CopyError, Outcome, Progress, copy, verify};
 
 use crate::draft::{Counts, Draft, Drafted, DraftedReports, Stored};
+use crate::retention::Cut;
 use crate::{Audited, Change, Pending, Reported, Store, StoreError, Tenant};
 
-/// A store from which, and into which, tenants can be moved.
+/// A store from which, and into which, tenants can be moved, and whose logs can be pruned.
 pub trait Portable: Store {
     /// What is kept of a tenant. It reads as much as counting takes.
     fn holdings<'a>(&'a self, tenant: &'a Tenant) -> Pending<'a, Holdings>;
@@ -60,6 +61,11 @@ pub trait Portable: Store {
     /// # Errors
     /// A fault when the tenant has totals and other rules: it is neither.
     fn discard<'a>(&'a self, tenant: &'a Tenant, retired: Option<u64>, count: usize) -> Pending<'a, u64>;
+
+    /// Removes a portion of the logs of a tenant, whoever writes to it meanwhile: the first entries that are in the cut, at
+    /// most `count` of either log, durably, whole or not at all. The last entry of a log stays, whatever the cut says. Says how
+    /// many went; 0 once all have. What was committed in the last hour should stay: a store may look for its own entries.
+    fn prune<'a>(&'a self, tenant: &'a Tenant, cut: &'a Cut, count: usize) -> Pending<'a, u64>;
 }
 
 /// Rows of each kind that are removed at once. Whoever writes beside it waits for no more than these.

@@ -1,11 +1,11 @@
-//! The commands that read the audit trail.
+//! The commands that read the audit trail, and prune it.
 
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use scim_core::time::Timestamp;
 
-use super::{Common, Listing, Output, moment};
+use super::{Common, Listing, OfTenant, Output, moment, seconds};
 
 /// `scimd audit …`.
 #[derive(Debug, Subcommand)]
@@ -44,6 +44,28 @@ pub enum AuditCommand {
         #[command(flatten)]
         output: Output,
     },
+    /// Remove what is older than a time from a tenant's audit trail, and from the log of changes that persons are followed by
+    #[command(after_help = PRUNE)]
+    Prune {
+        /// Of whom, and where.
+        #[command(flatten)]
+        of: OfTenant,
+        /// How long entries are kept: a time such as 400d or 26w, a day at least
+        #[arg(long, value_name = "TIME", value_parser = age)]
+        older_than: i64,
+        /// Say how much would go, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// A time in seconds, long enough that nothing is removed which servers still look for.
+fn age(text: &str) -> Result<i64, String> {
+    match seconds(text) {
+        Some(seconds) if seconds >= 86_400 => Ok(seconds),
+        Some(_) => Err("keep a day at least, such as `400d`".to_owned()),
+        None => Err("use a time such as `400d` or `26w`".to_owned()),
+    }
 }
 
 /// Which entries of a trail are listed.
@@ -81,3 +103,12 @@ Examples:
   scimd audit administration acme --after 0 --format csv
 
 The actor is a command, as `cli:token create`, or `scimd` for what servers do by themselves.";
+
+const PRUNE: &str = "\
+Examples:
+  scimd audit prune acme --older-than 400d --dry-run --store sqlite:scimd.db
+  scimd audit prune acme --older-than 400d
+
+Of either log the newest entry from before that time stays, so that whoever follows persons or the trail, and has asked since, \
+goes on as before. Who has not asked since ends with exit code 3 and begins anew. That it was done is in the trail of \
+administration, which is kept whole. Servers may run meanwhile.";

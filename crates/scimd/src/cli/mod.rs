@@ -93,7 +93,7 @@ pub enum Command {
     /// Look into groups
     #[command(subcommand, arg_required_else_help = true)]
     Group(GroupCommand),
-    /// Read who did what, and when
+    /// Read who did what, and when; remove what is older than it has to be kept
     #[command(subcommand, arg_required_else_help = true)]
     Audit(AuditCommand),
     /// Make a database ready to be served from, see how a store is, and move tenants between stores
@@ -439,12 +439,7 @@ impl Expiry {
         if let Ok(moment) = moment(text) {
             return Ok(Self::At(moment));
         }
-        let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
-        let parsed = units.into_iter().find_map(|(unit, seconds)| {
-            let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
-            Some(i64::from(number) * seconds)
-        });
-        match parsed {
+        match seconds(text) {
             Some(seconds) if seconds > 0 => Ok(Self::After(seconds)),
             _ => {
                 Err("use a time such as `12h` or `180d`, or a moment such as `2027-01-31T00:00:00Z`"
@@ -460,6 +455,15 @@ impl Expiry {
             Self::At(moment) => moment,
         }
     }
+}
+
+/// The seconds of a time such as `90s`, `30m`, `12h`, `180d` or `26w`.
+fn seconds(text: &str) -> Option<i64> {
+    let units = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 604_800)];
+    units.into_iter().find_map(|(unit, seconds)| {
+        let number: u32 = text.strip_suffix(unit)?.parse().ok()?;
+        Some(i64::from(number) * seconds)
+    })
 }
 
 /// A moment, to the millisecond, as lists have it.

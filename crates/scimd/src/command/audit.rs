@@ -1,14 +1,18 @@
 //! `scimd audit`: the trail of a tenant, and that of administration, which is the system tenant's. An entry says what was
 //! asked; what came of it is in the change log, and the two are put together here. Nothing is written.
+//!
+//! The first entry of a trail that was pruned is not listed: it stands for the place of whoever stopped at it, and what came
+//! of it may be gone.
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use scim_core::time::Timestamp;
+use scim_store::persons::Lost;
 use scim_store::{Audited, Change, ChangeKind, Tenant};
 
 use super::people::name_of;
-use super::{Office, another, keep_mark, list_pages, named};
+use super::{Office, anew, keep_mark, list_pages, named};
 use crate::Failure;
 use crate::cli::{AuditCommand, Common, Listing, Output, Span};
 use crate::table::{Cells, text};
@@ -26,6 +30,7 @@ pub(super) fn run(command: AuditCommand) -> Result<(), Failure> {
         AuditCommand::Administration { tenant, span, common, output } => {
             administration(tenant.as_deref(), &span, &common, &output)
         }
+        AuditCommand::Prune { of, older_than, dry_run } => super::pruning::run(&of, older_than, dry_run),
     }
 }
 
@@ -156,7 +161,10 @@ impl Trail<'_> {
     ) -> Result<Pages<'a>, Failure> {
         match span.after {
             Some(after) => {
-                self.seen.set((after, self.check(after, span.at)?));
+                self.seen.set(match after {
+                    0 => self.pruned()?.map_or((0, None), |first| (first.number, Some(first.at))),
+                    _ => (after, Some(self.known(after, span.at)?.at)),
+                });
                 Ok(Box::new(self.following(span.limit.unwrap_or(u64::MAX), is_wanted)))
             }
             None => {
@@ -204,24 +212,31 @@ impl Trail<'_> {
         self.seen.set((entry.audited.number, Some(entry.audited.at)));
     }
 
-    /// When an entry was made. Refuses to go on after one that is another than the caller knows.
-    fn check(&self, number: u64, at: Option<Timestamp>) -> Result<Option<Timestamp>, Failure> {
-        let Some(before) = number.checked_sub(1) else { return Ok(None) };
-        let found = self.office.run(self.office.store.audit(self.tenant, before, 1))?;
-        let made = found.first().map(|entry| entry.at);
-        match made.is_some_and(|made| at.is_none_or(|at| at == made)) {
-            true => Ok(made),
-            false => Err(another(&format!("audit entry {number}"), made)),
-        }
+    /// An entry to go on after. Refuses one that is another than the caller knows, and one that is not kept any more.
+    fn known(&self, number: u64, at: Option<Timestamp>) -> Result<Audited, Failure> {
+        Lost::check((number, at), self.first(number)?, |entry| (entry.number, entry.at))
+            .map_err(|lost| anew(&format!("audit entry {number}"), lost))
+    }
+
+    /// The first entry of a trail that was pruned: the place of whoever stopped at it, and not listed.
+    fn pruned(&self) -> Result<Option<Audited>, Failure> {
+        Ok(self.first(1)?.filter(|first| first.number > 1))
+    }
+
+    /// The entry with a number, or the first after it.
+    fn first(&self, number: u64) -> Result<Option<Audited>, Failure> {
+        let found = self.office.run(self.office.store.audit(self.tenant, number.saturating_sub(1), 1))?;
+        Ok(found.into_iter().next())
     }
 
     /// The latest, for which the trail is read from its end.
     fn latest(&self, limit: u64, is_wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
-        let (mut found, mut first) = (VecDeque::new(), self.last()?);
-        while first > 0 {
-            let count = PAGE.min(first as usize);
-            first -= count as u64;
-            for entry in self.page(first, count)?.into_iter().rev() {
+        let (mut found, mut after) = (VecDeque::new(), self.last()?);
+        let begin = self.pruned()?.map_or(0, |first| first.number);
+        while after > begin {
+            let count = (PAGE as u64).min(after - begin);
+            after -= count;
+            for entry in self.page(after, count as usize)?.into_iter().rev() {
                 if self.seen.get().0 < entry.audited.number {
                     self.see(&entry);
                 }
@@ -242,10 +257,7 @@ impl Trail<'_> {
         let Self { office, tenant, .. } = self;
         let mut since = match after {
             0 => 0,
-            _ => office
-                .run(office.store.audit(tenant, after - 1, 1))?
-                .first()
-                .map_or(0, |entry| entry.sequence),
+            _ => self.known(after, None)?.sequence,
         };
         let audited = office.run(office.store.audit(tenant, after, count))?;
         let until = audited.last().map_or(since, |entry| entry.sequence);
@@ -270,19 +282,14 @@ impl Trail<'_> {
     /// The number of the last entry. They have no gaps, so that a few probes find it however many there are.
     fn last(&self) -> Result<u64, Failure> {
         let (mut low, mut high) = (0, 1);
-        while self.has(high)? {
+        while self.first(high)?.is_some() {
             (low, high) = (high, high.saturating_mul(2));
         }
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            if self.has(middle)? { low = middle } else { high = middle }
+            if self.first(middle)?.is_some() { low = middle } else { high = middle }
         }
         Ok(low)
-    }
-
-    fn has(&self, number: u64) -> Result<bool, Failure> {
-        let found = self.office.run(self.office.store.audit(self.tenant, number - 1, 1))?;
-        Ok(!found.is_empty())
     }
 
     /// What the resources that entries are about are called by now.

@@ -8,6 +8,7 @@ mod findings;
 mod import;
 mod moving;
 mod people;
+mod pruning;
 mod quickstart;
 mod rules;
 mod serve;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use scim_core::time::Timestamp;
 use scim_service::Service;
 use scim_service::directory::{Directory, TenantEntry};
+use scim_store::persons::Lost;
 use scim_store::transfer::Portable;
 use scim_store::{Store, Tenant};
 use serde_json::{Value, json};
@@ -171,16 +173,9 @@ impl Office {
     }
 }
 
-/// The failure to go on after what is not there, or was made at another moment than the caller knows.
-fn another(what: &str, made: Option<Timestamp>) -> Failure {
-    let how = match made {
-        Some(made) => format!("was made at {made}"),
-        None => "is not there yet".to_owned(),
-    };
-    Failure::Anew(format!(
-        "{what} {how}: the number is one of another tenant or of one that was deleted, or the store was set back to a backup; \
-         begin anew, without `--after`"
-    ))
+/// The failure to go on after what is not there, or is another than the caller knows.
+fn anew(what: &str, lost: Lost) -> Failure {
+    Failure::Anew(format!("{what} {lost}; begin anew, without `--after`"))
 }
 
 /// The store of this address, which has to be there.

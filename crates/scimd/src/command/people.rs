@@ -10,7 +10,7 @@ use scim_store::persons::{self, FollowError, Mark, PersonChange};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, Record, Side, Tenant};
 use serde_json::{Value, json};
 
-use super::{Office, another, keep_mark, list, list_pages};
+use super::{Office, anew, keep_mark, list, list_pages};
 use crate::Failure;
 use crate::cli::{GenderCommand, GroupCommand, Listing, OfTenant, PersonCommand};
 use crate::table::{Cells, shown_json};
@@ -102,7 +102,7 @@ fn changes(listing: &Listing, after: u64, at: Option<Timestamp>, file: Option<&P
     loop {
         let page = persons::changes(&*office.store, &name, &mark, PAGE);
         let page = office.runtime.block_on(page).map_err(|error| match error {
-            FollowError::Anew(made) => another(&format!("change {after} of the tenant `{name}`"), made),
+            FollowError::Anew(lost) => anew(&format!("change {after} of the tenant `{name}`"), lost),
             FollowError::Store(error) => error.into(),
         })?;
         found.extend(page.changes.into_iter().map(|change| (change.id.clone(), change)));

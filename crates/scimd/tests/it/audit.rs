@@ -7,13 +7,13 @@ use crate::server::{Place, Server};
 
 /// What a command lists.
 #[track_caller]
-fn listed(place: &Place, arguments: &[&str]) -> Vec<Value> {
+pub(crate) fn listed(place: &Place, arguments: &[&str]) -> Vec<Value> {
     let printed = place.command(&[arguments, &["--format", "json"]].concat());
     serde_json::from_str(&printed).expect("a list")
 }
 
 /// One cell of each row.
-fn column(rows: &[Value], name: &str) -> Vec<Value> {
+pub(crate) fn column(rows: &[Value], name: &str) -> Vec<Value> {
     rows.iter().map(|row| row[name].clone()).collect()
 }
 

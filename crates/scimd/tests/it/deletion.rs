@@ -15,7 +15,7 @@ fn wait_until_unknown(client: &mut Client) {
     client.get_until("deleted", "/Users", |answer| answer.status == 401);
 }
 
-fn check_whole(place: &Place) {
+pub(crate) fn check_whole(place: &Place) {
     let faults = match &place.store {
         StoreUrl::Sqlite(file) => faults(file),
         _ => place.faults(),

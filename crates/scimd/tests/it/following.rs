@@ -9,15 +9,20 @@ use crate::messages::{group, id, op, user, user_with};
 use crate::server::{Place, Server, alone, run_in, scimd};
 
 /// The application, and the file of its table.
-struct Application<'a> {
+pub(crate) struct Application<'a> {
     place: &'a Place,
     file: PathBuf,
 }
 
-impl Application<'_> {
+impl<'a> Application<'a> {
+    /// One that knows nobody yet.
+    pub(crate) fn new(place: &'a Place, name: &str) -> Self {
+        Self { place, file: place.directory.path().join(format!("{name}.db")) }
+    }
+
     /// Takes over what came. Its table has then what the server has.
     #[track_caller]
-    fn run(&self) -> Vec<Value> {
+    pub(crate) fn run(&self) -> Vec<Value> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/follow_persons/follow.py");
         let mut command = alone(Command::new("python3"));
         command.arg(script).arg(&self.file).arg("acme").arg("--config").arg(&self.place.config);
@@ -84,7 +89,7 @@ const FIELDS: [&str; 7] = ["id", "first_name", "last_name", "email", "language",
 fn a_table_has_what_the_server_has_whatever_happens() {
     let (server, mut client) = Server::with("generic");
     let place = &server.place;
-    let application = Application { place, file: place.directory.path().join("application.db") };
+    let application = Application::new(place, "application");
     assert_eq!(application.run(), [Value::Null; 0]);
     let create = |client: &mut crate::http::Client, name: &str| {
         let more = json!({ "name": { "givenName": name }, "preferredLanguage": "de" });

@@ -27,6 +27,7 @@ mod messages;
 mod moving;
 mod observing;
 mod policies;
+mod pruning;
 mod python;
 mod security;
 mod server;

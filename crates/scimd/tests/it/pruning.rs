@@ -1,0 +1,123 @@
+//! `scimd audit prune`: what is older than it has to be kept goes from both logs, and whoever follows loses nobody.
+
+use scim_core::person::{Derived, Person};
+use scim_core::schema::Registry;
+use scim_core::time::Timestamp;
+use scim_store::conformance::{content, wait};
+use scim_store::{AuditEntry, Changeset, Content, Guard, MemberDelta, Operation, Tenant};
+use serde_json::{Value, json};
+
+use crate::audit::{column, listed};
+use crate::deletion::check_whole;
+use crate::following::Application;
+use crate::messages::{id, op, user};
+use crate::server::{Place, Server};
+
+/// A day in 2020.
+fn day(number: i64) -> Timestamp {
+    Timestamp(1_577_836_800_000).plus_seconds(86_400 * number)
+}
+
+/// Lets these days pass for the tenant `acme`: on each of the first six somebody comes, and on the seventh the first of them
+/// leaves.
+fn pass(place: &Place, days: impl Iterator<Item = i64>) {
+    let store = scimd::store::open(&place.store).expect("the store opens");
+    let registry = Registry::builtin().expect("built in");
+    let users = registry.resource_type("User").expect("built in");
+    for number in days {
+        let (id, resource_type) = (format!("old{number}"), users.name().into());
+        let operation = match number {
+            7 => Operation::Delete { id: "old1".to_owned(), resource_type, guard: Guard::Exists },
+            _ => {
+                let document = json!({ "userName": id, "active": true });
+                let first_name = Some(format!("Old {number}"));
+                let person = Person { first_name, active: true, ..Person::default() };
+                let content = Content {
+                    person: Some(Derived { person, pick: None }),
+                    ..content(users, document.as_object().expect("an object"))
+                };
+                Operation::Create { id, resource_type, content, members: MemberDelta::default() }
+            }
+        };
+        let audit = AuditEntry {
+            actor: "abcd2345".to_owned(),
+            request: format!("day{number}"),
+            action: "whatever it was".to_owned(),
+            status: 200,
+            detail: String::new(),
+        };
+        let changeset =
+            Changeset { operations: vec![operation], audit: Some(audit), ..Changeset::new(day(number)) };
+        wait(store.commit(&Tenant::new("acme").expect("a name"), changeset)).expect("written");
+    }
+}
+
+#[test]
+fn logs_are_kept_as_long_as_they_have_to_be() {
+    let (server, mut client) = Server::with("generic");
+    let place = &server.place;
+    let [late, prompt] = ["late", "prompt"].map(|name| Application::new(place, name));
+    pass(place, 1..=3);
+    assert_eq!((late.run().len(), prompt.run().len()), (3, 3));
+    pass(place, 4..=7);
+    assert_eq!(prompt.run().len(), 5);
+    let ada = id(&client.post("/Users", &user("ada")).expect(201));
+    client.patch(&format!("/Users/{ada}"), json!([op("replace", "active", json!(false))])).expect(200);
+
+    let prune = |more: &[&str]| place.run(&[&["audit", "prune", "acme", "--older-than"], more].concat());
+    let numbers =
+        |more: &[&str]| column(&listed(place, &[&["audit", "list", "acme"], more].concat()), "number");
+    for (time, words) in [("12h", "keep a day at least"), ("soon", "use a time such as `400d`")] {
+        let refused = prune(&[time]);
+        assert!(refused.code == Some(2) && refused.stderr.contains(words), "{refused:?}");
+    }
+    let asked = prune(&["365d", "--dry-run"]);
+    assert!(asked.code == Some(0) && asked.stderr.contains("6 changes and 6 audit entries"), "{asked:?}");
+    assert!(asked.stderr.contains("nothing was removed"), "{asked:?}");
+    assert_eq!(numbers(&["--after", "0"]).len(), 9);
+    let pruned = prune(&["365d"]);
+    assert!(pruned.code == Some(0) && pruned.stderr.contains("6 changes and 6 audit entries"), "{pruned:?}");
+    let again = prune(&["365d"]);
+    assert!(again.code == Some(0) && again.stderr.contains("nothing was removed"), "{again:?}");
+    check_whole(place);
+
+    // What happened on the last of the old days is not shown either: it is the place of whoever stopped there.
+    for more in [&["--after", "0"] as &[&str], &[], &["--after", "7", "--at", "2020-01-08T00:00:00Z"]] {
+        assert_eq!(numbers(more), [8, 9].map(Value::from), "{more:?}");
+    }
+    assert_eq!(numbers(&["--limit", "1"]), [Value::from(9)]);
+    assert_eq!(numbers(&["--resource", "old1"]), [] as [Value; 0]);
+    assert_eq!(numbers(&["--resource", &ada]), [8, 9].map(Value::from));
+    let marked = place.directory.path().join("mark");
+    let marked = marked.to_str().expect("UTF-8");
+    place.command(&["audit", "list", "acme", "--after", "0", "--resource", "nobody", "--mark", marked]);
+    assert!(std::fs::read_to_string(marked).expect("a mark").contains("\"after\":9"));
+    for [what, after] in [["audit list", "6"], ["person changes", "6"]] {
+        let mut arguments: Vec<&str> = what.split(' ').collect();
+        arguments.extend(["acme", "--after", after]);
+        let refused = place.run(&arguments);
+        assert_eq!(refused.code, Some(3), "{what}: {refused:?}");
+        let words =
+            "is not kept any more: the log was pruned since, and begins with what was made at 2020-01-08";
+        assert!(refused.stderr.contains(words), "{what}: {refused:?}");
+    }
+    let trail = listed(place, &["audit", "administration", "acme", "--limit", "1"]);
+    assert_eq!(
+        (&trail[0]["actor"], &trail[0]["action"]),
+        (&json!("cli:audit prune"), &json!("prune the logs of acme"))
+    );
+
+    // One asked last when somebody was there who has left since, and is not told of it; the other knows.
+    assert_eq!((late.run().len(), prompt.run().len()), (6, 6));
+    let new = Application::new(place, "new");
+    assert_eq!(new.run().len(), 6);
+    let changes = listed(place, &["person", "changes", "acme"]);
+    let old = [2, 3, 4, 5, 6].map(|number| (json!(7), json!(format!("old{number}"))));
+    let expected = old.into_iter().chain([(json!(9), json!(ada))]);
+    assert_eq!(
+        column(&changes, "sequence").into_iter().zip(column(&changes, "id")).collect::<Vec<_>>(),
+        expected.collect::<Vec<_>>()
+    );
+    client.delete("/Users/old2").expect(204);
+    assert_eq!([late.run(), prompt.run(), new.run()].map(|people| people.len()), [5, 5, 5]);
+}
