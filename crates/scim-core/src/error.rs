@@ -222,15 +222,34 @@ impl Error {
             None => self.0.explanation.clone(),
         }
     }
+
+    /// What is behind it, each cause once though some tell their own causes, too. For a log and for operators, never for a
+    /// client.
+    pub fn causes(&self) -> Vec<String> {
+        let mut told = self.detail();
+        let mut causes = Vec::new();
+        let mut cause = self.source();
+        while let Some(source) = cause {
+            let words = source.to_string();
+            if !told.contains(&words) {
+                told.push_str(&words);
+                causes.push(words);
+            }
+            cause = source.source();
+        }
+        causes
+    }
 }
 
+/// What [`Error::detail`] gives. With `{:#}` also [`Error::causes`], for a log.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.explanation)?;
-        match &self.0.remedy {
-            Some(remedy) => write!(f, "; {remedy}"),
-            None => Ok(()),
+        if let Some(remedy) = &self.0.remedy {
+            write!(f, "; {remedy}")?;
         }
+        let causes = if f.alternate() { self.causes() } else { Vec::new() };
+        causes.iter().try_for_each(|cause| write!(f, ", caused by: {cause}"))
     }
 }
 
@@ -251,5 +270,22 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_is_told_each_cause_once() {
+        let broken = std::io::Error::other("the disk is broken");
+        let store = Error::new(ErrorKind::Internal, "the store failed: the disk is broken").caused_by(broken);
+        let error = Error::new(ErrorKind::Unavailable, "not now").remedy("try again").caused_by(store);
+        assert_eq!(error.to_string(), "not now; try again");
+        assert_eq!(error.to_string(), error.detail());
+        let told = "not now; try again, caused by: the store failed: the disk is broken";
+        assert_eq!(format!("{error:#}"), told);
+        assert_eq!(error.causes(), ["the store failed: the disk is broken"]);
     }
 }

@@ -141,7 +141,11 @@ impl Service {
                 // Its requests are refused until its operator gives it rules that fit, and those derive everything.
                 Err(error) => {
                     let tenant = tenant.tenant.as_str();
-                    tracing::error!(tenant, error = ?error, "what is kept of the tenant's resources stays as it is");
+                    tracing::error!(
+                        tenant,
+                        error = format!("{error:#}"),
+                        "what is kept of the tenant's resources stays as it is"
+                    );
                     return Ok(0);
                 }
             }
@@ -238,7 +242,11 @@ impl Service {
                     "its rules were changed and not everything was derived by them; now it is"
                 ),
                 Err(error) => {
-                    tracing::error!(tenant, error = ?error, "not everything is derived by the tenant's rules");
+                    tracing::error!(
+                        tenant,
+                        error = format!("{error:#}"),
+                        "not everything is derived by the tenant's rules"
+                    );
                 }
             }
         }

@@ -174,7 +174,12 @@ impl Service {
             Err(error) => {
                 let request = parts.extensions.get::<RequestId>().map(|RequestId(id)| id.as_str());
                 if matches!(error.kind().status(), 500 | 503 | 507) {
-                    tracing::error!(request, tenant = served.tenant, error = ?error, "request failed");
+                    tracing::error!(
+                        request,
+                        tenant = served.tenant,
+                        error = format!("{error:#}"),
+                        "request failed"
+                    );
                 } else {
                     tracing::debug!(request, kind = ?error.kind(), "request refused");
                 }

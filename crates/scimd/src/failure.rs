@@ -1,10 +1,9 @@
 //! Why a command did not succeed, and the exit code that says so.
 
 use std::error::Error as StdError;
-use std::fmt::{self, Write};
+use std::fmt;
 
 use scim_core::{Error, ErrorKind};
-use scim_policy::PolicyErrors;
 use scim_store::StoreError;
 
 use crate::table::shown;
@@ -50,17 +49,8 @@ impl StdError for Failure {}
 impl From<Error> for Failure {
     /// An operator may read the causes that a client never sees.
     fn from(error: Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        // What is wrong with a policy is in the message already.
-        while let Some(source) = cause.filter(|source| !source.is::<PolicyErrors>()) {
-            let words = source.to_string();
-            // Some errors tell their own cause.
-            if !message.contains(&words) {
-                let _ = write!(message, "\n  caused by: {words}");
-            }
-            cause = source.source();
-        }
+        let told = std::iter::once(error.to_string()).chain(error.causes());
+        let message = told.collect::<Vec<_>>().join("\n  caused by: ");
         match error.kind() {
             // Of a command, it is what was typed, or a file that was named.
             ErrorKind::InvalidValue | ErrorKind::InvalidSyntax => Self::Usage(message),

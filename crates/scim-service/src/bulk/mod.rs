@@ -327,7 +327,13 @@ impl<'a> Run<'a> {
     fn tell(&self, operation: usize, error: &Error) {
         let Context { request, tenant, .. } = self.context;
         if matches!(error.kind().status(), 500 | 503 | 507) {
-            tracing::error!(request, tenant = tenant.as_str(), operation, error = ?error, "bulk operation failed");
+            tracing::error!(
+                request,
+                tenant = tenant.as_str(),
+                operation,
+                error = format!("{error:#}"),
+                "bulk operation failed"
+            );
         } else {
             tracing::debug!(request, operation, kind = ?error.kind(), "bulk operation refused");
         }

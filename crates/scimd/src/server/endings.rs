@@ -28,7 +28,10 @@ pub(super) async fn watch(exchange: Arc<Exchange>) {
                 told.due(&ending, System.now()).for_each(tell);
             }
             Err(error) => {
-                tracing::error!(?error, "cannot look which tokens end soon; tries again in ten minutes")
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "cannot look which tokens end soon; tries again in ten minutes"
+                )
             }
         }
         sleep(PAUSE).await;

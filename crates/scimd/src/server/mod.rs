@@ -276,7 +276,9 @@ where
     loop {
         let result = work().await;
         match &result {
-            Err(error) if !failing => tracing::error!(?error, "cannot {what}; tries again every {seconds} s"),
+            Err(error) if !failing => {
+                tracing::error!(error = format!("{error:#}"), "cannot {what}; tries again every {seconds} s")
+            }
             Ok(()) if failing => tracing::info!("can {what} again"),
             _ => {}
         }

@@ -96,7 +96,14 @@ fn a_server_with_other_schemas_than_the_last_one_is_not_ready() {
     assert_eq!(refused.status, 503);
     assert!(refused.header("retry-after").is_some());
     let told = refused.text();
-    assert!(told.contains("a server with other schemas, or of another version, has been started"), "{told}");
+    let why = "a server with other schemas, or of another version, has been started";
+    assert!(told.contains(why), "{told}");
+    let line = server.process.wait_for("its line", |_, err| {
+        let failed = |line: &&str| line.contains("\"request failed\"");
+        err.lines().find(failed).and_then(|line| serde_json::from_str::<Value>(line).ok())
+    });
+    let said = line["error"].as_str().expect("a text");
+    assert!(said.contains(why) && !said.contains("kind: "), "it is for people to read: {said}");
     let token = server.place.token("acme");
     Client::new(other.address, &base("acme"), &token).post("/Users", &user("bob")).expect(201);
     // The schemas from before.
