@@ -130,10 +130,12 @@ fn check_schemas(
         if !known().any(|known| known.eq_ignore_ascii_case(urn)) {
             let explanation =
                 format!("`schemas` names `{}`, which {} does not have", excerpt(urn), resource_type.name());
-            return Err(match nearest(urn, known()) {
-                Some(near) => schemas(explanation).remedy(format!("did you mean `{near}`?")),
-                None => schemas(explanation).remedy("see /ResourceTypes for what it has"),
-            });
+            let remedy = match (resource_type.successor(urn), nearest(urn, known())) {
+                (Some(schema), _) => format!("that name is older than RFC 7643: send `{}`", schema.id()),
+                (None, Some(near)) => format!("did you mean `{near}`?"),
+                (None, None) => "see /ResourceTypes for what it has".to_owned(),
+            };
+            return Err(schemas(explanation).remedy(remedy));
         }
     }
     let lists =

@@ -80,6 +80,9 @@ fn unknown_urn(resource_type: &ResourceType, key: &str) -> Error {
         ));
     }
     let error = syntax(format!("no extension `{quoted}` is registered for {}", resource_type.name()));
+    if let Some(schema) = resource_type.successor(key).filter(|schema| schema.id() != core.id()) {
+        return error.remedy(format!("that name is older than RFC 7643: send `{}`", schema.id()));
+    }
     match did_you_mean(key, extensions().map(|schema| schema.id())) {
         Some(remedy) => error.remedy(remedy),
         None => {

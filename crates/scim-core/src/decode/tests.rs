@@ -190,6 +190,12 @@ fn names_are_known_and_given_once() {
         ),
     );
     check(
+        json!({"urn:scim:schemas:extension:enterprise:2.0": {}}),
+        &format!(
+            "no extension `urn:scim:schemas:extension:enterprise:2.0` is registered for User; that name is older than RFC 7643: send `{ENTERPRISE_USER}`"
+        ),
+    );
+    check(
         json!({USER: {"title": "x"}}),
         &format!(
             "`{USER}` is the core schema, not an extension; send its attributes without the URN, at the top level"
@@ -242,6 +248,20 @@ fn schemas_agree_with_the_content() {
         &format!(
             "`schemas` names `urn:ietf:params:scim:schemas:extension:enterprise:2.0User`, which User does not have; did you mean `{ENTERPRISE_USER}`?"
         ),
+    );
+    for (old, new) in [
+        ("urn:scim:schemas:core:1.0", USER),
+        ("urn:scim:schemas:core:2.0:User", USER),
+        ("URN:SCIM:schemas:core:2.0", USER),
+        ("urn:scim:schemas:extension:enterprise:1.0", ENTERPRISE_USER),
+        ("urn:scim:schemas:extension:enterprise:2.0:User", ENTERPRISE_USER),
+    ] {
+        let remedy = format!("that name is older than RFC 7643: send `{new}`");
+        check(json!([old]), &format!("`schemas` names `{old}`, which User does not have; {remedy}"));
+    }
+    check(
+        json!(["urn:scim:schemas:core:2.0:Group"]),
+        "`schemas` names `urn:scim:schemas:core:2.0:Group`, which User does not have; see /ResourceTypes for what it has",
     );
     check(
         json!([USER]),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{Attribute, GROUP, Schema, USER};
+use super::{Attribute, ENTERPRISE_USER, GROUP, Schema, USER};
 use crate::path::AttributePath;
 use crate::project::Projection;
 
@@ -83,6 +83,19 @@ impl ResourceType {
     /// The extension with this URN, in any case.
     pub fn extension(&self, urn: &str) -> Option<&Extension> {
         self.extensions.iter().find(|extension| extension.schema.id.eq_ignore_ascii_case(urn))
+    }
+
+    /// The schema that SCIM 1 and the drafts of SCIM 2 named by this URN, in any case: `urn:scim:schemas:core:1.0`.
+    pub fn successor(&self, urn: &str) -> Option<&Arc<Schema>> {
+        let urn = urn.to_ascii_lowercase();
+        let (kind, version) = urn.strip_prefix("urn:scim:schemas:")?.split_once(':')?;
+        let (schema, version) = match (kind, version.strip_prefix("enterprise:")) {
+            ("core", None) => (&self.schema, version),
+            ("extension", Some(version)) => (self.extension(ENTERPRISE_USER)?.schema(), version),
+            _ => return None,
+        };
+        let of_type = version.strip_prefix("2.0:").is_some_and(|name| name.eq_ignore_ascii_case(&self.name));
+        (of_type || ["1.0", "2.0"].contains(&version)).then_some(schema)
     }
 
     /// The attribute of the core schema, or the common attribute (RFC 7643 §3.1), of this name in any case.

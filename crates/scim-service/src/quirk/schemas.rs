@@ -38,15 +38,10 @@ pub(crate) fn rewrite_resource(body: &mut Value, resource_type: &ResourceType, q
 
 /// The URN that a misspelt one stands for.
 pub(crate) fn correct_urn<'a>(urn: &str, resource_type: &'a ResourceType) -> Option<&'a str> {
-    let enterprise = || resource_type.extension(ENTERPRISE_USER).map(|extension| extension.schema().id());
-    match urn.to_ascii_lowercase().as_str() {
-        "urn:ietf:params:scim:schemas:extension:enterprise:2.0user" => enterprise(),
-        "urn:scim:schemas:extension:enterprise:2.0" | "urn:scim:schemas:extension:enterprise:1.0" => {
-            enterprise()
-        }
-        "urn:scim:schemas:core:2.0" | "urn:scim:schemas:core:1.0" => Some(resource_type.schema().id()),
-        _ => None,
-    }
+    let misspelt = urn.eq_ignore_ascii_case("urn:ietf:params:scim:schemas:extension:enterprise:2.0User");
+    let enterprise = resource_type.extension(ENTERPRISE_USER).filter(|_| misspelt);
+    let schema = enterprise.map(|extension| extension.schema()).or_else(|| resource_type.successor(urn))?;
+    Some(schema.id())
 }
 
 fn correct_urns(members: &mut Map<String, Value>, resource_type: &ResourceType) {

@@ -257,6 +257,20 @@ fn operations_keep_the_number_that_the_client_gave_them() {
 }
 
 #[test]
+fn urns_of_drafts_are_known() {
+    let registry = Registry::builtin().expect("built in");
+    let user = registry.endpoint("Users").expect("User");
+    let (core, enterprise) =
+        ("urn:scim:schemas:core:2.0:User", "urn:scim:schemas:extension:enterprise:2.0:User");
+    let mut body = json!({"schemas": [core, enterprise], "userName": "ada", enterprise: {"division": "V"}});
+    let quirks = Quirks::NONE.with(Quirk::MisspeltUrns);
+    rewrite_resource(&mut body, user, quirks);
+    let right =
+        json!({"schemas": [USER, ENTERPRISE_USER], "userName": "ada", ENTERPRISE_USER: {"division": "V"}});
+    assert_eq!(body, right);
+}
+
+#[test]
 fn resources_become_strict() {
     let registry = Registry::builtin().expect("built in");
     let user = registry.endpoint("Users").expect("User");
