@@ -72,7 +72,8 @@ quirks! {
     /// A bare value for a complex attribute: `"manager": "26118915"` is `"manager": {"value": "26118915"}`.
     BareValues = "bare-values" for [Entra];
     /// A list of one around a single value, and a single value where a list belongs: `"manager": [{"value": …}]`,
-    /// `"emails": {"value": …}`.
+    /// `"emails": {"value": …}`. A `remove` that looks for a single value as in a list, whichever it is: `"path":
+    /// "manager[value eq \"26118915\"]"`.
     WrappedValues = "wrapped-values" for [Entra];
     /// `displayName` inside an element that has `display` instead: `"roles": [{"value": …, "displayName": …}]`.
     DisplayNameAlias = "display-name-alias" for [Entra];

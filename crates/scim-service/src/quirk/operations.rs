@@ -163,6 +163,26 @@ impl Rewriter<'_> {
         PathExpression::parse(path).and_then(|path| path.resolve(self.resource_type)).ok()
     }
 
+    /// The single value that a path takes for a list and looks for an element of: `manager[value eq "26118915"]`.
+    fn single(&self, path: &str) -> Option<String> {
+        if !self.has(Quirk::WrappedValues) {
+            return None;
+        }
+        let (name, filter) = path.strip_suffix(']')?.split_once('[')?;
+        let (comparison, operand) = filter.split_at_checked("value eq ".len())?;
+        serde_json::from_str::<String>(operand)
+            .ok()
+            .filter(|_| comparison.eq_ignore_ascii_case("value eq "))?;
+        let name = rewrite_path(name, self.resource_type, self.quirks).unwrap_or_else(|| name.to_owned());
+        match self.resolve(&name)? {
+            ResolvedPath::Plain(Named::Attribute(target)) => {
+                let is_single = target.sub().is_none() && !target.attribute().is_multi_valued();
+                (is_single && target.attribute().sub_attribute("value").is_some()).then_some(name)
+            }
+            _ => None,
+        }
+    }
+
     /// A `remove` that brings values takes away just those.
     fn remove(&mut self, mut members: Map<String, Value>, path: &str) -> Result<()> {
         let target = match self.resolve(path) {
@@ -174,7 +194,14 @@ impl Rewriter<'_> {
                 target
             }
             _ => {
-                self.push(Value::Object(members));
+                match self.single(path) {
+                    // In front, so that it does not take away what the same message sets.
+                    Some(single) => {
+                        self.out.insert(0, json!({ "op": "remove", "path": single }));
+                        self.origins.insert(0, self.index);
+                    }
+                    None => self.push(Value::Object(members)),
+                }
                 return Ok(());
             }
         };

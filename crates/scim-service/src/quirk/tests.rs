@@ -44,6 +44,24 @@ fn operations_become_strict() {
         (
             Idp::Entra,
             "Users",
+            json!({"op": "Remove", "path": "manager[value eq \"m1\"]"}),
+            json!([{"op": "remove", "path": manager}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Remove", "path": "name[value eq \"m1\"]"}),
+            json!([{"op": "remove", "path": "name[value eq \"m1\"]"}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
+            json!({"op": "Remove", "path": "manager[displayName eq \"m1\"]"}),
+            json!([{"op": "remove", "path": "manager[displayName eq \"m1\"]"}]),
+        ),
+        (
+            Idp::Entra,
+            "Users",
             json!({"op": "Add", "path": "roles[primary eq \"True\"].value", "value": "R"}),
             json!([{"op": "add", "path": "roles[primary eq true].value", "value": "R"}]),
         ),

@@ -234,6 +234,33 @@ fn what_does_not_say_that_it_is_primary_is_not() {
 }
 
 #[test]
+fn a_single_value_can_be_removed_as_from_a_list() {
+    let enterprise = scim_core::schema::ENTERPRISE_USER;
+    let old = json!({"op": "Remove", "path": "manager[value eq \"m1\"]"});
+    let new = json!({"op": "Add", "path": "manager", "value": "m2"});
+    let leaves = json!({"op": "Replace", "path": "active", "value": "False"});
+    let left = |operations: Value| {
+        let world = World::new(Idp::Entra);
+        let path = format!("/Users/{}", world.user("ada"));
+        after(&world, &path, &json!({"op": "Add", "path": "manager", "value": "m1"})).expect("added");
+        let answer = world.patch(&path, &operations);
+        assert!(answer.status.is_success(), "{operations}: {}", answer.body);
+        let user = world.get(&path).body;
+        (user[enterprise]["manager"]["value"].clone(), user["active"].clone())
+    };
+    assert_eq!(left(json!([old, leaves])), (Value::Null, json!(false)));
+    assert_eq!(left(json!([old, new])).0, "m2");
+    assert_eq!(left(json!([new, old])).0, "m2");
+
+    for idp in [Idp::Okta, Idp::Generic] {
+        let world = World::new(idp);
+        let path = format!("/Users/{}", world.user("ada"));
+        let strict = json!({"op": "remove", "path": format!("{enterprise}:manager[value eq \"m1\"]")});
+        assert!(after(&world, &path, &strict).is_err(), "{idp}");
+    }
+}
+
+#[test]
 fn an_attribute_that_is_beside_its_extension_and_inside_is_refused() {
     let world = World::new(Idp::Entra);
     let enterprise = scim_core::schema::ENTERPRISE_USER;
