@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! filter=id eq "2819c223" and manager eq "26118915"
+//! filter=userName Eq ada@example.com
 //! "path": "roles[primary eq \"True\"].value"
 //! ```
 
@@ -21,7 +22,8 @@ pub(crate) fn parse_filter(
     among_types: bool,
     quirks: Quirks,
 ) -> Result<Filter> {
-    let mut expression = Expression::parse(text)?;
+    let quoted = quoted(text, quirks);
+    let mut expression = Expression::parse(quoted.as_deref().unwrap_or(text))?;
     if quirks != Quirks::NONE {
         expression.for_each_comparison_mut(|comparison, enclosing| {
             rewrite(comparison, enclosing, resource_type, quirks);
@@ -40,7 +42,8 @@ pub(crate) fn rewrite_path(text: &str, resource_type: &ResourceType, quirks: Qui
     } else {
         None
     };
-    let text = qualified.as_deref().unwrap_or(text);
+    let quoted = quoted(text, quirks);
+    let text = qualified.as_deref().or(quoted.as_deref()).unwrap_or(text);
     let mut path = PathExpression::parse(text).ok()?;
     path.for_each_comparison_mut(|comparison, enclosing| {
         rewrite(comparison, enclosing, resource_type, quirks);
@@ -52,6 +55,31 @@ pub(crate) fn rewrite_path(text: &str, resource_type: &ResourceType, quirks: Qui
             Some(format!("{path}[{filter}].{}", sub.name()))
         }
     }
+}
+
+/// The filter of one comparison, or the path with one in its brackets, with quotes around the text that has none. `None`
+/// when there is nothing to quote.
+fn quoted(text: &str, quirks: Quirks) -> Option<String> {
+    if !quirks.has(Quirk::UnquotedText) {
+        return None;
+    }
+    if let Some((list, rest)) = text.split_once('[')
+        && !list.contains(' ')
+    {
+        let (filter, sub) = rest.rsplit_once(']')?;
+        return Some(format!("{list}[{}]{sub}", quoted(filter, quirks)?));
+    }
+    let (name, rest) = text.trim().split_once(' ')?;
+    let (operator, value) = rest.trim_start().split_once(' ')?;
+    let value = value.trim();
+    // Where a text ends that others follow cannot be known.
+    let words: Vec<String> = value.split(' ').map(str::to_ascii_lowercase).collect();
+    let joins = words.iter().any(|word| word == "and" || word == "or");
+    if joins || value.contains('"') || matches!(words.first()?.as_str(), "true" | "false" | "null") {
+        return None;
+    }
+    let quoted = format!("{name} {operator} {}", serde_json::Value::from(value));
+    Expression::parse(&quoted).is_ok().then_some(quoted)
 }
 
 fn rewrite(
@@ -74,7 +102,9 @@ fn rewrite(
         (Literal::Text(text), Some(Type::Boolean)) if quirks.has(Quirk::StringBooleans) => {
             shape::boolean(text).map(Literal::Boolean)
         }
-        (Literal::Text(text), Some(Type::Integer | Type::Decimal)) if quirks.has(Quirk::LooseScalars) => {
+        (Literal::Text(text), Some(Type::Integer | Type::Decimal))
+            if quirks.has(Quirk::LooseScalars) || quirks.has(Quirk::UnquotedText) =>
+        {
             text.parse().ok().map(Literal::Number)
         }
         (Literal::Number(number), Some(Type::String)) if quirks.has(Quirk::LooseScalars) => {

@@ -94,7 +94,8 @@ quirks! {
     /// A `remove` that lists what goes, read as `add` reads it: `{"op": "Remove", "path": "members", "value": [{"value":
     /// "26118915"}]}`.
     RemoveByValue = "remove-by-value" for [Entra, Okta];
-    /// The resource's own `id` in a value without path: `{"op": "replace", "value": {"id": …, "displayName": …}}`.
+    /// The resource's own `id`, or a `meta`, in a value without path: `{"op": "replace", "value": {"id": …, "displayName":
+    /// …}}`.
     EchoedId = "echoed-id" for [Entra, Okta];
     /// Paths that are percent-encoded or begin with a slash: `"path": "/title"`.
     EncodedPaths = "encoded-paths" for [Entra];
@@ -104,6 +105,8 @@ quirks! {
     /// Extension attributes without their URN, in filters, paths and bodies, and complex attributes without `.value` in
     /// filters: `manager eq "26118915"`, `"department": null` beside `userName`.
     UnqualifiedNames = "unqualified-names" for [Entra];
+    /// Text without quotes in a filter of one comparison: `userName Eq ada@example.com`, `emails[type eq work]`.
+    UnquotedText = "unquoted-text" for [];
     /// Two groups cannot have the same `displayName`, since groups are matched by it.
     UniqueGroupNames = "unique-group-names" for [Entra];
     /// Looking for groups over a connection for users only, as the test of the connection does: an empty list, where a 404

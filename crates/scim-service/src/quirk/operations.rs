@@ -319,8 +319,9 @@ impl Rewriter<'_> {
         for (name, value) in attributes {
             let corrected = correct_urn(&name, self.resource_type).filter(|_| self.has(Quirk::MisspeltUrns));
             let name = corrected.map_or(name, str::to_owned);
-            let own_id = urn.is_none() && name.eq_ignore_ascii_case("id") && value.as_str() == Some(self.id);
-            if own_id && self.has(Quirk::EchoedId) {
+            let own_id = name.eq_ignore_ascii_case("id") && value.as_str() == Some(self.id);
+            let echoed = own_id || name.eq_ignore_ascii_case("meta") && value.is_object();
+            if urn.is_none() && echoed && self.has(Quirk::EchoedId) {
                 continue;
             }
             if name.eq_ignore_ascii_case("schemas") {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use scim_service::directory::Idp;
+use scim_service::directory::{Connection, Idp};
 use scim_service::quirk::Quirk;
 use serde_json::{Value, json};
 
@@ -258,6 +258,27 @@ fn a_single_value_can_be_removed_as_from_a_list() {
         let strict = json!({"op": "remove", "path": format!("{enterprise}:manager[value eq \"m1\"]")});
         assert!(after(&world, &path, &strict).is_err(), "{idp}");
     }
+}
+
+#[test]
+fn a_look_up_without_quotes_finds_whom_it_means() {
+    let world = World::new(Idp::Generic);
+    let path = format!("/Users/{}", world.user("ada@example.com"));
+    let looked_up = "/Users?filter=userName%20Eq%20ada@example.com&startIndex=1&count=1";
+    let refusal = world.get(looked_up);
+    assert_eq!((refusal.status.as_u16(), &refusal.body["scimType"]), (400, &json!("invalidFilter")));
+
+    let quirks = vec![Quirk::UnquotedText.name().to_owned()];
+    let world = world.connected(Connection { quirks, ..Connection::new(Idp::Generic) });
+    assert_eq!(world.get(looked_up).body["totalResults"], 1);
+    let operation = |op: &str, path: &str, value| json!({"op": op, "path": path, "value": value});
+    let email = json!([{"type": "work", "value": "a@example.com"}]);
+    after(&world, &path, &operation("add", "emails", email)).expect("added");
+    let shown =
+        after(&world, &path, &operation("replace", "emails[type eq work].value", json!("b@example.com")));
+    assert_eq!(shown.expect("replaced")["emails"][0]["value"], "b@example.com");
+    let two = "/Users?filter=userName%20eq%20ada@example.com%20and%20active%20eq%20true";
+    assert_eq!(world.get(two).status.as_u16(), 400);
 }
 
 #[test]

@@ -143,11 +143,15 @@ impl World {
 
     /// The same tenant with a connection of another kind.
     pub(crate) fn reconnected(self, idp: Idp) -> Self {
+        self.connected(Connection::new(idp))
+    }
+
+    /// The same tenant with another connection.
+    pub(crate) fn connected(self, connection: Connection) -> Self {
         let tenant = Tenant::new("acme").expect("a name");
         now(async {
             let directory = self.service.directory();
             directory.remove_connection(&tenant, "test").await?;
-            let connection = Connection::new(idp);
             directory.create_connection(&tenant, connection, "test").await
         })
         .expect("another connection");
