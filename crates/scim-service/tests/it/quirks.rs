@@ -14,9 +14,9 @@ const HEAD: &str = "\
 
 What identity providers send although the RFCs would let a server refuse it. Each quirk is rewritten into what it means
 before the request is decoded; past that, everything is strict. A kind of identity provider brings its quirks along;
-`scimd connection create … --quirk NAME` adds single ones, for clients that deviate in one known way. A `generic`
-connection has none. What a connection without quirks accepts means the same with them, except for `empty-clears` and
-`unique-group-names`.
+`scimd connection create … --quirk NAME` adds single ones, for clients that deviate in one known way
+([who needs which](operating.md#a-customer-with-another-identity-provider)). A `generic` connection has none. What a
+connection without quirks accepts means the same with them, except for `empty-clears` and `unique-group-names`.
 
 This file is written from `crates/scim-service/src/quirk/mod.rs` by
 `UPDATE_DOCS=1 cargo test -p scim-service quirks`.
