@@ -135,10 +135,35 @@ impl Directory {
                 format!("tenant `{tenant}` has a connection already, and a tenant has one at most"),
             )
             .remedy(format!(
-                "create another tenant for another identity provider, or replace this one: \
-                 `scimd connection remove {tenant}` and create it anew"
+                "create another tenant for another identity provider, or replace this one: `scimd connection replace {tenant}`"
             ))),
             Err(_) => Err(self.no_tenant(tenant.as_str()).await),
+        }
+    }
+
+    /// Gives a tenant's connection another kind, other quirks and whatever else it has, and refuses nobody meanwhile. One that is
+    /// paused stays so. Gives back what it was.
+    ///
+    /// # Errors
+    /// `InvalidValue` when the connection is not sensible, otherwise as [`Directory::pause_connection`].
+    pub async fn replace_connection(
+        &self,
+        tenant: &Tenant,
+        connection: Connection,
+        actor: &str,
+    ) -> Result<Connection> {
+        connection.check()?;
+        let known = self.connected(tenant).await?;
+        let before = Connection::read(&known.connection)?;
+        let connection = Connection { paused: before.paused, ..connection };
+        let idp = connection.idp;
+        let content = content(idp.name(), &connection.into_body(tenant))?;
+        let guard = Guard::Version(known.connection.version);
+        let replace = guarded(Kind::Connection, tenant.as_str(), guard, Some(content));
+        let action = format!("replace by {idp} connection of {tenant}");
+        match self.change(vec![exists(tenant), replace], actor, action, 200).await? {
+            Ok(_) => Ok(before),
+            Err(_) => Err(changed_meanwhile(tenant)),
         }
     }
 

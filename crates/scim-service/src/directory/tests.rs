@@ -490,7 +490,7 @@ fn refusals_say_what_to_do() {
     check(
         now(command.create_connection(&acme, generic(), "test")),
         "tenant `acme` has a connection already, and a tenant has one at most; create another tenant for another \
-         identity provider, or replace this one: `scimd connection remove acme` and create it anew",
+         identity provider, or replace this one: `scimd connection replace acme`",
     );
     check(
         now(command.revoke_token("scim_abcdefgh_x", "test")),

@@ -266,25 +266,12 @@ pub enum ConnectionCommand {
         scimd connection create acme --idp entra --idp-tenant 8f14e45f-ceea-467f-a3a1-0123456789ab\n  \
         scimd connection create acme --idp okta --idp-tenant https://example.okta.com\n  \
         scimd connection create acme --idp generic --quirk remove-by-value")]
-    Create {
-        /// The tenant
-        tenant: String,
-        /// The kind of identity provider: entra, okta or generic
-        #[arg(long, value_parser = idp)]
-        idp: Idp,
-        /// Which tenant or organisation there: a GUID for entra, a URL or an ID for okta
-        #[arg(long, value_name = "ID")]
-        idp_tenant: Option<String>,
-        /// A deviation from the RFCs to understand besides; may be repeated
-        #[arg(long = "quirk", value_name = "NAME")]
-        quirks: Vec<String>,
-        /// The customer has no licence to provision groups (Entra ID P1): switch the Groups endpoint off
-        #[arg(long)]
-        users_only: bool,
-        /// Where the configuration and the store are.
-        #[command(flatten)]
-        common: Common,
-    },
+    Create(Connect),
+    /// Give a tenant's connection another kind, other quirks or another tenant there, without refusing anybody meanwhile
+    #[command(after_help = "Examples:\n  \
+        scimd connection replace acme --idp generic --quirk remove-by-value --quirk echoed-id\n\n\
+        What is not named the connection has no longer. Tokens, users and groups stay, and one that is paused stays so.")]
+    Replace(Connect),
     /// Show a tenant's connection
     #[command(after_help = "Examples:\n  scimd connection show acme --store sqlite:scimd.db")]
     Show {
@@ -324,6 +311,28 @@ pub enum ConnectionCommand {
         #[command(flatten)]
         common: Common,
     },
+}
+
+/// What a connection shall be.
+#[derive(Debug, Args)]
+pub struct Connect {
+    /// The tenant
+    pub tenant: String,
+    /// The kind of identity provider: entra, okta or generic
+    #[arg(long, value_parser = idp)]
+    pub idp: Idp,
+    /// Which tenant or organisation there: a GUID for entra, a URL or an ID for okta
+    #[arg(long, value_name = "ID")]
+    pub idp_tenant: Option<String>,
+    /// A deviation from the RFCs to understand besides; may be repeated
+    #[arg(long = "quirk", value_name = "NAME")]
+    pub quirks: Vec<String>,
+    /// The customer has no licence to provision groups (Entra ID P1): switch the Groups endpoint off
+    #[arg(long)]
+    pub users_only: bool,
+    /// Where the configuration and the store are.
+    #[command(flatten)]
+    pub common: Common,
 }
 
 /// `scimd token …`.

@@ -5,12 +5,13 @@ use std::io::Write;
 use scim_core::time::Timestamp;
 use scim_service::directory::{Connection, TenantEntry, TenantSettings, TokenEntry};
 use scim_service::environment::Environment;
+use scim_store::Tenant;
 
 use super::deletion;
 use super::moving::{Side, check_vacant};
 use super::{directory, handed_over, list, named, small_runtime};
 use crate::Failure;
-use crate::cli::{Common, ConnectionCommand, TenantCommand, TokenCommand};
+use crate::cli::{Common, Connect, ConnectionCommand, TenantCommand, TokenCommand};
 use crate::config::Config;
 use crate::environment::System;
 use crate::table::Cells;
@@ -52,18 +53,29 @@ pub(super) fn tenant(command: TenantCommand) -> Result<(), Failure> {
 
 pub(super) fn connection(command: ConnectionCommand) -> Result<(), Failure> {
     match command {
-        ConnectionCommand::Create { tenant, idp, idp_tenant, quirks, users_only, common } => {
-            let directory = directory(&common.flags())?;
-            let name = named(&tenant)?;
-            let connection = Connection { idp_tenant, quirks, groups: !users_only, ..Connection::new(idp) };
+        ConnectionCommand::Create(arguments) => {
+            let directory = directory(&arguments.common.flags())?;
+            let (name, connection) = wanted(&arguments)?;
+            let idp = connection.idp;
             small_runtime()?.block_on(directory.create_connection(
                 &name,
                 connection,
                 "cli:connection create",
             ))?;
-            let again = common.again();
+            let again = arguments.common.again();
             eprintln!(
-                "connected tenant {tenant} to an identity provider of kind {idp}; next: scimd token create {tenant}{again}"
+                "connected tenant {name} to an identity provider of kind {idp}; next: scimd token create {name}{again}"
+            );
+            Ok(())
+        }
+        ConnectionCommand::Replace(arguments) => {
+            let directory = directory(&arguments.common.flags())?;
+            let (name, connection) = wanted(&arguments)?;
+            let now = described(&connection);
+            let replaced = directory.replace_connection(&name, connection, "cli:connection replace");
+            let before = described(&small_runtime()?.block_on(replaced)?);
+            eprintln!(
+                "the connection of tenant {name} is now {now}; it was {before}; running servers follow within five seconds"
             );
             Ok(())
         }
@@ -89,6 +101,26 @@ pub(super) fn connection(command: ConnectionCommand) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+fn wanted(arguments: &Connect) -> Result<(Tenant, Connection), Failure> {
+    let Connect { tenant, idp, idp_tenant, quirks, users_only, .. } = arguments;
+    let connection = Connection {
+        idp_tenant: idp_tenant.clone(),
+        quirks: quirks.clone(),
+        groups: !users_only,
+        ..Connection::new(*idp)
+    };
+    Ok((named(tenant)?, connection))
+}
+
+/// A connection as the flags that make it.
+fn described(connection: &Connection) -> String {
+    let Connection { idp, idp_tenant, quirks, groups, .. } = connection;
+    let tenant = idp_tenant.iter().map(|id| format!(" --idp-tenant {id}"));
+    let quirks = quirks.iter().map(|name| format!(" --quirk {name}"));
+    let only = (!groups).then(|| " --users-only".to_owned());
+    std::iter::once(format!("--idp {idp}")).chain(tenant).chain(quirks).chain(only).collect()
 }
 
 fn pause(tenant: &str, paused: bool, common: &Common) -> Result<(), Failure> {

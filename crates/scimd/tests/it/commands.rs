@@ -501,6 +501,44 @@ fn a_change_with_the_number_of_another_is_told_from_it() {
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);
 }
 
+/// Whoever finds out what a customer's identity provider sends need not shut it out to say so.
+#[test]
+fn a_connection_is_replaced_and_refuses_nobody_meanwhile() {
+    let (server, mut client) = Server::with("generic");
+    let place = &server.place;
+    client.post("/Users", &user("ada")).expect(201);
+    let look_up = "/Users?filter=userName+eq+ada";
+    client.get(look_up).refused(400, "invalidFilter");
+    let replace =
+        |more: &[&str]| place.run(&[&["connection", "replace", "acme", "--idp", "generic"], more].concat());
+    let replaced = replace(&["--idp-tenant", "eu-1", "--quirk", "unquoted-text", "--users-only"]);
+    let said =
+        "is now --idp generic --idp-tenant eu-1 --quirk unquoted-text --users-only; it was --idp generic;";
+    assert!(replaced.code == Some(0) && replaced.stderr.contains(said), "{replaced:?}");
+    client.get_until("the quirk", look_up, |answer| {
+        assert!([200, 400].contains(&answer.status), "{answer:?}");
+        answer.status == 200
+    });
+    client.get("/Groups").expect(404);
+    place.command(&["connection", "pause", "acme"]);
+    let replaced = replace(&[]);
+    assert!(replaced.stderr.contains("it was --idp generic --idp-tenant eu-1"), "{replaced:?}");
+    let shown: Value =
+        serde_json::from_str(&place.command(&["connection", "show", "acme", "--format", "json"]))
+            .expect("a list");
+    assert_eq!((&shown[0]["state"], &shown[0]["quirks"]), (&json!("paused"), &json!([])));
+    let refused = replace(&["--quirk", "unquoted-txt"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("unquoted-text"), "{refused:?}");
+    place.command(&["connection", "remove", "acme"]);
+    let refused = replace(&[]);
+    assert!(
+        refused.code == Some(1) && refused.stderr.contains("scimd connection create acme"),
+        "{refused:?}"
+    );
+    let trail = place.command(&["audit", "administration", "acme"]);
+    assert_eq!(trail.matches("replace by generic connection of acme").count(), 2, "{trail}");
+}
+
 #[test]
 fn a_configuration_is_not_blamed_on_an_extension() {
     let place = Place::in_file("");
