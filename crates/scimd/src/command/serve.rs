@@ -93,8 +93,8 @@ pub(super) fn check(flags: &Flags) -> Result<(), Failure> {
         Some(files) => {
             let material = tls::read(files)?;
             material.check(files, System.now())?;
-            if let Some(lack) = material.certificate.as_ref().and_then(|own| own.lack(files)) {
-                eprintln!("warning: {lack}");
+            for warning in material.warnings(files) {
+                eprintln!("warning: {warning}");
             }
             material.certificate
         }

@@ -88,7 +88,7 @@ impl Certificate {
 
     /// What is missing for most clients, where they see this certificate. Whether those who issued it are known to a client,
     /// only the client can tell.
-    pub(crate) fn lack(&self, files: &Tls) -> Option<String> {
+    pub(super) fn lack(&self, files: &Tls) -> Option<String> {
         let file = files.certificate.display();
         (files.host.is_some() && !self.has_issuer).then(|| {
             format!(
@@ -123,13 +123,6 @@ impl Certificate {
                 tracing::warn!(%certificate, ends, "the certificate in force ends soon: renew it, then send SIGHUP");
             }
             Ok(()) => {}
-        }
-    }
-
-    /// Tells the log what the file lacks. It may be on purpose, so that once is enough.
-    pub(super) fn tell_lack(&self, files: &Tls) {
-        if let Some(lack) = self.lack(files) {
-            tracing::warn!("{lack}");
         }
     }
 }

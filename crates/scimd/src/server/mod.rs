@@ -289,7 +289,7 @@ where
 
 /// Looks once a day how long the certificate holds.
 async fn look_at(identity: Arc<Identity>) {
-    identity.tell_lack();
+    identity.warn();
     loop {
         identity.tell();
         sleep(Duration::from_secs(24 * 60 * 60)).await;
@@ -305,7 +305,7 @@ fn reloading(identity: Option<Arc<Identity>>, exchange: Arc<Exchange>) -> impl F
             match identity.reload() {
                 Ok(()) => {
                     tracing::info!("certificate and key were read again");
-                    identity.tell_lack();
+                    identity.warn();
                 }
                 Err(failure) => tracing::error!(%failure, "the certificate in force stays"),
             }

@@ -1,5 +1,6 @@
 //! TLS: 1.3, or 1.2 with the AEAD suites that are all that rustls knows.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -28,6 +29,8 @@ pub(crate) struct Material {
     config: Arc<ServerConfig>,
     /// The server's own, if it says of itself what clients look at.
     pub(crate) certificate: Option<Certificate>,
+    /// Whether others than the owner and the group can read the key.
+    is_open: bool,
 }
 
 impl Identity {
@@ -73,11 +76,11 @@ impl Identity {
         }
     }
 
-    /// Tells the log what the file lacks for most clients.
-    pub(super) fn tell_lack(&self) {
+    /// Tells the log what is wrong with the files though they can be used. It may be on purpose, so that once is enough.
+    pub(super) fn warn(&self) {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(certificate) = &current.certificate {
-            certificate.tell_lack(&self.files);
+        for warning in current.warnings(&self.files) {
+            tracing::warn!("{warning}");
         }
     }
 }
@@ -89,6 +92,16 @@ impl Material {
     /// When they do not.
     pub(crate) fn check(&self, files: &Tls, now: Timestamp) -> Result<(), Failure> {
         self.certificate.as_ref().map_or(Ok(()), |certificate| certificate.check(files, now))
+    }
+
+    /// What is wrong with the files though they can be used.
+    pub(crate) fn warnings(&self, files: &Tls) -> impl Iterator<Item = String> {
+        let key = files.key.display();
+        let open = self.is_open.then(|| {
+            format!("everybody on this machine can read the key in {key}; let the group of the server read it, and nobody else: `chmod 640`")
+        });
+        let lack = self.certificate.as_ref().and_then(|certificate| certificate.lack(files));
+        open.into_iter().chain(lack)
     }
 }
 
@@ -126,7 +139,12 @@ pub(crate) fn read(files: &Tls) -> Result<Material, Failure> {
         .with_single_cert(chain, secret)
         .map_err(unfit)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Material { config: Arc::new(config), certificate: own })
+    Ok(Material { config: Arc::new(config), certificate: own, is_open: is_open(key) })
+}
+
+/// Whether everybody on this machine can read a file.
+fn is_open(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 /// What is found in a file of PEM.

@@ -1,7 +1,10 @@
 //! TLS with a certificate that the test makes, HTTP/1.1 and HTTP/2 over it, and another certificate without a restart.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -233,7 +236,7 @@ fn a_file_without_the_intermediate_certificates_is_warned_of() {
     let place = |base_url: &str| {
         let tls = "[tls]\ncertificate = \"certificate.pem\"\nkey = \"key.pem\"";
         let place = Place::new(&format!("{base_url}{tls}"));
-        place.directory.write("key.pem", &key.serialize_pem());
+        allow(&place.directory.write("key.pem", &key.serialize_pem()), 0o640);
         place
     };
     let warning = "does not have the certificate of whoever issued the server's own";
@@ -252,6 +255,23 @@ fn a_file_without_the_intermediate_certificates_is_warned_of() {
     let unseen = place("");
     unseen.directory.write("certificate.pem", &own);
     assert_eq!(unseen.run(&["check"]).stderr, "");
+}
+
+fn allow(file: &Path, mode: u32) {
+    std::fs::set_permissions(file, Permissions::from_mode(mode)).expect("it is ours");
+}
+
+#[test]
+fn a_key_that_everybody_can_read_is_warned_of() {
+    let (place, _) = place();
+    let key = place.directory.path().join("key.pem");
+    let warning = format!("everybody on this machine can read the key in {}", key.display());
+    for (mode, is_open) in [(0o600, false), (0o640, false), (0o644, true), (0o604, true)] {
+        allow(&key, mode);
+        let ran = place.run(&["check"]);
+        assert_eq!((ran.code, ran.stderr.contains(&warning)), (Some(0), is_open), "{mode:o}: {}", ran.stderr);
+    }
+    place.serve().wait_for("that it is open", |_, err| err.contains(&warning).then_some(()));
 }
 
 #[test]
