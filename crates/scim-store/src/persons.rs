@@ -169,10 +169,13 @@ pub async fn changes(
         }
         next = Mark { sequence: entry.sequence, at: Some(entry.at), within: None };
     }
-    let ids = PersonQuery::Of(concerned.keys().cloned().collect());
-    let persons = store.persons(tenant, &ids).await?.persons;
-    let mut persons: BTreeMap<String, PersonRecord> =
-        persons.into_iter().map(|person| (person.id.clone(), person)).collect();
+    let mut persons: BTreeMap<String, PersonRecord> = BTreeMap::new();
+    // Most who ask are told of nobody.
+    if !concerned.is_empty() {
+        let ids = PersonQuery::Of(concerned.keys().cloned().collect());
+        let found = store.persons(tenant, &ids).await?.persons;
+        persons.extend(found.into_iter().map(|person| (person.id.clone(), person)));
+    }
     let changes = concerned.into_iter().filter_map(|(id, concern)| {
         let person = persons.remove(&id);
         // A membership concerns those only who are named after a group.

@@ -476,7 +476,7 @@ fn seconds(text: &str) -> Option<i64> {
 }
 
 /// A moment, to the millisecond, as lists have it.
-fn moment(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn moment(text: &str) -> Result<Timestamp, String> {
     let moment = Instant::parse(text).ok_or("use a moment such as `2026-11-01T00:00:00Z`")?;
     Ok(Timestamp(moment.seconds.saturating_mul(1000).saturating_add(i64::from(moment.nanos / 1_000_000))))
 }

@@ -163,6 +163,22 @@ pub enum PersonCommand {
         #[arg(long, value_name = "FILE")]
         mark: Option<PathBuf>,
     },
+    /// List what `changes` lists, of all tenants at once, each after the change that a file has for it
+    #[command(after_help = FOLLOW)]
+    Follow {
+        /// The file with the marks of the last time; where it is not there, everybody of all tenants is listed
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// The file to write the next marks to once the list was printed, another one than `--from`
+        #[arg(long, value_name = "FILE")]
+        mark: PathBuf,
+        /// Where the configuration and the store are.
+        #[command(flatten)]
+        common: Common,
+        /// How the list is printed.
+        #[command(flatten)]
+        output: Output,
+    },
     /// Create and change the persons of a tenant without a connection from a CSV file, all of them or none
     #[command(after_help = IMPORT)]
     Import(Import),
@@ -185,6 +201,15 @@ is `deleted`, only the identifier is left; one that has left the company is ther
 
 The exit code is 3 where the store was set back to a backup since, or the tenant deleted: take over a list without `--after`, \
 and remove whoever is not on it.";
+
+const FOLLOW: &str = "\
+Examples:
+  scimd person follow --from scim.marks --mark scim.next --format json > news.json &&
+      take-over news.json && mv scim.next scim.marks
+
+A line without `id` is about a tenant: whoever you have of it and no line below names has gone. It comes where the tenant was \
+deleted, or its mark cannot be gone on from, since the store was set back to a backup or the log pruned; everybody \
+who is there comes after it.";
 
 const IMPORT: &str = "\
 Examples:

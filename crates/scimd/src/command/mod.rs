@@ -5,6 +5,7 @@ mod audit;
 mod deletion;
 mod demo;
 mod findings;
+mod following;
 mod import;
 mod moving;
 mod people;
@@ -113,17 +114,25 @@ fn list_pages(
     handed_over(|to| table::write(to, output.format, names, rows))
 }
 
-/// Writes down where to go on after a list that was printed, for whoever asked for a file of it. The beginning is 0, at whatever
-/// moment: one is there always, so that a script need not tell the first time from others.
+/// Writes down where to go on after a list that was printed, for whoever asked for a file of it.
 fn keep_mark(file: Option<&Path>, is_read: bool, after: u64, at: Option<Timestamp>) -> Result<(), Failure> {
-    let Some(file) = file else { return Ok(()) };
+    file.map_or(Ok(()), |file| keep(file, is_read, &mark_of(after, at)))
+}
+
+/// Where to go on. The beginning is 0, at whatever moment: one is there always, so that a script need not tell the first time
+/// from others.
+fn mark_of(after: u64, at: Option<Timestamp>) -> Value {
+    json!({ "after": after, "at": at.unwrap_or_default().to_string() })
+}
+
+/// Writes what was asked for beside a list, if that was read to its end.
+fn keep(file: &Path, is_read: bool, marks: &Value) -> Result<(), Failure> {
     let name = file.display();
     if !is_read {
         let words = format!("nobody reads the standard output any more; {name} was not written");
         return Err(Failure::Run(words));
     }
-    let mark = json!({ "after": after, "at": at.unwrap_or_default().to_string() });
-    fs::write(file, format!("{mark}\n"))
+    fs::write(file, format!("{marks}\n"))
         .map_err(|error| Failure::io(format_args!("cannot write {name}"), &error))
 }
 

@@ -1,16 +1,11 @@
 //! `scimd person`, `scimd group` and `scimd gender`.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use scim_core::person::{Gender, Person};
-use scim_core::time::Timestamp;
 use scim_service::{GenderWord, GenderWords};
-use scim_store::persons::{self, FollowError, Mark, PersonChange};
 use scim_store::{EdgeQuery, PersonPage, PersonQuery, PersonRecord, Record, Side, Tenant};
 use serde_json::{Value, json};
 
-use super::{Office, anew, keep_mark, list, list_pages};
+use super::{Office, following, list, list_pages};
 use crate::Failure;
 use crate::cli::{GenderCommand, GroupCommand, Listing, OfTenant, PersonCommand};
 use crate::table::{Cells, shown_json};
@@ -55,7 +50,10 @@ pub(super) fn person(command: PersonCommand) -> Result<(), Failure> {
         PersonCommand::Show { listing, id, user: true } => return user(&listing, id),
         PersonCommand::Show { listing, id, user: false } => (listing, Some(id)),
         PersonCommand::Changes { listing, after, at, mark } => {
-            return changes(&listing, after, at, mark.as_deref());
+            return following::changes(&listing, after, at, mark.as_deref());
+        }
+        PersonCommand::Follow { from, mark, common, output } => {
+            return following::follow(&from, &mark, &common, &output);
         }
     };
     let (office, name) = Office::of(&of)?;
@@ -92,41 +90,6 @@ fn user(listing: &Listing, id: String) -> Result<(), Failure> {
 
 fn row(record: &PersonRecord) -> Cells {
     std::iter::once(record.id.as_str().into()).chain(cells(&record.person)).collect()
-}
-
-/// Who came, changed or went after a change.
-fn changes(listing: &Listing, after: u64, at: Option<Timestamp>, file: Option<&Path>) -> Result<(), Failure> {
-    let (office, name) = Office::of(&listing.of)?;
-    let mut mark = Mark { sequence: after, at, within: None };
-    let mut found: BTreeMap<String, PersonChange> = BTreeMap::new();
-    loop {
-        let page = persons::changes(&*office.store, &name, &mark, PAGE);
-        let page = office.runtime.block_on(page).map_err(|error| match error {
-            FollowError::Anew(lost) => anew(&format!("change {after} of the tenant `{name}`"), lost),
-            FollowError::Store(error) => error.into(),
-        })?;
-        found.extend(page.changes.into_iter().map(|change| (change.id.clone(), change)));
-        mark = page.next;
-        if !page.more {
-            break;
-        }
-    }
-    let mut changes: Vec<PersonChange> = found.into_values().collect();
-    changes.sort_by_key(|change| change.sequence);
-    let names: Vec<&str> = ["sequence", "at", "id", "deleted"].into_iter().chain(FIELDS).collect();
-    let row = |change: &PersonChange| {
-        let person = change.person.as_ref().map(|record| cells(&record.person));
-        let head = [
-            change.sequence.into(),
-            change.at.to_string().into(),
-            change.id.as_str().into(),
-            person.is_none().into(),
-        ];
-        let fields = person.unwrap_or_else(|| vec![Value::Null; FIELDS.len()]);
-        head.into_iter().chain(fields).collect::<Cells>()
-    };
-    let is_read = list_pages(&listing.output, &names, [Ok(changes.iter().map(row).collect())])?;
-    keep_mark(file, is_read, mark.sequence, mark.at)
 }
 
 /// The rows of everybody, page by page.

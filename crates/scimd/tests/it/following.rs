@@ -1,5 +1,6 @@
 //! An application that buys no Rust: `examples/follow_persons/follow.py` keeps a table of people by the commands alone.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -73,8 +74,9 @@ fn a_role_of_a_database_that_only_reads_can_follow() {
     let run = |arguments: &[&str]| {
         run_in(server.place.directory.path(), &[arguments, &["--store", &store]].concat())
     };
-    for command in ["changes", "export"] {
-        let ran = run(&["person", command, "acme", "--format", "json"]);
+    for command in ["changes acme", "export acme", "follow --from marks --mark next"] {
+        let arguments = ["person"].into_iter().chain(command.split(' ')).chain(["--format", "json"]);
+        let ran = run(&arguments.collect::<Vec<_>>());
         let people: Vec<Value> = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
         assert_eq!(people.len(), 1, "{command}");
     }
@@ -206,5 +208,84 @@ fn there_is_no_mark_of_a_list_that_nobody_has_read() {
         assert_eq!(output.status.code(), Some(1), "{command:?}: {stderr}");
         assert!(stderr.contains("mark was not written"), "{command:?}: {stderr}");
         assert!(!place.directory.path().join("mark").exists(), "{command:?}");
+    }
+}
+
+/// The people of all tenants, as an application keeps them that follows by `person follow` alone.
+struct Everybody<'a> {
+    place: &'a Place,
+    people: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Everybody<'_> {
+    /// Takes over what came, and says how many lines that were.
+    #[track_caller]
+    fn run(&mut self) -> usize {
+        let [from, mark] = ["marks", "marks.next"].map(|name| self.place.directory.path().join(name));
+        let [from, mark] = [&from, &mark].map(|file| file.to_str().expect("UTF-8"));
+        let follow = ["person", "follow", "--from", from, "--mark", mark, "--format", "json"];
+        let lines: Vec<Value> = serde_json::from_str(&self.place.command(&follow)).expect("a list");
+        for line in &lines {
+            let people = self.people.entry(line["tenant"].as_str().expect("a name").to_owned()).or_default();
+            match (line["id"].as_str(), line["deleted"] == true) {
+                (None, true) => people.clear(),
+                (Some(id), true) => drop(people.remove(id)),
+                (Some(id), false) => drop(people.insert(id.to_owned())),
+                (None, false) => panic!("nobody came: {line}"),
+            }
+        }
+        self.people.retain(|_, people| !people.is_empty());
+        std::fs::rename(mark, from).expect("it is there");
+        lines.len()
+    }
+
+    #[track_caller]
+    fn check(&self, expected: &[(&str, usize)]) {
+        let counted = self.people.iter().map(|(tenant, people)| (tenant.as_str(), people.len()));
+        assert_eq!(counted.collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn all_tenants_are_followed_by_one_command() {
+    let server = Server::start("");
+    let place = &server.place;
+    let mut everybody = Everybody { place, people: BTreeMap::new() };
+    assert_eq!(everybody.run(), 0);
+    let [mut acme, mut umbrella] = ["acme", "umbrella"].map(|name| server.tenant(name, "generic"));
+    let ada = id(&acme.post("/Users", &user("ada")).expect(201));
+    for name in ["bob", "eve"] {
+        umbrella.post("/Users", &user(name)).expect(201);
+    }
+    assert_eq!(everybody.run(), 3);
+    everybody.check(&[("acme", 1), ("umbrella", 2)]);
+    assert_eq!(everybody.run(), 0);
+    acme.delete(&format!("/Users/{ada}")).expect(204);
+    acme.post("/Users", &user("ada")).expect(201);
+    assert_eq!(everybody.run(), 2);
+
+    // One tenant goes, and another is made anew under its name. Nothing has to be asked for anew.
+    for name in ["acme", "umbrella"] {
+        place.command(&["connection", "remove", name]);
+        place.command(&["tenant", "delete", name, "--yes"]);
+    }
+    let token = place.tenant("acme", "generic");
+    let mut acme = server.client("acme", &token);
+    for name in ["new", "newer"] {
+        acme.post("/Users", &user(name)).expect(201);
+    }
+    assert_eq!(everybody.run(), 4, "one line for either tenant, and two people");
+    everybody.check(&[("acme", 2)]);
+    assert_eq!(everybody.run(), 0);
+
+    let wrong = place.directory.write("wrong", "{\"acme\":{\"after\":1}}");
+    let wrong = wrong.to_str().expect("UTF-8");
+    for (from, mark, words) in [
+        (wrong, "other", "has no marks that `scimd person follow --mark` wrote: missing field `at`"),
+        ("same", "same", "are the same file"),
+        (".", "other", "cannot read .: "),
+    ] {
+        let refused = place.run(&["person", "follow", "--from", from, "--mark", mark]);
+        assert!(refused.code == Some(2) && refused.stderr.contains(words), "{refused:?}");
     }
 }
