@@ -42,6 +42,10 @@ impl FromStr for StoreUrl {
         };
         match text.split_once(':') {
             Some(("sqlite", "")) => complaint("name its file, as in `sqlite:/var/lib/scimd/scimd.db`"),
+            // A folder called `postgres:` is less likely.
+            Some(("sqlite", path)) if path.trim_start_matches('/').contains("://") => {
+                complaint("after `sqlite:` comes the path of a file; leave `sqlite:` out for a database")
+            }
             Some(("sqlite", path)) => {
                 Ok(Self::Sqlite(PathBuf::from(path.strip_prefix("//").unwrap_or(path))))
             }

@@ -189,6 +189,13 @@ fn mistakes_in_the_environment_are_named() {
             "environment variable SCIMD_STORE: what is given is not a store; use `sqlite:PATH`",
         );
     }
+    for scheme in ["sqlite:", "sqlite://"] {
+        check(
+            "SCIMD_STORE",
+            &format!("{scheme}postgres://scimd:hunter2@db/scim"),
+            "environment variable SCIMD_STORE: what is given is not a store; after `sqlite:` comes the path",
+        );
+    }
     check("SCIMD_LOG_LEVEL", "3", "environment variable SCIMD_LOG_LEVEL: `3` is not a value of this key");
     check(
         "SCIMD_PASSWORDS",
