@@ -99,6 +99,23 @@ impl Columns {
         self.columns.len()
     }
 
+    /// Refuses what no database can hold, as reading JSON does.
+    ///
+    /// # Errors
+    /// `InvalidValue` when a cell that is looked at holds the character NUL.
+    pub(super) fn check(&self, cells: &[&str]) -> Result<()> {
+        let mut looked_at =
+            self.columns.iter().zip(cells).filter_map(|(column, cell)| Some((column.as_ref()?, cell)));
+        match looked_at.find(|(_, cell)| cell.contains('\0')) {
+            Some((column, _)) => {
+                let error =
+                    Error::new(ErrorKind::InvalidValue, "the cell holds the character NUL (`\\u0000`)");
+                Err(error.at(&column.path).remedy("take it out"))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// By what a row is known.
     pub(super) fn user_name<'c>(&self, cells: &[&'c str]) -> &'c str {
         let cell = |position: Option<usize>| cells.get(position?).copied();

@@ -167,6 +167,7 @@ impl Import<'_> {
             let error = Error::new(ErrorKind::InvalidValue, "the row has no userName").at("userName");
             return Err(error.remedy("give everybody a userName, or an address, which is taken for it"));
         }
+        self.columns.check(cells)?;
         let mut attempts = ATTEMPTS;
         loop {
             let outcome = match self.find(name).await? {

@@ -122,6 +122,18 @@ fn rows_know_of_each_other() {
     assert_eq!(world.said(), [], "a dry run leaves nothing");
 }
 
+/// Whatever the store is: one of them could not keep it.
+#[test]
+fn what_no_database_can_hold_is_refused() {
+    let world = tenant();
+    let headers =
+        Headers { ignored: vec!["note".to_owned()], ..headers(&["userName", "first_name", "note"]) };
+    const NUL: &str = "the cell holds the character NUL (`\\u0000`); take it out";
+    let rows: [&[&str]; 3] = [&["ada", "A\0da", ""], &["b\0b", "Bob", ""], &["cy", "Cy", "\0"]];
+    assert_eq!(world.rehearsed(&headers, &rows), [NUL, NUL, "created"]);
+    assert_eq!(world.imported(&headers, &rows), [NUL, NUL, "created"]);
+}
+
 #[test]
 fn columns_are_understood_or_explained() {
     let world = tenant();
