@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use scim_core::time::Timestamp;
 use scim_store::draft::{Counts, Draft};
 use scim_store::transfer::Totals;
-use scim_store::{Changeset, CommitError, Committed, Conflict, Operation, Side};
+use scim_store::{Changeset, CommitError, Committed, Conflict, Guard, Operation, Side};
 use tokio_postgres::Row;
 
 use crate::apply::{self, Leap};
@@ -112,7 +112,8 @@ impl Guess {
         }
         let (mut assumed, mut outcome) = (Assumed::by(&known), Outcome::default());
         let mut commits = Vec::with_capacity(changesets.len());
-        let before = ground.totals;
+        let mut before = ground.totals;
+        before.counts.sequence = latest(before.counts.sequence, &known, changesets);
         let mut after = before;
         for changeset in changesets {
             let drafted = Draft::new(&known, after.counts, (*changeset).clone());
@@ -144,7 +145,7 @@ impl Guess {
         if !assumed.is_held_by(&outcome) {
             return Ok(Worked::Unfit);
         }
-        let mut steps = vec![same_ground(tenant, ground)];
+        let mut steps = vec![same_ground(tenant, ground, before)];
         // Whether a version is one of ours or was there before has to be known of each.
         let mut born = Vec::new();
         for (n, (changeset, commit)) in changesets.iter().zip(&commits).enumerate() {
@@ -232,6 +233,28 @@ pub(crate) fn date<'a>(
     Ok(())
 }
 
+/// The number behind which a guess numbers what it changes, so that no version that it gives is one that others have given
+/// since, or that somebody asks for. It does not matter that it may be too high: what is written is numbered by what the tenant's
+/// row has.
+fn latest(sequence: u64, known: &Known, changesets: &[&Changeset]) -> u64 {
+    let versions = known.resources.values().flatten().map(|stored| stored.record.version);
+    let operations = changesets.iter().flat_map(|changeset| &changeset.operations);
+    let asked_for = operations.filter_map(|operation| match operation {
+        Operation::Replace { guard: Guard::Version(version), .. }
+        | Operation::Rederive { guard: Guard::Version(version), .. }
+        | Operation::Delete { guard: Guard::Version(version), .. } => Some(*version),
+        Operation::Create { .. }
+        | Operation::Replace { guard: Guard::Exists, .. }
+        | Operation::Rederive { guard: Guard::Exists, .. }
+        | Operation::Delete { guard: Guard::Exists, .. } => None,
+    });
+    // Clients ask for whatever they like.
+    versions.chain(asked_for).filter(|version| *version < IMPOSSIBLE).fold(sequence, u64::max)
+}
+
+/// A version that no resource has.
+const IMPOSSIBLE: u64 = 1 << 62;
+
 /// Memberships that an operation ends.
 fn removal(operation: &Operation) -> Option<impl Iterator<Item = (String, String)> + '_> {
     let Operation::Replace { id, members, .. } = operation else { return None };
@@ -241,7 +264,7 @@ fn removal(operation: &Operation) -> Option<impl Iterator<Item = (String, String
 
 /// Locks a tenant's row and gives it, if nothing was derived anew since, nobody has given up on this guess, and
 /// no report is open where none was. Divides by zero otherwise.
-fn same_ground(tenant: &str, ground: &Ground) -> Step {
+fn same_ground(tenant: &str, ground: &Ground, totals: Totals) -> Step {
     let sql = concat!(
         "SELECT t.*, 1 / (t.fence IS NOT NULL)::int, set_config('scim.changes', (t.sequence - $6)::text, true),
             set_config('scim.entries', (t.audited - $7)::text, true) FROM (SELECT) one LEFT JOIN (SELECT ",
@@ -249,7 +272,7 @@ fn same_ground(tenant: &str, ground: &Ground) -> Step {
         " FROM tenant WHERE name = $1 AND fence = $2 AND epoch = $3 AND (open = 0 OR $4) AND ",
         "extract(epoch FROM pg_postmaster_start_time())::text = $5 FOR NO KEY UPDATE) t ON true"
     );
-    let Totals { counts: Counts { sequence, epoch, open, .. }, audited } = ground.totals;
+    let Totals { counts: Counts { sequence, epoch, open, .. }, audited } = totals;
     let [fence, epoch, sequence, audited] = [ground.fence, epoch, sequence, audited].map(clamp);
     step!(sql, tenant.to_owned(), fence, epoch, open > 0, ground.run.clone(), sequence, audited)
 }

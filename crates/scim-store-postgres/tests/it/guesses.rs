@@ -287,6 +287,48 @@ fn rules_that_were_replaced_meanwhile_are_not_written_by() {
     other.commit(Changeset { epoch: 5, ..other.user("b") }).expect("created");
 }
 
+/// A server numbers what it works out from where it has left the tenant, which is what another server's change has been
+/// numbered since: neither is taken for the other, by whoever asks for a version or looks for what is to be written.
+#[test]
+fn versions_of_others_are_not_taken_for_those_to_come() {
+    let replace = |other: &Town, kind: &str, title: &str, version: u64| Operation::Replace {
+        id: "u".to_owned(),
+        resource_type: kind.into(),
+        guard: Guard::Version(version),
+        content: (kind == "User")
+            .then(|| Content { body: format!("{title:?}").into(), ..other.content("u") }),
+        members: if kind == "User" { MemberDelta::default() } else { delta(&[title], &[]) },
+        kind: ChangeKind::Modified,
+    };
+    for kind in ["User", "Group"] {
+        for titles in [&["v1"][..], &["v1", "v2"]] {
+            let town = Town::new(patient());
+            let other = confident(&town);
+            let create = if kind == "User" { town.user("u") } else { town.group("u", &[]) };
+            town.commit(create).expect("created");
+            let read =
+                || wait(other.store.get(&acme(), &["u"])).expect("records").remove(0).expect("it is there");
+            let version = read().version;
+            let operations = titles.iter().map(|title| replace(&other, kind, title, version)).collect();
+            other.trips();
+            let outcome = other.commit(Changeset { operations, ..other.user("x") });
+            assert_eq!(other.trips().len(), titles.len(), "one is guessed, and two are not");
+            match outcome {
+                Ok(committed) => {
+                    assert_eq!((titles.len(), committed.applied[0].version), (1, version + 1));
+                    assert_eq!(read().version, version + 1);
+                    assert!(kind == "Group" || read().body == "\"v1\"", "it was written");
+                }
+                Err(CommitError::Conflict(conflict)) => {
+                    assert_eq!(conflict, Conflict::Version { operation: 1, current: version + 1 });
+                    assert_eq!(read().version, version);
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+}
+
 /// Who has left a group and is put back by another server is a member by then.
 #[test]
 fn who_is_back_in_a_group_does_not_come_into_it() {
