@@ -1,7 +1,7 @@
-//! All stores answer alike, down to the bytes, and as a naive evaluation of everything would; and no tenant notices
-//! another.
+//! All stores answer alike, down to the bytes, and as a naive evaluation of everything would, and so do two servers on one
+//! database; and no tenant notices another.
 //!
-//! The same random requests go to a service over each store, with the same clock and the same random numbers: documents
+//! The same random requests go to a service over each of these, with the same clock and the same random numbers: documents
 //! with awkward texts, numbers and times, PATCH sequences, preconditions, Bulk, and then questions with filters, sorts
 //! and pages, by index and by cursor. A pair is one answer that was compared with another store's or with the naive
 //! one. `SCIM_DIFFERENTIAL_PAIRS` asks for more of them than the tests do; docs/faults.md has the figures.

@@ -1,4 +1,4 @@
-//! A service over one store, with a clock and random numbers that the requests before do not move.
+//! Services over one store, with a clock and random numbers that the requests before do not move.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -88,12 +88,12 @@ impl Answer {
     }
 }
 
-/// A service over a store.
+/// Services over a store, which take turns.
 pub(crate) struct World {
     pub(crate) name: &'static str,
     pub(crate) registry: Arc<Registry>,
-    service: Service,
-    store: Arc<dyn Store>,
+    services: Vec<Service>,
+    stores: Vec<Arc<dyn Store>>,
     environment: Arc<Steps>,
     tokens: Vec<String>,
     runtime: Runtime,
@@ -108,35 +108,42 @@ enum Place {
 }
 
 impl World {
-    /// One over each store that there is.
+    /// One over each store that there is, and one of two servers on one database.
     pub(crate) fn of_every_store(policy: Option<&str>) -> Vec<Self> {
         let directory = Directory::new();
         let file = directory.path().join("scim.db");
         let sqlite = SqliteStore::open(file, Options { cache: 256, ..Options::default() }).expect("opens");
-        let database = Database::new();
-        let postgres = database.open(scim_store_postgres::Options::default());
-        let sqlite =
-            Self { place: Some(Place::File(directory)), ..Self::over("sqlite", Arc::new(sqlite), policy) };
+        let sqlite = Self::over("sqlite", vec![Arc::new(sqlite)], policy);
+        let on_postgres = |name, servers| {
+            let database = Database::new();
+            let open = |_| Arc::new(database.open(scim_store_postgres::Options::default())) as _;
+            let world = Self::over(name, (0..servers).map(open).collect(), policy);
+            Self { place: Some(Place::Database(database)), ..world }
+        };
         vec![
-            Self::over("memory", Arc::new(MemoryStore::new()), policy),
-            sqlite,
-            Self {
-                place: Some(Place::Database(database)),
-                ..Self::over("postgres", Arc::new(postgres), policy)
-            },
+            Self::over("memory", vec![Arc::new(MemoryStore::new())], policy),
+            Self { place: Some(Place::File(directory)), ..sqlite },
+            on_postgres("postgres", 1),
+            on_postgres("two servers on postgres", 2),
         ]
     }
 
-    fn over(name: &'static str, store: Arc<dyn Store>, policy: Option<&str>) -> Self {
+    fn over(name: &'static str, stores: Vec<Arc<dyn Store>>, policy: Option<&str>) -> Self {
         let environment = Arc::new(Steps { clock: AtomicI64::new(0), random: AtomicU64::new(0) });
         environment.begin(0);
         let registry = Arc::new(registry());
         let settings = Settings { requests_per_second: u32::MAX, ..Settings::new("https://scim.example") };
-        let parts = (Arc::clone(&store), Arc::clone(&registry), Arc::clone(&environment));
-        let service = Service::new(parts.0, parts.1, parts.2, settings);
+        let service = |store: &Arc<dyn Store>| {
+            let parts = (Arc::clone(store), Arc::clone(&registry), Arc::clone(&environment));
+            Service::new(parts.0, parts.1, parts.2, settings.clone())
+        };
+        let services: Vec<Service> = stores.iter().map(service).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let tokens = runtime.block_on(async {
-            service.prepare().await.expect("an empty store fits every schema");
+            for service in &services {
+                service.prepare().await.expect("an empty store fits every schema");
+            }
+            let service = services.first().expect("a service");
             let directory = service.directory();
             let mut tokens = Vec::new();
             for tenant in TENANTS {
@@ -151,10 +158,12 @@ impl World {
             }
             // It is made when it is first needed, and would depend on who needs it first.
             directory.secret("cursor").await.expect("a secret");
-            directory.refresh().await.expect("a directory");
+            for service in &services {
+                service.directory().refresh().await.expect("a directory");
+            }
             tokens
         });
-        Self { name, registry, service, store, environment, tokens, runtime, place: None }
+        Self { name, registry, services, stores, environment, tokens, runtime, place: None }
     }
 
     /// Sends a request as step `number` of a conversation.
@@ -171,8 +180,10 @@ impl World {
         }
         let body = if sent.body.is_null() { Bytes::new() } else { Bytes::from(sent.body.to_string()) };
         let request = request.body(Full::new(body)).expect("a request");
+        // Neither server has all of the turns, nor every other one.
+        let service = &self.services[Random::new(!number).below(self.services.len())];
         self.runtime.block_on(async {
-            let (head, body) = self.service.handle(request).await.into_parts();
+            let (head, body) = service.handle(request).await.into_parts();
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
             let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
                 (name.to_string(), text(value.as_bytes()))
@@ -186,19 +197,26 @@ impl World {
 
     /// All that is kept of a tenant beside its resources: changes, audit, persons and reports, one a line.
     fn logs(&self, tenant: &str) -> Vec<String> {
+        let mut all = self.stores.iter().map(|store| self.logs_of(&**store, tenant));
+        let first = all.next().expect("a store");
+        all.for_each(|other| assert_eq!(first, other, "{}", self.name));
+        first
+    }
+
+    fn logs_of(&self, store: &dyn Store, tenant: &str) -> Vec<String> {
         let tenant = Tenant::new(tenant).expect("a name");
         let (everything, none) = (100_000, None);
         let persons = PersonQuery::Page { after: none, count: everything };
         let reports = ReportQuery { after: 0, count: everything, settled: None, subject: None };
         self.runtime.block_on(async {
             let mut lines = Vec::new();
-            let changes = self.store.changes(&tenant, 0, everything).await.expect("changes");
+            let changes = store.changes(&tenant, 0, everything).await.expect("changes");
             lines.extend(changes.iter().map(|change| format!("{change:?}")));
-            let audit = self.store.audit(&tenant, 0, everything).await.expect("audit");
+            let audit = store.audit(&tenant, 0, everything).await.expect("audit");
             lines.extend(audit.iter().map(|entry| format!("{entry:?}")));
-            let persons = self.store.persons(&tenant, &persons).await.expect("persons").persons;
+            let persons = store.persons(&tenant, &persons).await.expect("persons").persons;
             lines.extend(persons.iter().map(|person| format!("{person:?}")));
-            let reports = self.store.reports(&tenant, &reports).await.expect("reports");
+            let reports = store.reports(&tenant, &reports).await.expect("reports");
             lines.extend(reports.iter().map(|report| format!("{report:?}")));
             lines
         })
