@@ -123,18 +123,19 @@ impl Assumed {
     }
 
     /// Whether the rows of an outcome leave no doubt of what was taken for free or absent: they could not be written
-    /// otherwise. They do not where one changeset takes back what another has done.
+    /// otherwise. They do not where one changeset takes back what another has done, or gives up later what another has taken.
     pub(crate) fn is_held_by(&self, outcome: &Outcome) -> bool {
         let come =
             |id: &String| outcome.resources.get(id).is_some_and(|(old, new)| old.is_none() && new.is_some());
-        let claims: BTreeSet<Claim> = outcome
-            .resources
-            .values()
-            .filter_map(|(_, new)| new.as_ref())
-            .flat_map(|new| new.claims())
-            .collect();
+        let claims =
+            |of: &mut dyn Iterator<Item = &Stored>| of.flat_map(Stored::claims).collect::<BTreeSet<Claim>>();
+        let before = claims(&mut outcome.resources.values().filter_map(|(old, _)| old.as_ref()));
+        let after = claims(&mut outcome.resources.values().filter_map(|(_, new)| new.as_ref()));
         let linked = |pair: &(String, String)| outcome.links.get(pair).is_some_and(Option::is_some);
-        self.absent.iter().all(come) && self.free.is_subset(&claims) && self.apart.iter().all(linked)
+        self.absent.iter().all(come)
+            && self.free.is_subset(&after)
+            && self.free.is_disjoint(&before)
+            && self.apart.iter().all(linked)
     }
 
     /// What looks whether the rest holds, and divides by zero where it does not.

@@ -114,6 +114,22 @@ fn what_is_given_back_is_not_taken_for_free() {
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 
+/// Whoever has the name is known, though not as the one who has it, and gives it up later in the same transaction.
+#[test]
+fn what_is_given_up_later_is_not_taken_for_free() {
+    let town = Town::new(patient());
+    for id in ["b", "c"] {
+        town.commit(town.user(id)).expect("created");
+    }
+    let other = confident(&town);
+    other.commit(renamed(&other, "b", "c")).expect_err("somebody has the name");
+    // The first is by itself, and the others come together.
+    let changesets = [other.user("x"), namesake(&other, "a", "b"), renamed(&other, "b", "d")];
+    let outcomes = all_at_once(&town, &other.store, changesets);
+    assert_eq!(outcomes.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
+}
+
 /// A member whom somebody else has added is taken for none, and found to be one.
 #[test]
 fn a_member_is_not_added_twice() {
