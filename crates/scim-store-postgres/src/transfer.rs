@@ -1,5 +1,5 @@
-//! Tenants moved into a database and out of it, and logs pruned. It is for a command, not for a request: what counts or removes everything
-//! takes as long as [`Options::statement`](crate::Options::statement) allows.
+//! Tenants moved into a database and out of it, and logs pruned. It is for a command, not for a request: what counts or removes
+//! everything takes as long as [`Options::statement`](crate::Options::statement) allows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,16 +95,26 @@ async fn discard(pool: Arc<Pool>, tenant: Tenant, retired: Option<u64>, count: u
     Ok(gone)
 }
 
-/// Removes the first entries of either log that are in the cut. Writers go on: no commit looks at what is older than the last
-/// entries.
+/// Removes the first entries that are in the cut: of the audit trail, and of the change log where nothing of the trail is left.
+/// Writers go on: no commit looks at what is older than the last entries. Who prunes meanwhile waits, and so does not take what
+/// another is removing for all that there was.
 async fn prune(pool: Arc<Pool>, tenant: Tenant, cut: Cut, count: usize) -> Result<u64, Failed> {
-    let name = tenant.as_str().to_owned();
-    let most = clamp(count.max(1) as u64);
-    let ends = [cut.changes.end, cut.audit.end].map(clamp);
-    let steps = PRUNE.into_iter().zip(ends).map(|(sql, end)| step!(sql, name.clone(), most, end)).collect();
-    let removed = pool.lend(&tenant).await?.whole(WRITE, &tenant, steps).await?;
-    removed.iter().flatten().map(|row| number(row, 0)).sum()
+    let (name, most) = (tenant.as_str().to_owned(), clamp(count.max(1) as u64));
+    let mut lent = pool.lend(&tenant).await?;
+    for (sql, end) in [(PRUNE_AUDIT, cut.audit.end), (PRUNE_CHANGES, cut.changes.end)] {
+        let alone = step!("SELECT pg_advisory_xact_lock($1, hashtext($2))", PRUNING, name.clone());
+        let removal = step!(sql, name.clone(), most, clamp(end));
+        let removed = lent.whole(WRITE, &tenant, vec![alone, removal]).await?;
+        let gone = removed.last().and_then(|rows| rows.first()).map_or(Ok(0), |row| number(row, 0))?;
+        if gone > 0 {
+            return Ok(gone);
+        }
+    }
+    Ok(0)
 }
+
+/// The lock of whoever prunes, apart from those that others take in the database.
+const PRUNING: i32 = 0x5343_5052;
 
 /// Removes the first rows of a table by their places, and counts them. Nobody moves them meanwhile.
 macro_rules! remove {
@@ -126,14 +136,13 @@ macro_rules! remove {
     };
 }
 
-const PRUNE: [&str; 2] = [
-    remove!(
-        "change",
-        "sequence",
-        " AND sequence < least($3, (SELECT t.sequence FROM tenant t WHERE t.name = $1))"
-    ),
-    remove!("audit", "number", " AND number < least($3, (SELECT t.audited FROM tenant t WHERE t.name = $1))"),
-];
+const PRUNE_AUDIT: &str =
+    remove!("audit", "number", " AND number < least($3, (SELECT t.audited FROM tenant t WHERE t.name = $1))");
+const PRUNE_CHANGES: &str = remove!(
+    "change",
+    "sequence",
+    " AND sequence < least($3, (SELECT t.sequence FROM tenant t WHERE t.name = $1))"
+);
 
 const REMOVE: [&str; 9] = [
     remove!("edge", "grp, member"),

@@ -1,6 +1,6 @@
-//! Tenants moved into a file and out of it, and logs pruned. All of it runs on the calling thread and on a connection of its own, apart
-//! from those who serve: it is for a command, not for a request. Whoever writes meanwhile waits, and is waited for, as for
-//! another process.
+//! Tenants moved into a file and out of it, and logs pruned. All of it runs on the calling thread and on a connection of its
+//! own, apart from those who serve: it is for a command, not for a request. Whoever writes meanwhile waits, and is waited for,
+//! as for another process.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -161,28 +161,24 @@ fn discard(
     Ok(gone)
 }
 
-/// Removes the first entries of either log that are in the cut.
+/// Removes the first entries that are in the cut: of the audit trail, and of the change log where nothing of the trail is left.
 fn prune(database: &Database, tenant: &Tenant, cut: &Cut, count: usize) -> Result<u64, StoreError> {
     let Some(TenantRow { num, totals }) = TenantRow::read(database, tenant)? else { return Ok(0) };
     let most = clamp(count.max(1) as u64);
-    let mut gone = 0;
-    for (sql, end, last) in [
-        (
-            "DELETE FROM change WHERE tenant = ?1 AND sequence IN
-                (SELECT sequence FROM change WHERE tenant = ?1 AND sequence < ?2 ORDER BY sequence LIMIT ?3)",
-            cut.changes.end,
-            totals.counts.sequence,
-        ),
-        (
-            "DELETE FROM audit WHERE tenant = ?1 AND number IN
-                (SELECT number FROM audit WHERE tenant = ?1 AND number < ?2 ORDER BY number LIMIT ?3)",
-            cut.audit.end,
-            totals.audited,
-        ),
-    ] {
-        gone += database.run(sql, &[&num, &clamp(end.min(last)), &most])? as u64;
+    let gone = database.run(
+        "DELETE FROM audit WHERE tenant = ?1 AND number IN
+            (SELECT number FROM audit WHERE tenant = ?1 AND number < ?2 ORDER BY number LIMIT ?3)",
+        &[&num, &clamp(cut.audit.end.min(totals.audited)), &most],
+    )?;
+    if gone > 0 {
+        return Ok(gone as u64);
     }
-    Ok(gone)
+    let gone = database.run(
+        "DELETE FROM change WHERE tenant = ?1 AND sequence IN
+            (SELECT sequence FROM change WHERE tenant = ?1 AND sequence < ?2 ORDER BY sequence LIMIT ?3)",
+        &[&num, &clamp(cut.changes.end.min(totals.counts.sequence)), &most],
+    )?;
+    Ok(gone as u64)
 }
 
 /// Removes at most `count` rows, and says how many there were.

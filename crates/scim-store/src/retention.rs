@@ -22,17 +22,19 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// What is older than a moment. Changes that came with an audit entry stay as long as it does. Some dozens of entries are
-    /// read, however many there are.
+    /// What is older than a moment, and came before anything that is not. Changes that came with an audit entry stay as long as
+    /// it does. What goes is read.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn before(store: &dyn Store, tenant: &Tenant, moment: Timestamp) -> Result<Self, StoreError> {
         let mut changes = older(store, tenant, Log::Changes, moment).await?;
         let audit = older(store, tenant, Log::Audit, moment).await?;
-        // The first entry that stays is for whoever stopped at it. What came with it may go, and nothing that came later.
+        // The first entry of a trail that was pruned is for whoever stopped at it. What came with it may go, and nothing that
+        // came later. The very first entry of all is one as any other.
         if let Some(first) = store.audit(tenant, audit.end.saturating_sub(1), 1).await?.first() {
-            changes.end = changes.end.min(first.sequence.saturating_add(1)).max(changes.start);
+            let stays = if first.number > 1 { first.sequence.saturating_add(1) } else { 0 };
+            changes.end = changes.end.min(stays).max(changes.start);
         }
         Ok(Self { changes, audit })
     }
@@ -55,47 +57,48 @@ enum Log {
     Audit,
 }
 
-/// What of a log is older than a moment, without the newest of it.
+/// How many entries are read at once.
+const PAGE: usize = 1000;
+
+/// What of a log is older than a moment, without the newest of it. It ends before the first entry that is not: where a clock
+/// was wrong for a while, later ones may look older than they are.
 async fn older(
     store: &dyn Store,
     tenant: &Tenant,
     log: Log,
     moment: Timestamp,
 ) -> Result<Range<u64>, StoreError> {
-    let is_older = |entry: Option<(u64, Timestamp)>| entry.is_some_and(|(_, at)| at < moment);
-    let first = entry(store, tenant, log, 1).await?;
-    let start = first.map_or(0, |(number, _)| number);
-    if !is_older(first) {
-        return Ok(start..start);
-    }
-    // Numbers have no gaps, so that it is found by halves.
-    let (mut low, mut step) = (start, 1u64);
-    while is_older(entry(store, tenant, log, low.saturating_add(step)).await?) {
-        (low, step) = (low.saturating_add(step), step.saturating_mul(2));
-    }
-    let mut high = low.saturating_add(step);
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        match is_older(entry(store, tenant, log, middle).await?) {
-            true => low = middle,
-            false => high = middle,
+    let (mut first, mut last) = (None, 0);
+    loop {
+        let entries = entries(store, tenant, log, last).await?;
+        if entries.is_empty() {
+            return Ok(first.unwrap_or(last)..last);
+        }
+        for (number, at) in entries {
+            let first = *first.get_or_insert(number);
+            if at >= moment {
+                return Ok(first..last.max(first));
+            }
+            last = number;
         }
     }
-    Ok(start..low)
 }
 
-/// The entry with a number, or the first after it.
-async fn entry(
+/// The next entries after a number, each with its moment.
+async fn entries(
     store: &dyn Store,
     tenant: &Tenant,
     log: Log,
-    number: u64,
-) -> Result<Option<(u64, Timestamp)>, StoreError> {
-    let after = number.saturating_sub(1);
+    after: u64,
+) -> Result<Vec<(u64, Timestamp)>, StoreError> {
     Ok(match log {
         Log::Changes => {
-            store.changes(tenant, after, 1).await?.first().map(|change| (change.sequence, change.at))
+            let changes = store.changes(tenant, after, PAGE).await?;
+            changes.into_iter().map(|change| (change.sequence, change.at)).collect()
         }
-        Log::Audit => store.audit(tenant, after, 1).await?.first().map(|entry| (entry.number, entry.at)),
+        Log::Audit => {
+            let trail = store.audit(tenant, after, PAGE).await?;
+            trail.into_iter().map(|entry| (entry.number, entry.at)).collect()
+        }
     })
 }

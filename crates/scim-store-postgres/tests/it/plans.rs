@@ -217,7 +217,9 @@ fn ask_everything(town: &Town, show: &mut dyn FnMut(&str, Vec<String>)) {
     }
     check("reports", town);
     let cut = Cut { changes: 1..20, audit: 1..20 };
-    assert_eq!(wait(town.store.prune(&acme(), &cut, 10)).expect("pruned"), 20);
+    for gone in [10, 9, 10] {
+        assert_eq!(wait(town.store.prune(&acme(), &cut, 10)).expect("pruned"), gone);
+    }
     check("pruning", town);
 }
 

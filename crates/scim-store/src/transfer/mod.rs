@@ -1,8 +1,9 @@
 //! A tenant moved from one store into another: what a store tells of all that it keeps ([`Portable`]), and [`copy()`].
 //!
 //! [`Store`] has no way to read hidden values, index entries and claims, or to remove anything from a log, on purpose.
-//! Whoever moves a tenant, or [prunes](crate::retention), has to, so that is a trait of its own, which nothing that serves requests asks for. What is moved is moved as it is, with its
-//! identifiers, versions, times and numbers. Nothing here knows what a tenant is called elsewhere, or who may use it.
+//! Whoever moves a tenant, or [prunes](crate::retention), has to, so that is a trait of its own, which nothing that serves
+//! requests asks for. What is moved is moved as it is, with its identifiers, versions, times and numbers. Nothing here knows
+//! what a tenant is called elsewhere, or who may use it.
 //!
 //! # Unfinished copies
 //!
@@ -62,9 +63,10 @@ pub trait Portable: Store {
     /// A fault when the tenant has totals and other rules: it is neither.
     fn discard<'a>(&'a self, tenant: &'a Tenant, retired: Option<u64>, count: usize) -> Pending<'a, u64>;
 
-    /// Removes a portion of the logs of a tenant, whoever writes to it meanwhile: the first entries that are in the cut, at
-    /// most `count` of either log, durably, whole or not at all. The last entry of a log stays, whatever the cut says. Says how
-    /// many went; 0 once all have. What was committed in the last hour should stay: a store may look for its own entries.
+    /// Removes a portion of the logs of a tenant, whoever writes to it, or prunes it, meanwhile: the first entries that are in
+    /// the cut, at most `count`, durably, whole or not at all. Nothing of the change log goes before all of the audit trail has,
+    /// so that no entry that is there lacks its changes. The last entry of a log stays, whatever the cut says. Says how many
+    /// went; 0 once all have. What was committed in the last hour should stay: a store may look for its own entries.
     fn prune<'a>(&'a self, tenant: &'a Tenant, cut: &'a Cut, count: usize) -> Pending<'a, u64>;
 }
 

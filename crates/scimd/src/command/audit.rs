@@ -232,7 +232,12 @@ impl Trail<'_> {
     /// The latest, for which the trail is read from its end.
     fn latest(&self, limit: u64, is_wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
         let (mut found, mut after) = (VecDeque::new(), self.last()?);
-        let begin = self.pruned()?.map_or(0, |first| first.number);
+        let mut begin = 0;
+        if let Some(first) = self.pruned()? {
+            // Whoever lists before anything else comes is told, too, when that is pruned.
+            self.seen.set((first.number, Some(first.at)));
+            begin = first.number;
+        }
         while after > begin {
             let count = (PAGE as u64).min(after - begin);
             after -= count;

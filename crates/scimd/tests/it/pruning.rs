@@ -1,10 +1,10 @@
 //! `scimd audit prune`: what is older than it has to be kept goes from both logs, and whoever follows loses nobody.
 
 use scim_core::person::{Derived, Person};
-use scim_core::schema::Registry;
+use scim_core::schema::{Registry, ResourceType};
 use scim_core::time::Timestamp;
 use scim_store::conformance::{content, wait};
-use scim_store::{AuditEntry, Changeset, Content, Guard, MemberDelta, Operation, Tenant};
+use scim_store::{AuditEntry, ChangeKind, Changeset, Content, Guard, MemberDelta, Operation, Tenant};
 use serde_json::{Value, json};
 
 use crate::audit::{column, listed};
@@ -21,23 +21,18 @@ fn day(number: i64) -> Timestamp {
 /// Lets these days pass for the tenant `acme`: on each of the first six somebody comes, and on the seventh the first of them
 /// leaves.
 fn pass(place: &Place, days: impl Iterator<Item = i64>) {
-    let store = scimd::store::open(&place.store).expect("the store opens");
     let registry = Registry::builtin().expect("built in");
     let users = registry.resource_type("User").expect("built in");
     for number in days {
         let (id, resource_type) = (format!("old{number}"), users.name().into());
         let operation = match number {
             7 => Operation::Delete { id: "old1".to_owned(), resource_type, guard: Guard::Exists },
-            _ => {
-                let document = json!({ "userName": id, "active": true });
-                let first_name = Some(format!("Old {number}"));
-                let person = Person { first_name, active: true, ..Person::default() };
-                let content = Content {
-                    person: Some(Derived { person, pick: None }),
-                    ..content(users, document.as_object().expect("an object"))
-                };
-                Operation::Create { id, resource_type, content, members: MemberDelta::default() }
-            }
+            _ => Operation::Create {
+                content: old(users, number),
+                id,
+                resource_type,
+                members: MemberDelta::default(),
+            },
         };
         let audit = AuditEntry {
             actor: "abcd2345".to_owned(),
@@ -46,10 +41,25 @@ fn pass(place: &Place, days: impl Iterator<Item = i64>) {
             status: 200,
             detail: String::new(),
         };
-        let changeset =
-            Changeset { operations: vec![operation], audit: Some(audit), ..Changeset::new(day(number)) };
-        wait(store.commit(&Tenant::new("acme").expect("a name"), changeset)).expect("written");
+        write(place, number, operation, Some(audit));
     }
+}
+
+/// Whoever came on a day.
+fn old(users: &ResourceType, number: i64) -> Content {
+    let document = json!({ "userName": format!("old{number}"), "active": true });
+    let first_name = Some(format!("Old {number}"));
+    let person = Person { first_name, active: true, ..Person::default() };
+    Content {
+        person: Some(Derived { person, pick: None }),
+        ..content(users, document.as_object().expect("an object"))
+    }
+}
+
+fn write(place: &Place, number: i64, operation: Operation, audit: Option<AuditEntry>) {
+    let store = scimd::store::open(&place.store).expect("the store opens");
+    let changeset = Changeset { operations: vec![operation], audit, ..Changeset::new(day(number)) };
+    wait(store.commit(&Tenant::new("acme").expect("a name"), changeset)).expect("written");
 }
 
 #[test]
@@ -120,4 +130,42 @@ fn logs_are_kept_as_long_as_they_have_to_be() {
     );
     client.delete("/Users/old2").expect(204);
     assert_eq!([late.run(), prompt.run(), new.run()].map(|people| people.len()), [5, 5, 5]);
+}
+
+/// What is listed is listed with what it did, and who has seen a trail that has nothing more is told what went since.
+#[test]
+fn what_is_listed_is_whole() {
+    let place = Place::in_file("");
+    place.command(&["tenant", "create", "acme"]);
+    pass(&place, 1..=1);
+    let registry = Registry::builtin().expect("built in");
+    let users = registry.resource_type("User").expect("built in");
+    // What has no entry of its own comes after it, as when rules change.
+    let again = Operation::Replace {
+        id: "old1".to_owned(),
+        resource_type: users.name().into(),
+        guard: Guard::Exists,
+        content: Some(old(users, 2)),
+        members: MemberDelta::default(),
+        kind: ChangeKind::Modified,
+    };
+    write(&place, 2, again, None);
+    let prune = || place.run(&["audit", "prune", "acme", "--older-than", "365d"]);
+    let resources = || column(&listed(&place, &["audit", "list", "acme", "--after", "0"]), "resource");
+    assert_eq!(resources(), [json!(["old1"])]);
+    let pruned = prune();
+    assert!(pruned.code == Some(0) && pruned.stderr.contains("nothing was removed"), "{pruned:?}");
+    assert_eq!(resources(), [json!(["old1"])]);
+
+    pass(&place, 3..=4);
+    assert_eq!(prune().code, Some(0));
+    let marked = place.directory.path().join("mark");
+    let marked = marked.to_str().expect("UTF-8");
+    for more in [&[] as &[&str], &["--after", "0"]] {
+        let arguments = [&["audit", "list", "acme", "--mark", marked], more].concat();
+        assert_eq!(listed(&place, &arguments), [] as [Value; 0], "{more:?}");
+        let mark: Value = serde_json::from_slice(&std::fs::read(marked).expect("a mark")).expect("JSON");
+        assert_eq!(mark, json!({ "after": 3, "at": "2020-01-05T00:00:00.000Z" }), "{more:?}");
+    }
+    check_whole(&place);
 }
