@@ -73,9 +73,11 @@ fn quoted(text: &str, quirks: Quirks) -> Option<String> {
     let (operator, value) = rest.trim_start().split_once(' ')?;
     let value = value.trim();
     // Where a text ends that others follow cannot be known.
-    let words: Vec<String> = value.split(' ').map(str::to_ascii_lowercase).collect();
-    let joins = words.iter().any(|word| word == "and" || word == "or");
-    if joins || value.contains('"') || matches!(words.first()?.as_str(), "true" | "false" | "null") {
+    let mut words = value.split(|character: char| character.is_whitespace() || "()[]".contains(character));
+    let is_literal =
+        |word: &str| ["true", "false", "null"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    let joins = |word: &str| word.eq_ignore_ascii_case("and") || word.eq_ignore_ascii_case("or");
+    if value.contains('"') || words.clone().next().is_some_and(is_literal) || words.any(joins) {
         return None;
     }
     let quoted = format!("{name} {operator} {}", serde_json::Value::from(value));

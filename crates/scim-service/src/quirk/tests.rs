@@ -355,9 +355,16 @@ fn text_gets_its_quotes() {
     }
     let path = rewrite_path("emails[type eq work].value", user, quirks);
     assert_eq!(path.as_deref(), Some("emails[type eq \"work\"].value"));
-    for refused in
-        ["title eq a and userName eq b", "title eq \"a", "not (title eq a)", "title eq", "active eq yes"]
-    {
+    for refused in [
+        "title eq a and userName eq b",
+        "title eq a or(title eq b)",
+        "title eq a)OR(title eq b",
+        "title eq a\tand\tuserName eq b",
+        "title eq \"a",
+        "not (title eq a)",
+        "title eq",
+        "active eq yes",
+    ] {
         let with = parse_filter(refused, user, false, quirks).expect_err(refused).detail();
         let without = parse_filter(refused, user, false, Quirks::NONE).expect_err(refused).detail();
         assert!(with == without || refused == "active eq yes", "{with}");
