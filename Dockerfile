@@ -14,7 +14,13 @@ RUN apt-get update \
 RUN useradd --uid 10001 --no-create-home --home-dir /var/lib/scimd --shell /usr/sbin/nologin scimd \
     && install --directory --owner scimd --group scimd --mode 700 /var/lib/scimd
 COPY --from=build /src/target/release/scimd /usr/local/bin/scimd
-ENV SCIMD_STORE=sqlite:/var/lib/scimd/scimd.db SCIMD_LISTEN=0.0.0.0:8080 SCIMD_METRICS_LISTEN=0.0.0.0:9090
+# A file and no variables, which would override a file that is mounted: it takes the place of this one.
+RUN mkdir /etc/scimd && printf '%s\n' \
+    'listen = "0.0.0.0:8080"' \
+    'store = "sqlite:/var/lib/scimd/scimd.db"' \
+    '[metrics]' \
+    'listen = "0.0.0.0:9090"' >/etc/scimd/scimd.toml
+ENV SCIMD_CONFIG=/etc/scimd/scimd.toml
 USER 10001
 WORKDIR /var/lib/scimd
 VOLUME /var/lib/scimd
