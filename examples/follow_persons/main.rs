@@ -53,7 +53,8 @@ async fn take_over(store: &dyn Store, tenant: &Tenant, table: &mut Table) -> Res
     let mark: Mark = if table.mark.is_empty() { Mark::default() } else { table.mark.parse()? };
     let PersonChanges { changes, next, more } = match persons::changes(store, tenant, &mark, 100).await {
         Err(FollowError::Anew(_)) => {
-            // The store was set back to a backup, or the tenant made anew. Whoever is not named until the end is gone.
+            // The store was set back to a backup, the tenant made anew, or the log pruned. Whoever is not named until the end is
+            // gone.
             table.mark.clear();
             table.unseen = table.people.keys().cloned().collect();
             return Ok(true);

@@ -232,16 +232,26 @@ impl Trail<'_> {
     /// The latest, for which the trail is read from its end.
     fn latest(&self, limit: u64, is_wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
         let (mut found, mut after) = (VecDeque::new(), self.last()?);
-        let mut begin = 0;
-        if let Some(first) = self.pruned()? {
-            // Whoever lists before anything else comes is told, too, when that is pruned.
-            self.seen.set((first.number, Some(first.at)));
-            begin = first.number;
-        }
-        while after > begin {
-            let count = (PAGE as u64).min(after - begin);
+        loop {
+            let mut begin = 0;
+            if let Some(first) = self.pruned()? {
+                // Whoever lists before anything else comes is told, too, when that is pruned.
+                if self.seen.get().0 < first.number {
+                    self.seen.set((first.number, Some(first.at)));
+                }
+                begin = first.number;
+            }
+            let count = (PAGE as u64).min(after.saturating_sub(begin));
+            if count == 0 {
+                return Ok(found.into());
+            }
+            let page = match self.page(after - count, count as usize) {
+                // Pruned meanwhile: it begins later.
+                Err(Failure::Anew(_)) => continue,
+                page => page?,
+            };
             after -= count;
-            for entry in self.page(after, count as usize)?.into_iter().rev() {
+            for entry in page.into_iter().rev() {
                 if self.seen.get().0 < entry.audited.number {
                     self.see(&entry);
                 }
@@ -253,7 +263,6 @@ impl Trail<'_> {
                 }
             }
         }
-        Ok(found.into())
     }
 
     /// The entries after a number, each with what it changed: what came into the log with it. What follows from other rules

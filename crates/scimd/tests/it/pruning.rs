@@ -1,9 +1,12 @@
 //! `scimd audit prune`: what is older than it has to be kept goes from both logs, and whoever follows loses nobody.
 
+use std::time::Duration;
+
 use scim_core::person::{Derived, Person};
 use scim_core::schema::{Registry, ResourceType};
 use scim_core::time::Timestamp;
 use scim_store::conformance::{content, wait};
+use scim_store::retention::Cut;
 use scim_store::{AuditEntry, ChangeKind, Changeset, Content, Guard, MemberDelta, Operation, Tenant};
 use serde_json::{Value, json};
 
@@ -34,14 +37,7 @@ fn pass(place: &Place, days: impl Iterator<Item = i64>) {
                 members: MemberDelta::default(),
             },
         };
-        let audit = AuditEntry {
-            actor: "abcd2345".to_owned(),
-            request: format!("day{number}"),
-            action: "whatever it was".to_owned(),
-            status: 200,
-            detail: String::new(),
-        };
-        write(place, number, operation, Some(audit));
+        write(place, number, operation, Some(entry(number)));
     }
 }
 
@@ -53,6 +49,16 @@ fn old(users: &ResourceType, number: i64) -> Content {
     Content {
         person: Some(Derived { person, pick: None }),
         ..content(users, document.as_object().expect("an object"))
+    }
+}
+
+fn entry(number: i64) -> AuditEntry {
+    AuditEntry {
+        actor: "abcd2345".to_owned(),
+        request: format!("day{number}"),
+        action: "whatever it was".to_owned(),
+        status: 200,
+        detail: String::new(),
     }
 }
 
@@ -168,4 +174,38 @@ fn what_is_listed_is_whole() {
         assert_eq!(mark, json!({ "after": 3, "at": "2020-01-05T00:00:00.000Z" }), "{more:?}");
     }
     check_whole(&place);
+}
+
+/// Whoever lists, and goes on after nothing, is not told to begin anew because of what is pruned between two pages.
+#[test]
+fn a_list_ends_well_whatever_is_pruned_meanwhile() {
+    let place = Place::in_file("");
+    place.command(&["tenant", "create", "acme"]);
+    let registry = Registry::builtin().expect("built in");
+    let users = registry.resource_type("User").expect("built in");
+    let store = scimd::store::portable(&place.store, Duration::from_secs(60)).expect("the store opens");
+    let tenant = Tenant::new("acme").expect("a name");
+    let create = |number| Operation::Create {
+        id: format!("old{number}"),
+        resource_type: users.name().into(),
+        content: old(users, number),
+        members: MemberDelta::default(),
+    };
+    let commit = |changeset| wait(store.commit(&tenant, changeset)).expect("written");
+    commit(Changeset { operations: (0..2500).map(create).collect(), ..Changeset::new(day(1)) });
+    for number in 0..1300 {
+        commit(Changeset { audit: Some(entry(number)), ..Changeset::new(day(1)) });
+    }
+    let list = |cut: Cut, arguments: &[&str]| {
+        wait(store.prune(&tenant, &cut, 1)).expect("pruned");
+        std::thread::scope(|scope| {
+            scope.spawn(|| while wait(store.prune(&tenant, &cut, 10)).expect("pruned") > 0 {});
+            listed(&place, arguments)
+        })
+    };
+    let trail = Cut { changes: 0..0, audit: 1..1300 };
+    let found = list(trail, &["audit", "list", "acme", "--resource", "nobody"]);
+    assert_eq!(found, [] as [Value; 0]);
+    let changes = list(Cut { changes: 1..2500, audit: 0..0 }, &["person", "changes", "acme"]);
+    assert_eq!(changes.len(), 2500);
 }
