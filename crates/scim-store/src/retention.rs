@@ -57,8 +57,8 @@ enum Log {
     Audit,
 }
 
-/// How many entries are read at once.
-const PAGE: usize = 1000;
+/// How many entries are read at once. One that changed many members is long.
+const PAGE: usize = 100;
 
 /// What of a log is older than a moment, without the newest of it. It ends before the first entry that is not: where a clock
 /// was wrong for a while, later ones may look older than they are.

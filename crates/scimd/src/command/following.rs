@@ -109,11 +109,19 @@ struct Kept {
 }
 
 /// Who of a tenant came, changed or went after a mark, each once and as it is now, and the mark from then on.
-fn news(office: &Office, tenant: &Tenant, mut mark: Mark) -> Result<(Vec<PersonChange>, Mark), FollowError> {
+fn news(office: &Office, tenant: &Tenant, begin: Mark) -> Result<(Vec<PersonChange>, Mark), FollowError> {
     let mut found: BTreeMap<String, PersonChange> = BTreeMap::new();
+    let mut mark = begin.clone();
     loop {
-        let page = persons::changes(&*office.store, tenant, &mark, PAGE);
-        let page = office.runtime.block_on(page)?;
+        let page = match office.runtime.block_on(persons::changes(&*office.store, tenant, &mark, PAGE)) {
+            // The log is pruned meanwhile: whoever begins with it begins again.
+            Err(FollowError::Anew(_)) if begin.sequence == 0 && mark != begin => {
+                found.clear();
+                mark = begin.clone();
+                continue;
+            }
+            page => page?,
+        };
         found.extend(page.changes.into_iter().map(|change| (change.id.clone(), change)));
         mark = page.next;
         if !page.more {
