@@ -5,6 +5,7 @@
 //! entry that is older than the moment stays, so that whoever has asked since that moment goes on after an entry that is
 //! there. Who has not is told ([`Lost::Pruned`](crate::persons::Lost::Pruned)), and takes over everybody anew.
 
+use std::fmt;
 use std::ops::Range;
 
 use scim_core::time::Timestamp;
@@ -46,8 +47,21 @@ impl Cut {
 
     /// How many entries go.
     pub fn entries(&self) -> u64 {
-        [&self.changes, &self.audit].map(|range| range.end.saturating_sub(range.start)).iter().sum()
+        count(&self.changes) + count(&self.audit)
     }
+}
+
+/// How many entries go of either log, for an operator.
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (changes, entries) = (count(&self.changes), count(&self.audit));
+        write!(f, "{changes} change{}", if changes == 1 { "" } else { "s" })?;
+        write!(f, " and {entries} audit entr{}", if entries == 1 { "y" } else { "ies" })
+    }
+}
+
+fn count(range: &Range<u64>) -> u64 {
+    range.end.saturating_sub(range.start)
 }
 
 /// One of the two logs.

@@ -131,7 +131,7 @@ fn check_schemas(
             let explanation =
                 format!("`schemas` names `{}`, which {} does not have", excerpt(urn), resource_type.name());
             let remedy = match (resource_type.successor(urn), nearest(urn, known())) {
-                (Some(schema), _) => format!("that name is older than RFC 7643: send `{}`", schema.id()),
+                (Some(schema), _) => names::outdated(schema),
                 (None, Some(near)) => format!("did you mean `{near}`?"),
                 (None, None) => "see /ResourceTypes for what it has".to_owned(),
             };

@@ -55,6 +55,11 @@ pub(crate) fn unknown_member(resource_type: &ResourceType, key: &str) -> Error {
     }
 }
 
+/// The remedy for a URN that SCIM 1 or a draft gave to a schema.
+pub(super) fn outdated(schema: &Schema) -> String {
+    format!("that name is older than RFC 7643: send `{}`", schema.id())
+}
+
 fn unknown_urn(resource_type: &ResourceType, key: &str) -> Error {
     let quoted = excerpt(key);
     let core = resource_type.schema();
@@ -81,7 +86,7 @@ fn unknown_urn(resource_type: &ResourceType, key: &str) -> Error {
     }
     let error = syntax(format!("no extension `{quoted}` is registered for {}", resource_type.name()));
     if let Some(schema) = resource_type.successor(key).filter(|schema| schema.id() != core.id()) {
-        return error.remedy(format!("that name is older than RFC 7643: send `{}`", schema.id()));
+        return error.remedy(outdated(schema));
     }
     match did_you_mean(key, extensions().map(|schema| schema.id())) {
         Some(remedy) => error.remedy(remedy),

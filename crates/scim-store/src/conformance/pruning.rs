@@ -115,6 +115,8 @@ fn moments(pair: &Pair) {
     assert_eq!(at(Timestamp(i64::MAX)), Cut { changes: 23..46, audit: 12..23 });
     assert!(at(Timestamp(i64::MIN)).is_empty());
     assert_eq!(at(Timestamp(i64::MAX)).entries(), 23 + 11);
+    assert_eq!(at(Timestamp(i64::MAX)).to_string(), "23 changes and 11 audit entries");
+    assert_eq!(until(2, 2).to_string(), "1 change and 1 audit entry");
 }
 
 fn clocks(pair: &Pair) {

@@ -231,23 +231,18 @@ impl Trail<'_> {
 
     /// The latest, for which the trail is read from its end.
     fn latest(&self, limit: u64, is_wanted: impl Fn(&Entry) -> bool) -> Result<Vec<Entry>, Failure> {
-        let (mut found, mut after) = (VecDeque::new(), self.last()?);
-        loop {
-            let mut begin = 0;
-            if let Some(first) = self.pruned()? {
-                // Whoever lists before anything else comes is told, too, when that is pruned.
-                if self.seen.get().0 < first.number {
-                    self.seen.set((first.number, Some(first.at)));
-                }
-                begin = first.number;
-            }
-            let count = (PAGE as u64).min(after.saturating_sub(begin));
-            if count == 0 {
-                return Ok(found.into());
-            }
+        let (mut found, mut after, mut begin) = (VecDeque::new(), self.last()?, self.begin()?);
+        while after > begin {
+            let count = (PAGE as u64).min(after - begin);
             let page = match self.page(after - count, count as usize) {
-                // Pruned meanwhile: it begins later.
-                Err(Failure::Anew(_)) => continue,
+                Err(failure @ Failure::Anew(_)) => {
+                    let earlier = std::mem::replace(&mut begin, self.begin()?);
+                    match begin > earlier {
+                        // Pruned meanwhile: it begins later.
+                        true => continue,
+                        false => return Err(failure),
+                    }
+                }
                 page => page?,
             };
             after -= count;
@@ -263,6 +258,16 @@ impl Trail<'_> {
                 }
             }
         }
+        Ok(found.into())
+    }
+
+    /// The place before the first that is listed. Whoever lists before anything else comes is told, too, when that is pruned.
+    fn begin(&self) -> Result<u64, Failure> {
+        let Some(first) = self.pruned()? else { return Ok(0) };
+        if self.seen.get().0 < first.number {
+            self.seen.set((first.number, Some(first.at)));
+        }
+        Ok(first.number)
     }
 
     /// The entries after a number, each with what it changed: what came into the log with it. What follows from other rules

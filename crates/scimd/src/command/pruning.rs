@@ -23,12 +23,7 @@ pub(super) fn run(of: &OfTenant, older_than: i64, dry: bool) -> Result<(), Failu
         let tenant = directory.find(&of.tenant).await?.tenant.clone();
         let moment = System.now().plus_seconds(-older_than);
         let cut = Cut::before(&*store, &tenant, moment).await?;
-        let count = |range: &std::ops::Range<u64>| range.end.saturating_sub(range.start);
-        let what = format!(
-            "{} changes and {} audit entries from before {moment}",
-            count(&cut.changes),
-            count(&cut.audit)
-        );
+        let what = format!("{cut} from before {moment}");
         if cut.is_empty() || dry {
             eprintln!("tenant {tenant} has {what} to remove; nothing was removed");
             return Ok(());
