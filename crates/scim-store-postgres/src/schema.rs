@@ -413,22 +413,22 @@ pub(crate) async fn standing(client: &Client) -> Result<Standing, OpenError> {
     Ok(standing)
 }
 
-/// Refuses two connections that are not two sessions. A pooler of transactions lends the session of one to the other as long
-/// as it is idle, and then has another for the one.
+/// Refuses two connections that are not two sessions. A pooler of transactions has a session back with each end of one, and
+/// lends either the last that it had back or the first: both are then asked in an order in which either way one of them has
+/// another.
 pub(crate) async fn keep_apart(one: &Client, other: &Client) -> Result<(), OpenError> {
     let failed = |error: tokio_postgres::Error| OpenError::from(Failed::of(&error));
-    let session = async |client: &Client| {
-        let answer = client.simple_query("SELECT pg_backend_pid()").await.map_err(failed)?;
+    let session = async |client: &Client, first: &str| {
+        let answer = client.simple_query(&format!("{first}SELECT pg_backend_pid()")).await.map_err(failed)?;
         Ok::<_, OpenError>(answer.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
             _ => None,
         }))
     };
-    let before = session(one).await?;
-    other.batch_execute("BEGIN").await.map_err(failed)?;
-    let (others, after) = (session(other).await?, session(one).await?);
+    let (ones, others) = (session(one, "BEGIN; ").await?, session(other, "BEGIN; ").await?);
+    one.batch_execute("ROLLBACK").await.map_err(failed)?;
     other.batch_execute("ROLLBACK").await.map_err(failed)?;
-    match before == after && before != others {
+    match session(other, "").await? == others && session(one, "").await? == ones && ones != others {
         true => Ok(()),
         false => Err(OpenError::Pooled),
     }

@@ -1,5 +1,6 @@
 //! Poolers between a server and its database: what hands out sessions by transaction is refused at once.
 
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -10,8 +11,23 @@ use scim_store_postgres::{OpenError, PostgresStore};
 use crate::cluster::socket_path;
 use crate::cluster::{Database, ROLE, patient};
 
-/// The sessions of the database that nobody has a transaction in, the latest at the end.
-type Idle = Arc<Mutex<Vec<UnixStream>>>;
+/// The sessions of the database that nobody has a transaction in, the one that was given back last at the end.
+type Idle = Arc<Mutex<VecDeque<Session>>>;
+
+/// A session of the database, with the names of the statements that are prepared in it.
+struct Session {
+    stream: UnixStream,
+    prepared: HashSet<Vec<u8>>,
+}
+
+/// Which of the idle sessions is lent.
+#[derive(Clone, Copy)]
+enum Lent {
+    /// As of PgBouncer, if it is not told otherwise.
+    Latest,
+    /// As of PgBouncer with `server_round_robin`.
+    Earliest,
+}
 
 /// A message with its first byte, which the first of a client lacks.
 fn message(from: &mut impl Read, has_tag: bool) -> Result<Vec<u8>> {
@@ -25,39 +41,82 @@ fn message(from: &mut impl Read, has_tag: bool) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Passes on what a session says until it is ready. Whether no transaction is open in it then.
-fn answer(session: &mut UnixStream, client: &mut TcpStream) -> Result<bool> {
-    loop {
-        let said = message(session, true)?;
-        client.write_all(&said)?;
-        if said.first() == Some(&b'Z') {
-            return Ok(said.last() == Some(&b'I'));
+/// The name of the statement that a message prepares, binds or describes.
+fn statement(said: &[u8]) -> Option<Vec<u8>> {
+    let mut texts = said.get(5..)?.split(|byte| *byte == 0);
+    match said.first()? {
+        b'P' => texts.next(),
+        b'B' => texts.nth(1),
+        b'D' => texts.next()?.strip_prefix(b"S"),
+        _ => None,
+    }
+    .map(<[u8]>::to_vec)
+}
+
+/// Passes on what a client says, after what it prepared in another session, as PgBouncer does with
+/// `max_prepared_statements`.
+fn tell(session: &mut Session, said: &[u8], prepared: &mut HashMap<Vec<u8>, Vec<u8>>) -> Result<()> {
+    if let Some(name) = statement(said) {
+        let is_new = session.prepared.insert(name.clone());
+        match prepared.get(&name) {
+            _ if said.first() == Some(&b'P') => drop(prepared.insert(name, said.to_vec())),
+            Some(earlier) if is_new => {
+                session.stream.write_all(earlier)?;
+                session.stream.write_all(b"H\0\0\0\x04")?;
+                assert_eq!(message(&mut session.stream, true)?, b"1\0\0\0\x04");
+            }
+            _ => {}
         }
+    }
+    session.stream.write_all(said)
+}
+
+/// Passes on what a session says until it is ready, and has it back first if no transaction is open in it then.
+fn answer(mut session: Session, client: &mut TcpStream, idle: &Idle) -> Result<Option<Session>> {
+    loop {
+        let said = message(&mut session.stream, true)?;
+        if said.first() != Some(&b'Z') {
+            client.write_all(&said)?;
+            continue;
+        }
+        let held = match said.last() {
+            Some(b'I') => {
+                idle.lock().expect("not poisoned").push_back(session);
+                None
+            }
+            _ => Some(session),
+        };
+        client.write_all(&said)?;
+        return Ok(held);
     }
 }
 
-/// One client: a session for each transaction, whichever was given back last.
-fn serve(mut client: TcpStream, socket: &str, idle: &Idle) -> Result<()> {
+/// One client: a session for each transaction.
+fn serve(mut client: TcpStream, socket: &str, idle: &Idle, lent: Lent) -> Result<()> {
     let beginning = message(&mut client, false)?;
-    let mut session = UnixStream::connect(socket)?;
-    session.write_all(&beginning)?;
-    answer(&mut session, &mut client)?;
-    idle.lock().expect("not poisoned").push(session);
-    let mut held: Option<UnixStream> = None;
+    let mut session = Session { stream: UnixStream::connect(socket)?, prepared: HashSet::new() };
+    session.stream.write_all(&beginning)?;
+    let (mut held, mut prepared) = (answer(session, &mut client, idle)?, HashMap::new());
     loop {
         let said = message(&mut client, true)?;
-        let mut session =
-            held.take().or_else(|| idle.lock().expect("not poisoned").pop()).expect("there are enough");
-        session.write_all(&said)?;
-        match matches!(said.first(), Some(b'Q' | b'S')) && answer(&mut session, &mut client)? {
-            true => idle.lock().expect("not poisoned").push(session),
-            false => held = Some(session),
-        }
+        let mut session = held.take().unwrap_or_else(|| {
+            let mut idle = idle.lock().expect("not poisoned");
+            match lent {
+                Lent::Latest => idle.pop_back(),
+                Lent::Earliest => idle.pop_front(),
+            }
+            .expect("one for each client")
+        });
+        tell(&mut session, &said, &mut prepared)?;
+        held = match said.first() {
+            Some(b'Q' | b'S') => answer(session, &mut client, idle)?,
+            _ => Some(session),
+        };
     }
 }
 
-#[test]
-fn one_that_pools_transactions_is_refused() {
+/// What a store says to a pooler of transactions.
+fn refused(lent: Lent) -> OpenError {
     let database = Database::new();
     let socket = socket_path(&database.text(ROLE));
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -66,14 +125,21 @@ fn one_that_pools_transactions_is_refused() {
     std::thread::spawn(move || {
         while let Ok((client, _)) = listener.accept() {
             let (socket, idle) = (socket.clone(), Arc::clone(&idle));
-            std::thread::spawn(move || serve(client, &socket, &idle));
+            std::thread::spawn(move || serve(client, &socket, &idle, lent));
         }
     });
     let name = database.text(ROLE);
     let (_, name) = name.rsplit_once('/').expect("a database");
     let address =
         format!("postgres://{ROLE}@127.0.0.1:{port}/{name}?sslmode=disable").parse().expect("an address");
-    let refused = PostgresStore::open(&address, patient()).expect_err("pooled");
-    assert!(matches!(refused, OpenError::Pooled), "{refused}");
-    assert!(refused.to_string().contains("pool_mode = session"), "{refused}");
+    PostgresStore::open(&address, patient()).expect_err("pooled")
+}
+
+#[test]
+fn one_that_pools_transactions_is_refused() {
+    for lent in [Lent::Latest, Lent::Earliest] {
+        let refused = refused(lent);
+        assert!(matches!(refused, OpenError::Pooled), "{refused}");
+        assert!(refused.to_string().contains("pool_mode = session"), "{refused}");
+    }
 }
