@@ -10,12 +10,12 @@ use crate::cluster::{Database, patient};
 
 #[test]
 fn postgres_store_conforms() {
-    check(&Database::new());
+    check(&Database::new(), |_| true);
 }
 
-/// Runs every case of the suite on a database.
-pub(crate) fn check(database: &Database) {
-    for case in conformance::cases() {
+/// Runs the cases of the suite whose names are wanted on a database.
+pub(crate) fn check(database: &Database, is_wanted: impl Fn(&str) -> bool) {
+    for case in conformance::cases().filter(|case| is_wanted(case.name)) {
         database.clear();
         let store = Arc::new(database.open(patient()));
         println!("{}", case.name);
