@@ -34,7 +34,7 @@ impl Patch {
         resource_type: &ResourceType,
         origin: impl Fn(usize) -> usize,
     ) -> Result<Self> {
-        let [schemas, list] = members(body, &"PATCH message", ["schemas", "Operations"])?;
+        let [schemas, list] = members(body, &"PATCH message", ["schemas", "Operations"], &[])?;
         check_schemas(schemas)?;
         let list = match list {
             Some(Value::Array(list)) if !list.is_empty() => list,
@@ -99,7 +99,7 @@ fn decode_operation(
     resource_type: &ResourceType,
     operations: &mut Vec<Operation>,
 ) -> Result<()> {
-    let [op, path, value] = members(operation, &"operation", ["op", "path", "value"])?;
+    let [op, path, value] = members(operation, &"operation", ["op", "path", "value"], &["name"])?;
     let verb = decode_verb(op)?;
     let text = match path {
         None | Some(Value::Null) => None,
@@ -287,22 +287,29 @@ fn check_own_schemas(value: &Value, resource_type: &ResourceType) -> Result<()> 
         .at("schemas"))
 }
 
-/// The members of these names, in any case, of an object that may have no others.
+/// The members of these names, in any case, of an object that may have no others but `labels`, which say nothing.
 fn members<'v, const N: usize>(
     value: &'v Value,
     owner: &dyn Display,
     known: [&str; N],
+    labels: &[&str],
 ) -> Result<[Option<&'v Value>; N]> {
     let Value::Object(object) = value else {
         return Err(syntax(format!("the {owner} must be an object, not {}", article(value))));
     };
-    check_members(object, owner, &known)?;
+    check_members(object, owner, &known, labels)?;
     Ok(known
         .map(|name| object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, found)| found)))
 }
 
-fn check_members(object: &Map<String, Value>, owner: &dyn Display, known: &[&str]) -> Result<()> {
-    for key in object.keys() {
+fn check_members(
+    object: &Map<String, Value>,
+    owner: &dyn Display,
+    known: &[&str],
+    labels: &[&str],
+) -> Result<()> {
+    let meant = |key: &&String| !labels.iter().any(|label| key.eq_ignore_ascii_case(label));
+    for key in object.keys().filter(meant) {
         match known.iter().find(|name| key.eq_ignore_ascii_case(name)) {
             Some(name) => names::spelled_once(object, key, name, &format_args!("the {owner}"))?,
             None => {

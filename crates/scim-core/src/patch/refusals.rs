@@ -115,6 +115,11 @@ fn refusals() {
             "`from` is not a member of the operation; it has `op`, `path`, `value`",
         ),
         (
+            json!([{"name": "clear", "op": "remove", "path": "emails", "filter": "type eq \"work\""}]),
+            InvalidSyntax,
+            "`filter` is not a member of the operation; it has `op`, `path`, `value`",
+        ),
+        (
             json!([{"op": "add", "Op": "remove"}]),
             InvalidSyntax,
             "`Op` and `op` are the same attribute of the operation; send it once",

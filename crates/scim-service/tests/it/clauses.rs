@@ -317,3 +317,17 @@ fn a_member_is_replaced_by_its_value_path() {
     assert_eq!(replace(&is(&ada), json!({"value": ada})).status.as_u16(), 204);
     assert_eq!(members(), ["ada"]);
 }
+
+/// RFC 7644 §3.5.2 names no member of an operation but `op`, `path` and `value`. Clients label theirs besides.
+#[test]
+fn an_operation_may_have_a_name() {
+    let world = World::new(Idp::Generic);
+    let (ada, bob) = (world.user("ada"), world.user("bob"));
+    let crew = format!("/Groups/{}", world.group("crew", &[&ada]));
+    let add = json!([{"name": "addMember", "op": "add", "path": "members", "value": [{"value": bob}]}]);
+    assert_eq!(world.patch(&crew, &add).status.as_u16(), 204);
+    assert_eq!(world.get(&crew).body["members"].as_array().map(Vec::len), Some(2));
+    let narrow = json!([{"op": "remove", "path": "members", "filter": "value eq \"x\""}]);
+    assert_eq!(world.patch(&crew, &narrow).body["scimType"], "invalidSyntax");
+    assert_eq!(world.get(&crew).body["members"].as_array().map(Vec::len), Some(2));
+}
