@@ -1,7 +1,7 @@
 //! Routes: what a method and a path below a tenant's base URL stand for (RFC 7644 §3.2).
 //!
 //! The path is taken as it came. Segments are compared byte for byte, so an encoded, doubled or dotted path leads
-//! nowhere instead of past a check; only identifiers are percent-decoded, once.
+//! nowhere instead of past a check; only identifiers are percent-decoded, once. A slash may follow the name of a type.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) enum Endpoint {
     Root,
     /// `/.search`
     RootSearch,
-    /// `/Users`
+    /// `/Users`, or `/Users/`
     Collection(Arc<ResourceType>),
     /// `/Users/.search`
     Search(Arc<ResourceType>),
@@ -74,7 +74,7 @@ impl Endpoint {
             (segment, second) => {
                 let resource_type = Arc::clone(registry.endpoint(segment)?);
                 match second {
-                    None => Some(Self::Collection(resource_type)),
+                    None | Some("") => Some(Self::Collection(resource_type)),
                     Some(".search") => Some(Self::Search(resource_type)),
                     Some(id) => Some(Self::Resource(resource_type, identifier(id)?)),
                 }
@@ -181,13 +181,16 @@ mod tests {
             ("/", "Root"),
             ("/.search", "RootSearch"),
             ("/Users", "Collection"),
+            ("/Users/", "Collection"),
             ("/Users/.search", "Search"),
             ("/Groups/2819c223", "Resource"),
             ("/Me/x/y", "Me"),
             ("/Schemas/urn%3Aietf%3Aparams%3Ascim%3Aschemas%3Acore%3A2.0%3AUser", "Schema"),
             ("/users", "nowhere"),
             ("/%55sers", "nowhere"),
-            ("/Users/", "nowhere"),
+            ("/Users//", "nowhere"),
+            ("/Bulk/", "nowhere"),
+            ("/Schemas/", "nowhere"),
             ("//Users", "nowhere"),
             ("/Users//1", "nowhere"),
             ("/Users/..", "nowhere"),

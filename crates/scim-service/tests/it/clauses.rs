@@ -331,3 +331,17 @@ fn an_operation_may_have_a_name() {
     assert_eq!(world.patch(&crew, &narrow).body["scimType"], "invalidSyntax");
     assert_eq!(world.get(&crew).body["members"].as_array().map(Vec::len), Some(2));
 }
+
+#[test]
+fn a_slash_may_end_the_path_of_a_collection() {
+    let world = World::new(Idp::Generic);
+    let ada = world.user("ada");
+    assert_eq!(found(&world, "/Users/?filter=userName%20eq%20%22ada%22"), ["ada"]);
+    let bob = json!({"schemas": [USER], "userName": "bob"});
+    assert_eq!(world.request("POST", "/Users/", &bob).status.as_u16(), 201);
+    assert_eq!(world.request("PUT", "/Users/", &bob).status.as_u16(), 405);
+    for path in [format!("/Users/{ada}/"), "/Users//".to_owned(), "/Schemas/".to_owned(), "/Bulk/".to_owned()]
+    {
+        assert_eq!(world.get(&path).status.as_u16(), 404, "{path}");
+    }
+}

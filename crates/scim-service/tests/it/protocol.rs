@@ -655,7 +655,7 @@ fn a_misspelt_endpoint_is_told_the_right_one() {
         ("/User/2819c223", "did you mean `/Users`? case matters"),
         ("/Gruops?count=1", "did you mean `/Groups`? case matters"),
         ("/ServiceProviderConfigs", "did you mean `/ServiceProviderConfig`? case matters"),
-        ("/Users/", "`/Users` is one, but not with what follows it here"),
+        ("/Users//", "`/Users` is one, but not with what follows it here"),
         ("/Users/2819c223/manager", "`/Users` is one, but not with what follows it here"),
         ("/Bulk/1", "`/Bulk` is one, but not with what follows it here"),
         ("/Employees", "`/ResourceTypes` lists them"),
