@@ -247,8 +247,12 @@ fn pare(attribute: &Attribute, members: &mut Value) {
         single => std::slice::from_mut(single),
     };
     for member in elements.iter_mut().filter_map(Value::as_object_mut) {
-        // Names that a member does not have stay, to be refused.
-        member.retain(|name, _| attribute.sub_attribute(name).is_none_or(|sub| sub.name() == "value"));
+        // Names that a member does not have stay, to be refused. RFC 7644 §3.5.2 has a `displayName` in an example.
+        member.retain(|name, _| {
+            attribute
+                .sub_attribute(name)
+                .map_or(!name.eq_ignore_ascii_case("displayName"), |sub| sub.name() == "value")
+        });
     }
 }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use scim_core::message::{BULK_REQUEST, SEARCH_REQUEST};
-use scim_core::schema::{ENTERPRISE_USER, Registry, USER};
+use scim_core::schema::{ENTERPRISE_USER, GROUP, Registry, USER};
 use scim_service::directory::Idp;
 use serde_json::{Value, json};
 
@@ -344,4 +344,30 @@ fn a_slash_may_end_the_path_of_a_collection() {
     {
         assert_eq!(world.get(&path).status.as_u16(), 404, "{path}");
     }
+}
+
+/// RFC 7644 §3.5.2 has the path `members[value eq "…"].displayName` among its examples, and §8.7 of RFC 7643 no such name.
+#[test]
+fn a_member_may_come_with_its_display_name() {
+    let world = World::new(Idp::Generic);
+    let (ada, bob) = (world.user("ada"), world.user("bob"));
+    let members = json!([{"value": ada, "displayName": "Ada", "$ref": format!("/Users/{ada}")}]);
+    let body = json!({"schemas": [GROUP], "displayName": "crew", "members": members});
+    let made = world.request("POST", "/Groups", &body);
+    assert_eq!(
+        (made.status.as_u16(), &made.body["members"][0]["value"]),
+        (201, &json!(ada)),
+        "{}",
+        made.body
+    );
+    assert!(made.body["members"][0].get("displayName").is_none(), "{}", made.body);
+    let path = format!("/Groups/{}", made.id());
+    assert_eq!(world.request("PUT", &path, &body).status.as_u16(), 200);
+    for (verb, member) in [("add", &bob), ("replace", &ada)] {
+        let value = json!([{"DisplayName": 1, "value": member}]);
+        let patched = world.patch(&path, &json!([{"op": verb, "path": "members", "value": value}]));
+        assert_eq!(patched.status.as_u16(), 204, "{verb}: {}", patched.body);
+    }
+    let odd = json!([{"op": "add", "path": "members", "value": [{"value": bob, "name": "Bob"}]}]);
+    assert_eq!(world.patch(&path, &odd).body["scimType"], "invalidSyntax");
 }
