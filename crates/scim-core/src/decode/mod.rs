@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::path::AttributePath;
 use crate::schema::{Mutability, ResourceType, Returned, Schema};
 use crate::text::{excerpt, nearest};
-pub(crate) use value::article;
+pub(crate) use value::{article, once_each};
 
 /// A decoded resource.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! Values of one attribute: types, lists, sub-attributes and canonical values (RFC 7643 §2.3, §2.4, §7).
 
+use std::collections::HashSet;
 use std::fmt::Display;
 
 use serde_json::{Map, Value};
@@ -68,6 +69,7 @@ fn whole(
             .map_err(|error| error.context(format_args!("element {} of `{path}`", index + 1)))?;
         decoded.extend(element);
     }
+    once_each(&mut decoded);
     // RFC 7643 §2.4: "The primary attribute value 'true' MUST appear no more than once."
     let is_primary = |element: &&Value| element.get("primary") == Some(&Value::Bool(true));
     if attribute.sub_attribute("primary").is_some() && decoded.iter().filter(is_primary).count() > 1 {
@@ -75,6 +77,20 @@ fn whole(
             .remedy("set `primary` to true in one of them at most"));
     }
     Ok(if decoded.is_empty() { None } else { Some(Value::Array(decoded)) })
+}
+
+/// Leaves out what is there already. RFC 7643 §2.4: "Service providers […] SHOULD NOT return the same (type, value)
+/// combination more than once per attribute". Elements that differ in anything stay, since each says something.
+pub(crate) fn once_each(elements: &mut Vec<Value>) {
+    if elements.len() < 2 {
+        return;
+    }
+    let mut seen = HashSet::with_capacity(elements.len());
+    let is_new: Vec<bool> = elements.iter().map(|element| seen.insert(element)).collect();
+    if is_new.contains(&false) {
+        let mut is_new = is_new.into_iter();
+        elements.retain(|_| is_new.next().unwrap_or(true));
+    }
 }
 
 fn single(

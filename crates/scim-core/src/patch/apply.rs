@@ -73,7 +73,7 @@ impl Operation {
         };
         let old = path.attribute_value(document.as_map());
         let elements = Elements { verb: self.verb, path, sub, value: self.raw(), target: &self.target };
-        let new = match (&self.target, sub) {
+        let mut new = match (&self.target, sub) {
             (Target::Elements { filter, .. }, _) => {
                 elements.change(each(old), |element| filter.matches_element(element), hidden)?
             }
@@ -83,6 +83,9 @@ impl Operation {
             (_, Some(sub)) => self.part(path, sub, old, hidden)?,
             (_, None) => self.whole(path, old, hidden)?,
         };
+        if let Some(Value::Array(elements)) = &mut new {
+            decode::once_each(elements);
+        }
         check_attribute(path, old, new.as_ref())?;
         replace(document.map_mut(), path, new);
         Ok(())

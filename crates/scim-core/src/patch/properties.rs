@@ -64,8 +64,8 @@ impl Model {
             }
             Step::Emails(_) if gone => self.emails.clear(),
             Step::Emails(list) => {
-                let list: Vec<Email> =
-                    list.iter().map(SaidEmail::alone).filter(|email| !email.is_empty()).collect();
+                let said = list.iter().map(SaidEmail::alone).filter(|email| !email.is_empty());
+                let list = once_each(said.collect());
                 if list.iter().filter(|email| email.primary == Some(true)).count() > 1 {
                     return false;
                 }
@@ -91,6 +91,7 @@ impl Model {
                     let others = self.emails.iter_mut().enumerate().filter(|(index, _)| *index != chosen);
                     others.for_each(|(_, email)| email.demote());
                 }
+                self.emails = once_each(std::mem::take(&mut self.emails));
             }
             Step::Selected(kind, said) => {
                 return self.select(verb, Some(kind), |email| match verb {
@@ -132,6 +133,7 @@ impl Model {
             others.for_each(|(_, email)| email.demote());
         }
         self.emails.retain(|email| !email.is_empty());
+        self.emails = once_each(std::mem::take(&mut self.emails));
         found > 0 || verb == Verb::Remove
     }
 
@@ -151,6 +153,16 @@ impl Model {
             emails: map["emails"].as_array().into_iter().flatten().map(email).collect(),
         }
     }
+}
+
+fn once_each(emails: Vec<Email>) -> Vec<Email> {
+    let mut once: Vec<Email> = Vec::new();
+    for email in emails {
+        if !once.contains(&email) {
+            once.push(email);
+        }
+    }
+    once
 }
 
 impl Email {

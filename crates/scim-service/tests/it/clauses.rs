@@ -371,3 +371,32 @@ fn a_member_may_come_with_its_display_name() {
     let odd = json!([{"op": "add", "path": "members", "value": [{"value": bob, "name": "Bob"}]}]);
     assert_eq!(world.patch(&path, &odd).body["scimType"], "invalidSyntax");
 }
+
+/// RFC 7643 §2.4: "Service providers […] SHOULD NOT return the same (type, value) combination more than once per
+/// attribute".
+#[test]
+fn an_element_is_there_once() {
+    let world = World::new(Idp::Generic);
+    let twice = json!([
+        {"type": "work", "value": "a@x.org", "primary": true},
+        {"value": "b@x.org"},
+        {"value": "a@x.org", "primary": true, "type": "work"},
+        {"value": "a@x.org", "type": "work", "display": "A"},
+    ]);
+    let once = json!([
+        {"type": "work", "value": "a@x.org", "primary": true},
+        {"value": "b@x.org"},
+        {"value": "a@x.org", "type": "work", "display": "A"},
+    ]);
+    let body = json!({"schemas": [USER], "userName": "ada", "emails": twice});
+    let made = world.request("POST", "/Users", &body);
+    assert_eq!((made.status.as_u16(), &made.body["emails"]), (201, &once), "{}", made.body);
+    let path = format!("/Users/{}", made.id());
+    assert_eq!(world.request("PUT", &path, &body).body["emails"], once);
+    for verb in ["add", "replace"] {
+        let patched = world.patch(&path, &json!([{"op": verb, "path": "emails", "value": twice}]));
+        assert_eq!((patched.status.as_u16(), &patched.body["emails"]), (200, &once), "{verb}");
+    }
+    let same = json!([{"op": "replace", "path": "emails[value sw \"\"]", "value": {"value": "c@x.org"}}]);
+    assert_eq!(world.patch(&path, &same).body["emails"], json!([{"value": "c@x.org"}]));
+}
