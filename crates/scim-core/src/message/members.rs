@@ -6,6 +6,9 @@ use crate::decode::article;
 use crate::error::{Error, ErrorKind, Result};
 use crate::text::{excerpt, nearest};
 
+/// How errors call the numbers of messages.
+const WHOLE: &str = "a whole number";
+
 /// The members of an object whose names are known.
 pub(super) struct Members<'v> {
     what: &'static str,
@@ -69,7 +72,7 @@ impl<'v> Members<'v> {
 
     /// A whole number, the nearest that there is if it has more than 64 bits.
     pub(super) fn integer(&self, name: &str) -> Result<Option<i64>> {
-        self.typed(name, "a whole number", |value| {
+        self.typed(name, WHOLE, |value| {
             let beyond = |number: f64| number.abs() >= 9.2e18;
             value
                 .as_i64()
@@ -100,7 +103,10 @@ impl<'v> Members<'v> {
         match self.value(name) {
             None => Ok(None),
             Some(value) => read(value).map(Some).ok_or_else(|| {
-                let found = article(value);
+                let found = match value {
+                    Value::Number(_) if wanted == WHOLE => "one with a fraction or an exponent",
+                    other => article(other),
+                };
                 invalid(format!("`{name}` of {} must be {wanted}, not {found}", self.what))
             }),
         }

@@ -38,6 +38,10 @@ fn searches() {
             "`count` of a search request must be a whole number, not a string",
         ),
         (
+            json!({"schemas": [SEARCH_REQUEST], "count": 5.0}),
+            "`count` of a search request must be a whole number, not one with a fraction or an exponent",
+        ),
+        (
             json!({"schemas": [SEARCH_REQUEST], "attributes": [1]}),
             "`attributes` of a search request must hold strings, not a number",
         ),
