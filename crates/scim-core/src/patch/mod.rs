@@ -18,6 +18,7 @@
 //!   computed from the content, so that alone changes nothing.
 //! * An attribute that becomes required and missing is `mutability` at the operation that does it, even if a later
 //!   one would bring it back. Removing what is not there succeeds.
+//! * After each operation, an element is in a list once.
 //! * Elements of a list come and go as a whole, whatever is immutable in them. Sub-attributes of an element that stays
 //!   are held to it.
 //! * A new primary element makes the one before it `false`. Elements without `primary` stay without. An added element
