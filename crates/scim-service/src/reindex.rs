@@ -6,7 +6,7 @@
 //! keys are not those that it looks for. So the directory remembers what was in force, and what differs is derived anew.
 //! Documents and versions stay as they are; a person that becomes another is in the change log.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use scim_core::document::Document;
@@ -26,7 +26,7 @@ use crate::quirk::Quirks;
 use crate::resource::content;
 use crate::rules::{Changed, EMAIL, Judged, Rules, USER, take_claim};
 
-/// How many resources are derived in one changeset.
+/// How many resources are derived in one changeset, where nobody changes one of them meanwhile.
 const PAGE: usize = 500;
 /// How often a tenant whose rules have just been changed is begun with again.
 const ATTEMPTS: usize = 20;
@@ -308,62 +308,109 @@ impl Service {
         tenant: &TenantEntry,
         rules: &Rules,
     ) -> Result<Option<Derived>> {
-        let quirks = tenant.quirks();
         let mut query = Query::all(Arc::clone(resource_type), PAGE);
         let mut derived = Derived::default();
+        let mut waiting = Vec::new();
         loop {
             let page = self.store().query(&tenant.tenant, &query).await.map_err(store_error)?;
-            let at = self.environment().now();
-            let mut against = Vec::new();
-            let mut operations = Vec::with_capacity(page.records.len());
-            for record in &page.records {
-                let (operation, findings) = rederive(record, resource_type, rules, quirks, at)?;
-                operations.push(operation);
-                if findings.iter().any(|finding| finding.severity == Severity::Error) {
-                    against.push((record.id.clone(), findings));
+            match self.derive_these(&page.records, resource_type, tenant, rules).await? {
+                Step::Done(done) => {
+                    derived.count += page.records.len();
+                    derived.persons += done.persons;
+                    let is_said = |(id, _): &(String, Vec<Finding>)| !done.without.contains(id);
+                    derived.against.extend(done.against.into_iter().filter(is_said));
+                    waiting.extend(done.without);
                 }
+                Step::Changed => {
+                    query.count = fewer(page.records.len());
+                    continue;
+                }
+                Step::Replaced => return Ok(None),
             }
-            let committed = loop {
-                let changeset =
-                    Changeset { operations: operations.clone(), epoch: rules.epoch, ..Changeset::new(at) };
-                let outcome = self.store().commit(&tenant.tenant, changeset).await;
-                let Err(CommitError::Conflict(Conflict::Unique { operation, path, holder })) = &outcome
-                else {
-                    break outcome;
-                };
-                // What the schemas want unique must be. A claim beside them, on an address or the name of a group, stays with
-                // whoever has it.
-                if resource_type.unique().iter().any(|unique| unique.to_string() == **path) {
-                    break outcome;
-                }
-                let Some(claim) =
-                    operations.get_mut(*operation).and_then(|operation| take_claim(operation, path))
-                else {
-                    break outcome;
-                };
-                if **path == *EMAIL {
-                    let finding = rules.policy.email_taken(&claim, "emails", Some(holder));
-                    let id = page.records.get(*operation).map(|record| record.id.clone());
-                    against.extend(id.zip(finding.map(|finding| vec![finding])));
-                }
-            };
-            match committed {
-                Ok(committed) => {
-                    derived.persons += committed.applied.iter().filter(|applied| applied.changed).count();
-                }
-                // Another server changes it meanwhile: the page is read again.
-                Err(CommitError::Conflict(Conflict::Version { .. } | Conflict::Missing { .. })) => continue,
-                Err(CommitError::Conflict(Conflict::Epoch { .. })) => return Ok(None),
-                Err(error) => return Err(refused(error, resource_type, tenant, &page.records)),
-            }
-            derived.against.append(&mut against);
-            derived.count += page.records.len();
+            query.count = more(query.count);
             match page.next {
                 Some(position) => query.start = Start::After(position),
-                None => return Ok(Some(derived)),
+                None => break,
             }
         }
+        // Who had what these wanted has been derived by now, and may have given it up.
+        let (mut from, mut count) = (0, PAGE);
+        while let Some(rest) = waiting.get(from..).filter(|rest| !rest.is_empty()) {
+            let ids: Vec<&str> = rest.iter().take(count).map(String::as_str).collect();
+            let found = self.store().get(&tenant.tenant, &ids).await.map_err(store_error)?;
+            let records: Vec<Record> = found.into_iter().flatten().collect();
+            match self.derive_these(&records, resource_type, tenant, rules).await? {
+                Step::Done(done) => {
+                    derived.against.extend(done.against);
+                    (from, count) = (from + ids.len(), more(count));
+                }
+                Step::Changed => count = fewer(ids.len()),
+                Step::Replaced => return Ok(None),
+            }
+        }
+        Ok(Some(derived))
     }
+
+    /// Derives what is kept beside these resources of a type, all of it or nothing.
+    async fn derive_these(
+        &self,
+        records: &[Record],
+        resource_type: &Arc<ResourceType>,
+        tenant: &TenantEntry,
+        rules: &Rules,
+    ) -> Result<Step> {
+        let at = self.environment().now();
+        let mut done = Done::default();
+        let mut operations = Vec::with_capacity(records.len());
+        for record in records {
+            let (operation, findings) = rederive(record, resource_type, rules, tenant.quirks(), at)?;
+            operations.push(operation);
+            if findings.iter().any(|finding| finding.severity == Severity::Error) {
+                done.against.push((record.id.clone(), findings));
+            }
+        }
+        let committed = loop {
+            let changeset =
+                Changeset { operations: operations.clone(), epoch: rules.epoch, ..Changeset::new(at) };
+            let outcome = self.store().commit(&tenant.tenant, changeset).await;
+            let Err(CommitError::Conflict(Conflict::Unique { operation, path, holder })) = &outcome else {
+                break outcome;
+            };
+            // What the schemas want unique must be. A claim beside them, on an address or the name of a group, stays with
+            // whoever has it.
+            if resource_type.unique().iter().any(|unique| unique.to_string() == **path) {
+                break outcome;
+            }
+            let claim = operations.get_mut(*operation).and_then(|operation| take_claim(operation, path));
+            let (Some(claim), Some(record)) = (claim, records.get(*operation)) else { break outcome };
+            if **path == *EMAIL {
+                let finding = rules.policy.email_taken(&claim, "emails", Some(holder));
+                done.against.extend(finding.map(|finding| (record.id.clone(), vec![finding])));
+            }
+            done.without.insert(record.id.clone());
+        };
+        match committed {
+            Ok(committed) => {
+                done.persons = committed.applied.iter().filter(|applied| applied.changed).count();
+                Ok(Step::Done(done))
+            }
+            Err(CommitError::Conflict(Conflict::Version { .. } | Conflict::Missing { .. })) => {
+                Ok(Step::Changed)
+            }
+            Err(CommitError::Conflict(Conflict::Epoch { .. })) => Ok(Step::Replaced),
+            Err(error) => Err(refused(error, resource_type, tenant, records)),
+        }
+    }
+}
+
+/// How many resources to try again with where one of so many was changed meanwhile: of a tenant that is busy, so many that
+/// nobody changes one of them while they are derived.
+fn fewer(count: usize) -> usize {
+    (count / 2).max(1)
+}
+
+fn more(count: usize) -> usize {
+    (count * 2).min(PAGE)
 }
 
 /// What derives anew what is kept beside a resource, and what the rules say of it.
@@ -433,6 +480,25 @@ pub(crate) fn kept(resource_type: &ResourceType) -> IndexBody {
         persons: resource_type.name() == USER,
         folding: FOLDING,
     }
+}
+
+/// What came of deriving some resources.
+enum Step {
+    Done(Done),
+    /// Another server, or a request, has changed one of them meanwhile. Nothing was derived.
+    Changed,
+    /// The tenant has got other rules.
+    Replaced,
+}
+
+#[derive(Debug, Default)]
+struct Done {
+    /// How many persons became others.
+    persons: usize,
+    /// What the rules say of those that they would refuse.
+    against: Vec<(String, Vec<Finding>)>,
+    /// Those that somebody else has the address or the name of.
+    without: BTreeSet<String>,
 }
 
 /// What came of deriving.

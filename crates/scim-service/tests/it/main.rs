@@ -6,6 +6,7 @@ mod admission;
 mod anything;
 mod bulk;
 mod clauses;
+mod deriving;
 mod import;
 mod memberships;
 mod policy;
