@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use scim_core::Result;
 use scim_core::document::Document;
 use scim_store::{
-    ChangeKind, Changeset, CommitError, Committed, Content, Edge, EdgePage, EdgeQuery, Guard, MemberDelta,
-    MemoryStore, Operation, Page, Pending, Query, Record, Side, Store, StoreError, Tenant, UniqueKey,
-    pass_on,
+    ChangeKind, Changeset, CommitError, Committed, Conflict, Content, Edge, EdgePage, EdgeQuery, Guard,
+    MemberDelta, MemoryStore, Operation, Page, Pending, Query, Record, Side, Store, StoreError, Tenant,
+    UniqueKey, pass_on,
 };
 
-use super::{EMAIL, Rules};
+use super::{EMAIL, Rules, take_claim};
 use crate::quirk::Quirks;
 use crate::resource::content;
 
@@ -160,15 +160,22 @@ impl Rehearsal {
         &self,
         tenant: &Tenant,
         at: scim_core::time::Timestamp,
-        operation: Operation,
+        mut operation: Operation,
     ) -> Result<(), StoreError> {
-        let operations = vec![operation];
-        let changeset = Changeset { operations, epoch: self.rules.epoch, ..Changeset::new(at) };
-        match self.copy.commit(tenant, changeset).await {
-            Ok(_) => Ok(()),
-            Err(CommitError::Store(error)) => Err(error),
-            // What is there was let in once.
-            Err(error @ CommitError::Conflict(_)) => Err(StoreError::Fault(Box::new(error))),
+        loop {
+            let operations = vec![operation.clone()];
+            let changeset = Changeset { operations, epoch: self.rules.epoch, ..Changeset::new(at) };
+            match self.copy.commit(tenant, changeset).await {
+                Ok(_) => return Ok(()),
+                Err(CommitError::Store(error)) => return Err(error),
+                // Two groups of one name may have been there before the connection wanted it unique. And what is copied is not
+                // one state: a name can have gone from somebody who was copied to somebody who is.
+                Err(CommitError::Conflict(Conflict::Unique { path, .. }))
+                    if take_claim(&mut operation, &path).is_some() => {}
+                // Whoever was found to be a member was deleted before they were looked up.
+                Err(CommitError::Conflict(Conflict::UnknownMembers { .. })) => return Ok(()),
+                Err(error @ CommitError::Conflict(_)) => return Err(StoreError::Fault(Box::new(error))),
+            }
         }
     }
 

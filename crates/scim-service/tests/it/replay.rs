@@ -205,6 +205,22 @@ fn people_who_have_one_address_already_are_no_obstacle_to_a_dry_run() {
     assert_eq!((said, world.replay()), (vec![1, 2], 2));
 }
 
+/// They came over a connection of another kind.
+#[test]
+fn groups_that_have_one_name_already_are_no_obstacle_to_a_dry_run() {
+    let world = World::new(Idp::Generic);
+    world.govern(POLICY);
+    let (ada, bob) = (created(&world, "ada@example.com"), created(&world, "bob@example.com"));
+    let (red, other) = (world.group("Red", &[&ada]), world.group("Red", &[&bob]));
+    let world = world.reconnected(Idp::Entra);
+    for (group, member) in [(&red, &bob), (&other, &ada)] {
+        assert_eq!(world.patch(&format!("/Groups/{group}"), &add(&[member])).status.as_u16(), 400);
+    }
+    assert_eq!(world.compare(LENIENT).accepted.len(), 2);
+    world.govern(LENIENT);
+    assert_eq!(world.replay(), 2);
+}
+
 #[test]
 fn a_dry_run_sees_what_the_requests_before_leave() {
     let world = World::new(Idp::Entra);
