@@ -24,9 +24,8 @@ impl Service {
         served: &mut Served,
     ) -> Result<(Arc<TenantEntry>, Arc<TokenEntry>)> {
         let credential = Credential::of(headers)?;
-        let token =
-            self.directory.authenticate(tenant, credential.token).await?.ok_or_else(unauthenticated)?;
-        let entry = self.directory.tenant(tenant).await?.ok_or_else(unauthenticated)?;
+        let admitted = self.directory.admit(tenant, credential.token).await?;
+        let (entry, token) = admitted.ok_or_else(unauthenticated)?;
         served.tenant = Some(entry.tenant.as_str().to_owned());
         if credential.bare && !entry.quirks().has(Quirk::BareToken) {
             return Err(unauthenticated());

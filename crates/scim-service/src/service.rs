@@ -18,7 +18,7 @@ use scim_core::time::Timestamp;
 use scim_core::{Error, ErrorKind, Result};
 use scim_store::{Store, Tenant};
 
-use crate::caller::{in_use, unauthenticated};
+use crate::caller::in_use;
 use crate::context::{Context, Course, store_error};
 use crate::cursor::Seal;
 use crate::directory::{Connection, Directory, TenantEntry};
@@ -260,7 +260,8 @@ impl Service {
                 return reply;
             }
             self.directory.refresh().await?;
-            entry = self.directory.tenant(name).await?.ok_or_else(unauthenticated)?;
+            // Another tenant may have got the name, which the credential is not for.
+            (entry, _) = self.authenticate(name, &parts.headers, served).await?;
             endpoint = self.endpoint(&entry, path)?;
         }
         self.carry_out(&entry, endpoint, &request).await.0

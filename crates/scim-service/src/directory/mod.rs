@@ -69,12 +69,17 @@ impl Directory {
     /// # Errors
     /// When the store cannot be read.
     pub async fn tenant(&self, name: &str) -> Result<Option<Arc<TenantEntry>>> {
+        Ok(self.look_up(name).await?.map(|(entry, _)| entry))
+    }
+
+    /// The tenant of this name, and whether it had to be read.
+    async fn look_up(&self, name: &str) -> Result<Option<(Arc<TenantEntry>, bool)>> {
         let now = self.environment.now();
         if let Some(entry) = self.cache.tenant(name, now) {
-            return Ok(Some(entry));
+            return Ok(Some((entry, false)));
         }
         let Ok(tenant) = Tenant::new(name) else { return Ok(None) };
-        let generation = self.cache.generation();
+        let moment = self.cache.moment();
         let kinds = [Kind::Tenant, Kind::Connection, Kind::Policy, Kind::Schemas];
         let ids = kinds.map(|kind| kind.id(name));
         // Whoever derives anew says so before the rules get another number, so that nobody sees only the number.
@@ -89,9 +94,9 @@ impl Directory {
         let entry = Arc::new(TenantEntry { is_current, ..TenantEntry::read(tenant, &record, parts)? });
         // What is refused today is looked up anew each time, so that an operator need not wait for it to work.
         if entry.is_current && entry.connection.is_some() {
-            self.cache.keep_tenant(Arc::clone(&entry), generation);
+            self.cache.keep_tenant(Arc::clone(&entry), moment);
         }
-        Ok(Some(entry))
+        Ok(Some((entry, true)))
     }
 
     /// The tenant of this name, for whoever means one that there is.
@@ -140,6 +145,28 @@ impl Directory {
         };
         let valid = presented.matches(&entry) && entry.tenant.as_str() == tenant && !entry.is_expired(now);
         Ok(valid.then_some(entry))
+    }
+
+    /// The tenant of this name and the entry of `token`, if that is valid for it now.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) async fn admit(
+        &self,
+        name: &str,
+        token: &str,
+    ) -> Result<Option<(Arc<TenantEntry>, Arc<TokenEntry>)>> {
+        let moment = self.cache.moment();
+        let Some(mut known) = self.authenticate(name, token).await? else { return Ok(None) };
+        let Some((entry, is_read)) = self.look_up(name).await? else { return Ok(None) };
+        // The token may have been of another tenant, that had the name before.
+        if is_read || self.cache.has_come_since(name, moment) {
+            match self.authenticate(name, token).await? {
+                Some(entry) => known = entry,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some((entry, known)))
     }
 
     /// Follows the system tenant's change log and drops what changed from the caches. To be called every second.
@@ -215,11 +242,11 @@ impl Directory {
     }
 
     async fn read_token(&self, id: &str) -> Result<Option<Arc<TokenEntry>>> {
-        let generation = self.cache.generation();
+        let moment = self.cache.moment();
         let [record] = self.records([&Kind::Token.id(id)]).await?;
         let Some(record) = record else { return Ok(None) };
         let entry = Arc::new(TokenEntry::read(&record)?);
-        self.cache.keep_token(Arc::clone(&entry), generation);
+        self.cache.keep_token(Arc::clone(&entry), moment);
         Ok(Some(entry))
     }
 

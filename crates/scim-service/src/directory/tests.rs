@@ -324,21 +324,49 @@ fn what_is_known_is_not_read_again_and_what_is_not_costs_no_memory() {
 #[test]
 fn what_changed_while_it_was_read_is_not_remembered() {
     let world = world();
-    let generation = world.server.cache.generation();
+    let before = world.server.cache.moment();
     let stale = now(world.command.tenant("acme")).expect("reads").expect("there");
     now(world.command.create_connection(&world.acme, generic(), "test")).expect("created");
     now(world.server.refresh()).expect("looks");
-    world.server.cache.keep_tenant(stale, generation);
+    world.server.cache.keep_tenant(stale, before);
     let entry = now(world.server.tenant("acme")).expect("reads").expect("there");
     assert_eq!(entry.connection, Some(generic()));
     // So with a token that is revoked while somebody reads it.
     let NewToken { entry: token, token: presented } =
         now(world.command.create_token(&world.acme, None, "test")).expect("created");
-    let generation = world.server.cache.generation();
+    let before = world.server.cache.moment();
     now(world.command.revoke_token(&token.id, "test")).expect("revoked");
     now(world.server.refresh()).expect("looks");
-    world.server.cache.keep_token(Arc::new(token), generation);
+    world.server.cache.keep_token(Arc::new(token), before);
     assert!(now(world.server.authenticate(entry.tenant.as_str(), &presented)).expect("reads").is_none());
+}
+
+#[test]
+fn a_token_does_not_open_the_next_tenant_of_the_name() {
+    let world = world();
+    now(world.command.create_connection(&world.acme, generic(), "test")).expect("created");
+    let [old, other] = [world.token(), world.token()].map(|new| new.token);
+    let admits = |token: &str| now(world.server.admit("acme", token)).expect("reads").is_some();
+    assert!(admits(&old) && admits(&other));
+    now(world.command.remove_connection(&world.acme, "test")).expect("removed");
+    now(world.server.refresh()).expect("looks");
+    assert!(admits(&old), "what is said of the connection is for who has a token");
+    // The server does not look at the log any more. It knows the tokens, and has to read the tenant.
+    now(world.command.delete_tenant(&world.acme, "test", String::new())).expect("deleted");
+    now(world.command.finish_deletion(&world.acme, "test")).expect("free");
+    now(world.command.create_tenant("acme", "test")).expect("created");
+    now(world.command.create_connection(&world.acme, generic(), "test")).expect("created");
+    let new = world.token().token;
+    assert!(admits(&new) && !admits(&old) && !admits(&other));
+    // So with a token that was looked up before.
+    let world = self::world();
+    now(world.command.create_connection(&world.acme, generic(), "test")).expect("created");
+    let NewToken { entry, token } = world.token();
+    let before = world.server.cache.moment();
+    now(world.command.revoke_token(&entry.id, "test")).expect("revoked");
+    assert!(now(world.server.tenant("acme")).expect("reads").is_some());
+    world.server.cache.keep_token(Arc::new(entry), before);
+    assert!(now(world.server.admit("acme", &token)).expect("reads").is_none());
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Who is let in, and how often.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
 use scim_service::directory::Idp;
 
+use crate::policy::user;
 use crate::world::{Answer, World};
 
 #[test]
@@ -36,6 +39,24 @@ fn only_a_good_credential_gets_in() {
     }
     assert_eq!(send(&world, &[good]).status.as_u16(), 200);
     assert_eq!(send(&okta, &[okta.token().to_owned()]).status.as_u16(), 200, "Okta may leave out the scheme");
+}
+
+/// Another process deletes the tenant while a request is on its way, and the name is somebody else's at once.
+#[test]
+fn nothing_is_written_to_the_next_tenant_of_the_name() {
+    let mut interrupted = 0;
+    for looks in 0..20 {
+        let world = World::new(Idp::Generic);
+        assert_eq!(world.get("/Users").status.as_u16(), 200, "tenant and token are known");
+        let before = world.interrupt_by_another_tenant(looks);
+        let status = world.request("POST", "/Users", &user("ada@example.com")).status.as_u16();
+        if !world.is_interrupted() {
+            break;
+        }
+        interrupted += 1;
+        assert_eq!(world.persons().len(), before.load(Ordering::Relaxed), "{looks}: {status}");
+    }
+    assert!(interrupted > 2, "{interrupted}");
 }
 
 #[test]

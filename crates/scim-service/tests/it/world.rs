@@ -407,6 +407,29 @@ impl World {
         *self.environment.interruption.lock().expect("no panic") = Some((looks, Box::new(interruption)));
     }
 
+    /// Has another process delete the tenant and make one of the same name, with a connection, once the service looks at the
+    /// clock again, after so many looks. Gives how many users there are by then.
+    pub(crate) fn interrupt_by_another_tenant(&self, looks: usize) -> Arc<AtomicUsize> {
+        let other = self.beside(Registry::builtin().expect("built in"));
+        let users = Arc::new(AtomicUsize::default());
+        let counted = Arc::clone(&users);
+        let interruption = move || {
+            counted.store(other.persons().len(), Ordering::Relaxed);
+            let tenant = Tenant::new("acme").expect("a name");
+            now(async {
+                let directory = other.service.directory();
+                directory.remove_connection(&tenant, "test").await?;
+                directory.delete_tenant(&tenant, "test", String::new()).await?;
+                directory.finish_deletion(&tenant, "test").await?;
+                directory.create_tenant("acme", "test").await?;
+                directory.create_connection(&tenant, Connection::new(Idp::Generic), "test").await
+            })
+            .expect("another tenant");
+        };
+        *self.environment.interruption.lock().expect("no panic") = Some((looks, Box::new(interruption)));
+        users
+    }
+
     /// Has another process put a policy in force, that ends once it looks at the clock again, after so many looks. Says
     /// whether it ended so.
     pub(crate) fn change_ended(&self, looks: usize, policy: &str) -> bool {
