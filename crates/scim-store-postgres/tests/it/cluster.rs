@@ -78,7 +78,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a store is that gives nothing up before a test does. A test of what is given up says after how long.
 pub(crate) fn patient() -> Options {
-    Options { wait: PATIENCE, statement: PATIENCE, lock: PATIENCE, ..Options::default() }
+    let (wait, connect, statement) = (PATIENCE, PATIENCE, PATIENCE);
+    Options { wait, connect, statement, lock: PATIENCE, patience: PATIENCE, ..Options::default() }
 }
 
 /// Waits until something is there. That it never comes is a failure with its line, and not a test that hangs.

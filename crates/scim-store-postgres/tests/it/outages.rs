@@ -155,12 +155,18 @@ fn a_guess_that_was_lost_is_not_taken_for_what_another_server_wrote() {
     assert_eq!(town.store.check(&[acme()]).expect("a check"), [""; 0]);
 }
 
+/// What a statement ends with.
+const SYNC: u8 = b'S';
+
 /// Begins a guess that the network keeps for itself.
 fn begin_late<'a>(town: &'a Town, proxy: &Proxy) -> Waiting<'a> {
+    town.trips();
     proxy.set(Mode::Keep);
     let mut commit = town.store.commit(a_tenant(), town.user("u1"));
     assert!(poll(&mut commit).is_pending());
-    proxy.until_kept();
+    // Each statement ends with one, and they need not come together.
+    let statements = until("for a guess", || town.trips().pop()).len();
+    proxy.until_kept(SYNC, statements);
     commit
 }
 

@@ -46,8 +46,8 @@ const BEGINNING: usize = 32 << 10;
 /// What is kept, and comes late.
 #[derive(Default)]
 struct Late {
-    /// How many bytes were kept.
-    kept: watch::Sender<usize>,
+    /// What was kept, of one connection, since the proxy was told to do something else.
+    kept: watch::Sender<Vec<u8>>,
     is_released: watch::Sender<bool>,
     /// How many connections have come to their end since.
     arrived: watch::Sender<usize>,
@@ -79,11 +79,12 @@ impl Proxy {
             while let Ok((socket, _)) = listener.accept().await {
                 let (mode, tls, late) = (modes.subscribe(), tls.clone(), Arc::clone(&keeper));
                 let path = path.lock().expect("not poisoned").clone();
-                if mode.borrow().0 != Mode::Away {
+                let (now, made_at) = *mode.borrow();
+                if now != Mode::Away {
                     tokio::spawn(async move {
                         match tls {
-                            None => forward(socket, &path, mode, &late).await,
-                            Some(acceptor) => encrypted(socket, &acceptor, &path, mode, &late).await,
+                            None => forward(socket, &path, mode, made_at, &late).await,
+                            Some(acceptor) => encrypted(socket, &acceptor, &path, mode, made_at, &late).await,
                         }
                     });
                 }
@@ -97,18 +98,27 @@ impl Proxy {
         *self.socket.lock().expect("not poisoned") = socket_path(&database.text(ROLE));
     }
 
-    /// Waits until something is kept.
-    pub(crate) fn until_kept(&self) {
-        come("kept", &self.late.kept);
+    /// Waits until so many messages of this kind are kept, whole, or a connection was begun meanwhile. Says which kind came
+    /// first, which of a connection is none.
+    #[track_caller]
+    pub(crate) fn until_kept(&self, kind: u8, count: usize) -> Option<u8> {
+        let are_there = |kept: &Vec<u8>| {
+            let kinds = kinds(kept);
+            kinds.first() == Some(&0) || kinds.iter().filter(|one| **one == kind).count() >= count
+        };
+        come("kept", &self.late.kept, are_there);
+        let kept = self.late.kept.borrow();
+        kept.first().copied().filter(|first| *first != 0)
     }
 
     /// Lets what was kept of a connection that was cut arrive, and waits until the database is done with it.
     pub(crate) fn release(&self) {
         self.late.is_released.send_replace(true);
-        come("arrived", &self.late.arrived);
+        come("arrived", &self.late.arrived, |count| *count > 0);
     }
 
     pub(crate) fn set(&self, mode: Mode) {
+        self.late.kept.send_modify(Vec::clear);
         self.mode.send_modify(|state| *state = (mode, state.1 + u64::from(mode == Mode::Away)));
     }
 
@@ -126,10 +136,24 @@ impl Proxy {
 
 /// Waits until there is something.
 #[track_caller]
-fn come(what: &str, count: &watch::Sender<usize>) {
-    let mut counted = count.subscribe();
-    let come = async { timeout(PATIENCE, counted.wait_for(|count| *count > 0)).await.map(drop) };
+fn come<T>(what: &str, there: &watch::Sender<T>, is_enough: impl Fn(&T) -> bool) {
+    let mut seen = there.subscribe();
+    let come = async { timeout(PATIENCE, seen.wait_for(is_enough)).await.map(drop) };
     assert!(runtime().block_on(come).is_ok(), "waited in vain for something that is {what}");
+}
+
+/// The kinds of the messages that are whole. What begins a connection has none, which is 0.
+fn kinds(mut messages: &[u8]) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    while let Some((kind, rest)) = messages.split_first() {
+        let length =
+            if *kind == 0 { messages } else { rest }.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+        let length = length.map_or(usize::MAX, |length| length as usize);
+        let Some(next) = messages.get(length.saturating_add(usize::from(*kind != 0))..) else { break };
+        kinds.push(*kind);
+        messages = next;
+    }
+    kinds
 }
 
 async fn encrypted(
@@ -137,6 +161,7 @@ async fn encrypted(
     acceptor: &TlsAcceptor,
     path: &str,
     mode: watch::Receiver<(Mode, u64)>,
+    made_at: u64,
     late: &Late,
 ) {
     let mut request = [0; 8];
@@ -144,7 +169,7 @@ async fn encrypted(
         && socket.write_all(b"S").await.is_ok()
         && let Ok(stream) = acceptor.accept(socket).await
     {
-        forward(stream, path, mode, late).await;
+        forward(stream, path, mode, made_at, late).await;
     }
 }
 
@@ -152,13 +177,13 @@ async fn forward(
     socket: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     path: &str,
     mut mode: watch::Receiver<(Mode, u64)>,
+    made_at: u64,
     late: &Late,
 ) {
     let Ok(database) = UnixStream::connect(path).await else { return };
     let (mut from_client, mut to_client) = tokio::io::split(socket);
     let (mut from_database, mut to_database) = database.into_split();
     let (watched, mut awaited) = (mode.clone(), mode.clone());
-    let made_at = mode.borrow().1;
     let mut kept = Vec::new();
     let answers = async {
         let mut bytes = vec![0; 64 << 10];
@@ -191,7 +216,7 @@ async fn forward(
                 kept.extend_from_slice(said);
             }
             match mode {
-                Mode::Keep | Mode::Hold => late.kept.send_modify(|count| *count += length),
+                Mode::Keep | Mode::Hold => late.kept.send_modify(|kept| kept.extend_from_slice(said)),
                 Mode::Forward | Mode::Swallow | Mode::Fade | Mode::Away => {
                     to_database.write_all(said).await?
                 }

@@ -11,7 +11,7 @@ use scim_store::{
 };
 use scim_store_postgres::Options;
 
-use crate::cluster::{Database, Session, patient, superuser_of};
+use crate::cluster::{Database, ROLE, Session, patient, superuser_of};
 use crate::people::{Town, a_tenant, acme, delta, report};
 
 /// Keeps writers of the tenant waiting until it is dropped.
@@ -27,6 +27,16 @@ fn until_blocked(town: &Town, count: usize) {
     let sql =
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     town.database.until_found(count, sql);
+}
+
+/// Waits until whoever was refused has let go of everything, which it does after it has said why.
+#[track_caller]
+fn until_nobody_writes(town: &Town) {
+    let sql = format!(
+        "SELECT pid FROM pg_stat_activity
+            WHERE datname = current_database() AND usename = '{ROLE}' AND xact_start IS NOT NULL"
+    );
+    town.database.until_gone(&sql);
 }
 
 /// Has changesets wait together for somebody who holds the tenant's row, and tells what becomes of each once it is let go.
@@ -115,6 +125,7 @@ fn another_writer_is_waited_for_so_long_and_readers_go_on() {
     assert!(matches!(refused, CommitError::Store(StoreError::Unavailable(_))), "{refused:?}");
     let read = wait(town.store.get(&acme(), &["u1", "u2"])).expect("readers do not wait");
     assert_eq!(read.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false]);
+    until_nobody_writes(&town);
     other.run("ROLLBACK");
     town.commit(town.user("u2")).expect("created at last");
 }
@@ -139,6 +150,7 @@ fn a_table_that_is_held_is_waited_for_so_long() {
                     "{table}: {refused:?}"
                 );
             }
+            until_nobody_writes(&town);
             other.run("ROLLBACK");
             unprepared.commit(group).unwrap_or_else(|error| panic!("{table}: {error}"));
         }
