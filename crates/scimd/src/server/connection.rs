@@ -118,6 +118,8 @@ async fn begun<T>(beginning: impl Future<Output = T>, mut stop: watch::Receiver<
         sleep(LINGER).await;
     };
     tokio::select! {
+        // What has come is not late, however late it is looked at.
+        biased;
         outcome = timeout(SILENCE, beginning) => outcome.ok(),
         () = ending => None,
     }
@@ -197,8 +199,10 @@ async fn drive<C: Future<Output = hyper::Result<()>>>(
         _ = stop.wait_for(|stop| *stop) => {}
         () = idle => {}
     }
-    // A request may be on its way already: it is answered, and the answer closes the connection.
+    // A request may be on its way already: it is answered, and the answer closes the connection. One that has come by then is
+    // seen first, even where the pause is over before anything was looked at.
     tokio::select! {
+        biased;
         outcome = connection.as_mut() => return outcome,
         () = sleep(linger) => {}
     }

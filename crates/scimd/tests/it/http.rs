@@ -175,6 +175,8 @@ pub(crate) struct Client {
     pub(crate) base: String,
     /// Sent with every request, unless it names the header itself.
     pub(crate) headers: Vec<(String, String)>,
+    /// When the last request was sent, other than on a connection of its own.
+    pub(crate) sent: Option<Instant>,
     connection: Option<Connection>,
 }
 
@@ -184,6 +186,7 @@ impl Clone for Client {
             address: self.address,
             base: self.base.clone(),
             headers: self.headers.clone(),
+            sent: None,
             connection: None,
         }
     }
@@ -192,7 +195,7 @@ impl Clone for Client {
 impl Client {
     /// A client that sends nothing but the request.
     pub(crate) fn bare(address: SocketAddr, base: &str) -> Self {
-        Self { address, base: base.to_owned(), headers: Vec::new(), connection: None }
+        Self { address, base: base.to_owned(), headers: Vec::new(), sent: None, connection: None }
     }
 
     /// A client that presents a token.
@@ -202,7 +205,7 @@ impl Client {
             ("accept".to_owned(), SCIM.to_owned()),
             ("content-type".to_owned(), SCIM.to_owned()),
         ];
-        Self { address, base: base.to_owned(), headers, connection: None }
+        Self { address, base: base.to_owned(), headers, sent: None, connection: None }
     }
 
     /// Sends a request and reads the answer. A kept connection that the server closed meanwhile is opened again.
@@ -230,6 +233,7 @@ impl Client {
         body: Option<&[u8]>,
     ) -> Result<Answer> {
         let message = self.message(method, path, headers, body);
+        self.sent = Some(Instant::now());
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(self.address)?,

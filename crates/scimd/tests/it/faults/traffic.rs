@@ -16,6 +16,9 @@ use super::journal::{Intent, Journal, Outcome};
 use crate::http::{Answer, Client, patch_body};
 use crate::messages::{group, id, op, user_with};
 
+/// How long a server that ends waits for a request on a connection that is open.
+const MOMENT: Duration = Duration::from_millis(500);
+
 /// Why a writer ended.
 #[derive(Debug)]
 pub(super) enum End {
@@ -27,7 +30,7 @@ pub(super) enum End {
     Cut(std::io::Error),
     /// A connection was opened and reset, as the system does with one that the server has not taken yet when its socket ends.
     Untaken,
-    /// A connection that was open ended without a byte of an answer, as one that nothing was sent on for a moment when the
+    /// A connection that was open ended without a byte of an answer, as one that nothing was sent on for [`MOMENT`] when the
     /// server ends.
     Late,
 }
@@ -171,6 +174,7 @@ impl<'a> Writer<'a> {
         }
         let kept = self.client.is_connected();
         let begun = Instant::now();
+        let before = self.client.sent;
         let answer = self.client.attempt(method, &path, &[], body.as_deref());
         let outcome = match &answer {
             Ok(answer) => {
@@ -187,7 +191,11 @@ impl<'a> Writer<'a> {
         self.journal.note(number, &outcome);
         match answer {
             Ok(_) => Ok(outcome),
-            Err(error) if kept && is_end(&error) => Err(End::Late),
+            // Once a server ends it closes a connection with the next answer. So what was answered last had been sent before
+            // that, and less than a moment ago it had not waited for long enough.
+            Err(error) if kept && is_end(&error) && before.is_some_and(|at| at.elapsed() >= MOMENT) => {
+                Err(End::Late)
+            }
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => Err(End::Refused),
             Err(error) if error.kind() == ErrorKind::ConnectionReset && !kept => Err(End::Untaken),
             Err(error) => Err(End::Cut(error)),
