@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::cluster::{Database, ROLE};
 use crate::http::Client;
 use crate::messages::{group, id, op, user};
+use crate::observing::until_ready;
 use crate::server::{Directory, Place, Server, base, run_in, scimd};
 
 /// Two servers at one place.
@@ -226,7 +227,7 @@ fn a_database_that_goes_away_is_told_and_found_again() {
     let server = Server { process: place.serve(), place };
     let mut client = server.client("acme", &token);
     let mut health = Client::bare(server.process.metrics(), "");
-    assert_eq!(health.get("/readyz").status, 200);
+    until_ready(&mut health);
     client.post("/Users", &user("ada")).expect(201);
     let database = server.place.database();
     database.close();
@@ -245,7 +246,7 @@ fn a_database_that_goes_away_is_told_and_found_again() {
     });
     assert_eq!(client.post("/Users", &user("bob")).status, 503);
     database.reopen();
-    assert_eq!(health.get("/readyz").status, 200);
+    until_ready(&mut health);
     assert_eq!(client.get("/Users").expect(200)["totalResults"], 1);
     client.post("/Users", &user("bob")).expect(201);
 }
