@@ -2,7 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -114,21 +114,29 @@ struct Running {
 impl Running {
     fn start() -> Self {
         let folder = folder();
-        let address =
-            TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a port").to_string();
         let mut process = alone(Command::new(scimd()))
-            .args(["quickstart", "--idp", "entra", "--listen", &address, "--data"])
+            .args(["quickstart", "--idp", "entra", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder.path().join("data"))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("scimd starts");
         let mut lines = BufReader::new(process.stdout.take().expect("piped")).lines();
-        let line =
-            lines.find_map(|line| Some(line.ok()?.trim().strip_prefix("Secret Token")?.trim().to_owned()));
+        let mut labelled = |label: &str| {
+            let mut value = lines
+                .by_ref()
+                .map_while(Result::ok)
+                .filter_map(|line| Some(line.trim().strip_prefix(label)?.trim().to_owned()));
+            value.next().expect(label)
+        };
+        let url = labelled("Tenant URL");
+        let token = labelled("Secret Token");
+        let (address, _) =
+            url.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("an address");
+        let address = address.to_owned();
         // Its log must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address, token: line.expect("a token"), _folder: folder }
+        Self { process, address, token, _folder: folder }
     }
 
     fn url(&self) -> String {
