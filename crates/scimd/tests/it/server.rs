@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use scimd::config::StoreUrl;
 
-use crate::cluster::Database;
+use crate::cluster::{Database, patient};
 use crate::http::Client;
 
 /// How long a server may take for what is waited for. Only a broken one needs it, or a machine that does much else.
@@ -133,7 +133,7 @@ impl Place {
     /// What is wrong with the database.
     pub(crate) fn faults(&self) -> Vec<String> {
         // What faults leave can be hundreds of thousands of rows, all of which are looked at.
-        let patient = scim_store_postgres::Options { statement: PATIENCE * 10, ..Default::default() };
+        let patient = scim_store_postgres::Options { statement: PATIENCE * 10, ..patient() };
         let store = self.database().open(patient);
         store.check(&self.database().tenants()).expect("the database can be read")
     }

@@ -18,7 +18,7 @@ use scim_store_sqlite::{Options, SqliteStore};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::cluster::Database;
+use crate::cluster::{Database, patient};
 use crate::server::Directory;
 
 /// The tenants of every world.
@@ -116,7 +116,7 @@ impl World {
         let sqlite = Self::over("sqlite", vec![Arc::new(sqlite)], policy);
         let on_postgres = |name, servers| {
             let database = Database::new();
-            let open = |_| Arc::new(database.open(scim_store_postgres::Options::default())) as _;
+            let open = |_| Arc::new(database.open(patient())) as _;
             let world = Self::over(name, (0..servers).map(open).collect(), policy);
             Self { place: Some(Place::Database(database)), ..world }
         };

@@ -6,7 +6,7 @@ use scimd::config::StoreUrl;
 
 use super::stage::Stage;
 use super::{FAST, millis, seen, sized};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, patient};
 use crate::server::{Directory, Place};
 
 #[test]
@@ -32,7 +32,7 @@ fn a_standby_takes_the_place_of_a_primary() {
         });
         stage.verify(&[200, 201, 204, 409, 503]);
         database.move_to(&standby);
-        let store = database.open(scim_store_postgres::Options::default());
+        let store = database.open(patient());
         assert_eq!(store.check(&database.tenants()).expect("the standby can be read"), [""; 0]);
         let count = stage.journal.count();
         (acknowledged, unknown) = (acknowledged + count.done, unknown + count.unknown);
