@@ -260,23 +260,27 @@ fn the_log_starts_over_while_others_read() {
 /// Of long reads one may begin before the other ends, for hours. The log starts over all the same.
 #[test]
 fn the_log_starts_over_while_somebody_always_walks() {
-    const COMMITS: usize = 700;
+    const COMMITS: usize = 1000;
     let town = Town::new(Options::default());
     town.commit(town.user("u")).expect("created");
     for n in 0..300 {
         town.commit(town.user(&format!("u{n}"))).expect("created");
     }
     // Between its two statements a walk waits for some commits, so that it is in their way. They are not as many each time, or
-    // all walks would end together.
-    let (commits, more) = (Arc::new(Mutex::new(0_usize)), Arc::new(Condvar::new()));
+    // all walks would end together. Commits wait for those that the machine does not let go on.
+    let (commits, more) = (Arc::new(Mutex::new((0_usize, Vec::new()))), Arc::new(Condvar::new()));
     let (seen, awaited) = (Arc::clone(&commits), Arc::clone(&more));
     let next = AtomicUsize::new(0);
     let trace = Arc::new(move |sql: &str| {
         if sql.contains("json_each") {
             let more = 5 + next.fetch_add(1, Ordering::Relaxed) * 7 % 23;
-            let commits = seen.lock().expect("not poisoned");
-            let enough = (*commits + more).min(COMMITS);
-            drop(awaited.wait_while(commits, |commits| *commits < enough).expect("not poisoned"));
+            let mut state = seen.lock().expect("not poisoned");
+            let enough = (state.0 + more).min(COMMITS);
+            state.1.push(enough);
+            let mut state = awaited.wait_while(state, |state| state.0 < enough).expect("not poisoned");
+            let place = state.1.iter().position(|other| *other == enough).expect("it is there");
+            state.1.swap_remove(place);
+            awaited.notify_all();
         }
     });
     let options = Options { trace: Some(trace), ..Options::default() };
@@ -288,7 +292,7 @@ fn the_log_starts_over_while_somebody_always_walks() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                while *commits.lock().expect("not poisoned") < COMMITS {
+                while commits.lock().expect("not poisoned").0 < COMMITS {
                     wait(store.query(&acme(), &query)).expect("a page");
                     walks.fetch_add(1, Ordering::Relaxed);
                 }
@@ -297,12 +301,16 @@ fn the_log_starts_over_while_somebody_always_walks() {
         for n in 0..COMMITS {
             wait(store.commit(&acme(), everyone(&town, n))).expect("created");
             largest = largest.max(std::fs::metadata(&log).expect("a log").len() >> 20);
-            *commits.lock().expect("not poisoned") += 1;
+            let mut state = commits.lock().expect("not poisoned");
+            state.0 += 1;
             more.notify_all();
+            let is_held_up =
+                |state: &mut (usize, Vec<usize>)| state.1.iter().any(|enough| enough + 5 < state.0);
+            drop(more.wait_while(state, is_held_up).expect("not poisoned"));
         }
     });
-    // Walks are held from some 62 MiB on. More than 130 were written in all.
-    assert!((8..100).contains(&largest), "{largest} MiB");
+    // Walks are held from some 62 MiB on. More than 190 were written in all.
+    assert!((8..150).contains(&largest), "{largest} MiB");
     assert!(walks.load(Ordering::Relaxed) > 10);
 }
 
