@@ -64,9 +64,14 @@ pub(crate) fn killed_at(command: Command, what: &str, percent: u64) -> bool {
         reached.is_some_and(|reached: u64| reached >= percent)
     };
     let mut lines = lines.skip_while(|line| !is_there(line));
-    assert!(lines.next().is_some(), "it never {what} {percent}%");
-    child.kill().expect("kill");
-    !child.wait().expect("a child").success()
+    // What was killed late had come further, and whoever goes on with it does not come there any more.
+    let has_come = lines.next().is_some();
+    if has_come {
+        child.kill().expect("kill");
+    }
+    let is_done = child.wait().expect("a child").success();
+    assert!(has_come || is_done, "it failed before it {what} {percent}%");
+    !is_done
 }
 
 pub(crate) fn copy(from: &str, to: &str, more: &[&str]) -> Ran {
