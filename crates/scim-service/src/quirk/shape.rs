@@ -119,13 +119,20 @@ pub(crate) fn unwrap(value: &mut Value, quirks: Quirks) {
 }
 
 fn keep_one_primary(elements: &mut [Value]) {
-    let mut found = false;
-    for element in elements {
-        let Some(members) = element.as_object_mut() else { continue };
-        for (name, value) in members {
-            if name.eq_ignore_ascii_case("primary") && *value == Value::Bool(true) {
-                *value = Value::Bool(!found);
-                found = true;
+    let says_so =
+        |name: &str, value: &Value| name.eq_ignore_ascii_case("primary") && *value == Value::Bool(true);
+    let is_primary = |element: &Value| {
+        element.as_object().is_some_and(|members| members.iter().any(|(name, value)| says_so(name, value)))
+    };
+    let Some(place) = elements.iter().position(is_primary) else { return };
+    let Some((first, others)) = elements.get_mut(place..).and_then(<[Value]>::split_first_mut) else {
+        return;
+    };
+    // The first one once more is left out when it is decoded, and would not be if it differed.
+    for element in others.iter_mut().filter(|element| **element != *first) {
+        for (name, value) in element.as_object_mut().into_iter().flatten() {
+            if says_so(name, value) {
+                *value = Value::Bool(false);
             }
         }
     }

@@ -397,6 +397,12 @@ fn an_element_is_there_once() {
         let patched = world.patch(&path, &json!([{"op": verb, "path": "emails", "value": twice}]));
         assert_eq!((patched.status.as_u16(), &patched.body["emails"]), (200, &once), "{verb}");
     }
+    // Where only the first of several that are primary stays so, it is no other by being there again.
+    let world = World::new(Idp::Entra);
+    let three = json!([twice[0], twice[2], {"value": "c@x.org", "primary": true}]);
+    let body = json!({"schemas": [USER], "userName": "ada", "emails": three});
+    let made = world.request("POST", "/Users", &body);
+    assert_eq!(made.body["emails"], json!([once[0], {"value": "c@x.org", "primary": false}]));
     let same = json!([{"op": "replace", "path": "emails[value sw \"\"]", "value": {"value": "c@x.org"}}]);
     assert_eq!(world.patch(&path, &same).body["emails"], json!([{"value": "c@x.org"}]));
 }
